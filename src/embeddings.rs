@@ -1,0 +1,142 @@
+//! Word vectors with their vocabulary and their history: what training makes, what files hold, what queries ask.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::corpus::{Corpus, Facts};
+use crate::error::Result;
+use crate::mapped::Mapped;
+use crate::train::{Config, Method};
+use crate::vocab::Vocab;
+
+/// A vector for each word of a vocabulary.
+#[derive(Clone, Debug)]
+pub struct Embeddings {
+    /// The words.
+    pub vocab: Vocab,
+    /// Where the vectors come from.
+    pub provenance: Provenance,
+    dim: usize,
+    input: Mapped<f32>,
+    output: Option<Mapped<f32>>,
+}
+
+/// How vectors were made. Fields that are not known are empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provenance {
+    /// The version of wordloom that trained them, or the format that they were read from.
+    pub program: String,
+    /// The training method.
+    pub method: String,
+    /// Every setting of the training, defaults included.
+    pub settings: serde_json::Value,
+    /// Which text was read, and how it was split and cut.
+    pub text: serde_json::Value,
+    /// Facts about the encoded corpus.
+    pub corpus: Facts,
+    /// Tokens that training went through, all epochs together, before subsampling.
+    pub tokens_seen: u64,
+    /// Mean loss of a pair of input and target in each epoch, sampled.
+    pub losses: Vec<f64>,
+    /// Time that training took.
+    pub seconds: f64,
+    /// The SIMD level; results differ between levels by rounding.
+    pub simd: String,
+}
+
+impl Provenance {
+    /// The history of a training.
+    pub fn of(corpus: &Corpus, method: Method, config: &Config, losses: &[f64], time: Duration) -> Self {
+        let resolved = Config { lr: Some(config.rate(method)), threads: Some(config.threads()), ..config.clone() };
+        let level = format!("{:?}", fearless_simd::Level::new());
+        Self {
+            program: concat!("wordloom ", env!("CARGO_PKG_VERSION")).into(),
+            method: method.to_string(),
+            settings: serde_json::to_value(resolved).unwrap_or_default(),
+            text: serde_json::Value::Null,
+            corpus: corpus.facts.clone(),
+            tokens_seen: corpus.facts.tokens * config.epochs as u64,
+            losses: losses.to_vec(),
+            seconds: time.as_secs_f64(),
+            simd: level.split('(').next().unwrap_or_default().to_lowercase(),
+        }
+    }
+}
+
+impl Embeddings {
+    /// Vectors of `dim` numbers, row by row in the order of `vocab`.
+    ///
+    /// # Panics
+    /// When the lengths don't fit together; readers of files check them first.
+    pub fn new(
+        vocab: Vocab,
+        dim: usize,
+        input: Mapped<f32>,
+        output: Option<Mapped<f32>>,
+        provenance: Provenance,
+    ) -> Self {
+        assert_eq!(input.len(), vocab.len() * dim);
+        assert!(output.as_ref().is_none_or(|output| output.len() == input.len()));
+        Self { vocab, provenance, dim, input, output }
+    }
+
+    /// Numbers in a vector.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// All input vectors, row by row.
+    pub fn input(&self) -> &[f32] {
+        &self.input
+    }
+
+    /// All output vectors, row by row, where they are kept.
+    pub fn output(&self) -> Option<&[f32]> {
+        self.output.as_deref()
+    }
+
+    /// The vector of word `id`.
+    pub fn vector(&self, id: u32) -> &[f32] {
+        &self.input[id as usize * self.dim..][..self.dim]
+    }
+
+    /// The vector of `word`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::UnknownWord`], with near spellings.
+    pub fn vector_of(&self, word: &str) -> Result<&[f32]> {
+        Ok(self.vector(self.vocab.known(word)?))
+    }
+}
+
+/// `a` scaled to length 1; a vector of zeros stays as it is.
+pub fn unit(a: &[f32]) -> Vec<f32> {
+    let length = dot(a, a).sqrt();
+    let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+    a.iter().map(|x| (f64::from(*x) * scale) as f32).collect()
+}
+
+/// The cosine of the angle between two vectors; 0 when either is all zeros.
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let lengths = (dot(a, a) * dot(b, b)).sqrt();
+    if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cosines_and_units() {
+        assert!((cosine(&[1.0, 1.0], &[2.0, 0.0]) - 0.5f64.sqrt()).abs() < 1e-9);
+        assert_eq!(cosine(&[0.0, 0.0], &[2.0, 0.0]), 0.0);
+        assert_eq!(unit(&[0.0, 3.0, 4.0]), [0.0, 0.6, 0.8]);
+        assert_eq!(unit(&[0.0]), [0.0]);
+    }
+}

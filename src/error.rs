@@ -1,0 +1,103 @@
+//! The one error of the library: each variant carries what is needed to say what went wrong, where, and the way out.
+
+use std::path::{Path, PathBuf};
+
+/// What a library function returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong. The text is one line that names the file and says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Reading or writing a file failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A model or vector file is not what it should be.
+    #[error("{}: {problem} (at byte {at})", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Offset in bytes at which reading stopped.
+        at: u64,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// An input is there but can't be trained on.
+    #[error("{}: {problem}", path.display())]
+    Input {
+        /// The input.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// No word is frequent enough.
+    #[error(
+        "no word occurs {min_count} times in {tokens} words of input: lower --min-count or give more text"
+    )]
+    EmptyVocabulary {
+        /// The smallest count that was asked for.
+        min_count: u64,
+        /// Words in the input.
+        tokens: u64,
+    },
+    /// A setting, or a combination of settings, that can't be.
+    #[error("{0}")]
+    Setting(String),
+    /// A word that the vocabulary lacks.
+    #[error("unknown word {}{}", quoted(word), suggestion(near))]
+    UnknownWord {
+        /// The word, as it was asked for.
+        word: String,
+        /// The closest known spellings, best first.
+        near: Vec<String>,
+    },
+    /// The loss became infinite or no number.
+    #[error(
+        "training diverged in epoch {epoch} (loss {loss}): lower --lr (it was {lr}); nothing was written"
+    )]
+    Diverged {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The loss that was seen.
+        loss: f64,
+        /// The learning rate that training began with.
+        lr: f32,
+    },
+    /// Asked to stop before the end.
+    #[error("stopped; nothing was written")]
+    Stopped,
+}
+
+impl Error {
+    /// An [`Error::Io`] about `path`, for `map_err`.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+
+    /// An [`Error::Format`] about `path`.
+    pub fn format(path: impl AsRef<Path>, at: u64, problem: impl Into<String>) -> Self {
+        Self::Format { path: path.as_ref().to_path_buf(), at, problem: problem.into() }
+    }
+
+    /// An [`Error::Input`] about `path`.
+    pub fn input(path: impl AsRef<Path>, problem: impl Into<String>) -> Self {
+        Self::Input { path: path.as_ref().to_path_buf(), problem: problem.into() }
+    }
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{word}'")
+}
+
+fn suggestion(near: &[String]) -> String {
+    match near {
+        [] => String::new(),
+        near => format!("; did you mean {}?", near.iter().map(|w| quoted(w)).collect::<Vec<_>>().join(", ")),
+    }
+}

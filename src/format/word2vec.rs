@@ -1,0 +1,222 @@
+//! The two formats of word2vec.c.
+//!
+//! Text: a line `words dim`, then for each word a line `word x1 … xdim`; word2vec.c ends each with a space. The first line
+//! may be missing, as in GloVe's files. Binary: the same first line, then for each word its bytes, a space and `dim` f32,
+//! followed by a newline (word2vec.c) or not (gensim, the published GoogleNews file): newlines before a word are
+//! skipped, which reads both. Words are bytes; they can't contain white space. Counts aren't stored.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::mapped::{self, Mapped};
+use crate::vocab::Vocab;
+
+/// A first line longer than this is none.
+const HEADER: usize = 64;
+
+/// The sizes in the first line, and its length.
+fn header(file: &[u8]) -> Option<(usize, usize, usize)> {
+    let end = memchr::memchr(b'\n', &file[..file.len().min(HEADER)])?;
+    let line = std::str::from_utf8(&file[..end]).ok()?;
+    let mut sizes = line.split_ascii_whitespace().map(str::parse);
+    match (sizes.next()?, sizes.next()?, sizes.next()) {
+        (Ok(words), Ok(dim), None) => Some((words, dim, end + 1)),
+        _ => None,
+    }
+}
+
+fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    line.split(|b| matches!(b, b' ' | b'\t' | b'\r')).filter(|field| !field.is_empty())
+}
+
+fn number(field: &[u8]) -> Option<f32> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// Whether the first line of vectors is a word and numbers.
+pub(super) fn looks_text(file: &[u8]) -> bool {
+    let (start, dim) = header(file).map_or((0, None), |(_, dim, start)| (start, Some(dim)));
+    let rest = &file[start..];
+    let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
+    let numbers = fields(line).skip(1);
+    let count = numbers.clone().count();
+    count > 0 && dim.is_none_or(|dim| dim == count) && numbers.clone().all(|field| number(field).is_some())
+}
+
+/// Whether the first line has sizes for which the file is long enough.
+pub(super) fn looks_binary(file: &[u8]) -> bool {
+    header(file).is_some_and(|(_, dim, start)| dim > 0 && file.len() > start)
+}
+
+pub(super) fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
+    let (claimed, start) = header(file).map_or((None, 0), |(words, _, start)| (Some(words), start));
+    let mut dim = header(file).map(|(_, dim, _)| dim);
+    let (mut words, mut vectors) = (Vec::new(), Vec::new());
+    let mut at = start;
+    for line in file[start..].split(|&b| b == b'\n') {
+        let bad = |problem: String| Error::format(path, at as u64, problem);
+        let mut fields = fields(line);
+        if let Some(word) = fields.next() {
+            let before = vectors.len();
+            for field in fields {
+                let x = number(field).ok_or_else(|| bad(format!("'{}' is no number", String::from_utf8_lossy(field))))?;
+                vectors.push(x);
+            }
+            let found = vectors.len() - before;
+            if found != *dim.get_or_insert(found) || found == 0 {
+                let expected = dim.unwrap_or(0);
+                return Err(bad(format!("{found} numbers in a line where there should be {expected}")));
+            }
+            words.push(word);
+        }
+        at += line.len() + 1;
+    }
+    if let Some(claimed) = claimed.filter(|&claimed| claimed != words.len()) {
+        let problem = format!("{} words where the first line says {claimed}: is the file cut short?", words.len());
+        return Err(Error::format(path, file.len() as u64, problem));
+    }
+    let (vocab, dim) = (Vocab::new(&words, vec![]), dim.unwrap_or(0));
+    Ok(Embeddings::new(vocab, dim, vectors.into(), None, super::native::foreign("word2vec text")))
+}
+
+pub(super) fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
+    let bad = |at: usize, problem: &str| Error::format(path, at as u64, problem);
+    let (count, dim, mut at) = header(file).ok_or_else(|| bad(0, "no line with the sizes"))?;
+    // A word takes at least its numbers and a space, which bounds what a lying first line can make us allocate.
+    let least = dim.checked_mul(4).and_then(|row| row.checked_add(1)).and_then(|row| row.checked_mul(count));
+    if count == 0 || dim == 0 || least.is_none_or(|least| least > file.len() - at) {
+        let problem = format!("the first line says {count} words x {dim}, for which the file is too short");
+        return Err(bad(file.len(), &problem));
+    }
+    let (mut words, mut vectors) = (Vec::with_capacity(count), Vec::with_capacity(count * dim));
+    for _ in 0..count {
+        while file.get(at) == Some(&b'\n') {
+            at += 1;
+        }
+        let word_end = memchr::memchr(b' ', &file[at..]).ok_or_else(|| bad(at, "a word without an end"))?;
+        words.push(&file[at..at + word_end]);
+        at += word_end + 1;
+        let row = file.get(at..at + 4 * dim).ok_or_else(|| bad(at, "cut short within a vector"))?;
+        vectors.extend(row.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+        at += 4 * dim;
+    }
+    if file[at..].iter().any(|&b| b != b'\n') {
+        return Err(bad(at, "more bytes than the first line says"));
+    }
+    let vocab = Vocab::new(&words, vec![]);
+    Ok(Embeddings::new(vocab, dim, vectors.into(), None, super::native::foreign("word2vec binary")))
+}
+
+pub(super) fn write_text(embeddings: &Embeddings, path: &Path) -> Result<()> {
+    write(embeddings, path, |out, id| {
+        use std::fmt::Write;
+        let mut line = String::with_capacity(12 * embeddings.dim());
+        // Rust writes the shortest digits that read back as the same float.
+        embeddings.vector(id).iter().for_each(|x| drop(write!(line, " {x}")));
+        writeln!(out, "{line}")
+    })
+}
+
+pub(super) fn write_binary(embeddings: &Embeddings, path: &Path) -> Result<()> {
+    write(embeddings, path, |out, id| {
+        out.write_all(b" ")?;
+        embeddings.vector(id).iter().try_for_each(|x| out.write_all(&x.to_le_bytes()))?;
+        out.write_all(b"\n")
+    })
+}
+
+fn write(
+    embeddings: &Embeddings,
+    path: &Path,
+    row: impl Fn(&mut dyn Write, u32) -> std::io::Result<()>,
+) -> Result<()> {
+    mapped::replace(path, |out| {
+        writeln!(out, "{} {}", embeddings.vocab.len(), embeddings.dim()).map_err(Error::io(path))?;
+        for (id, word) in embeddings.vocab.words().enumerate() {
+            if word.is_empty() || word.iter().any(u8::is_ascii_whitespace) {
+                let word = String::from_utf8_lossy(word).into_owned();
+                let problem = format!("the word '{word}' is empty or has white space, which word2vec's formats can't hold");
+                return Err(Error::input(path, problem));
+            }
+            out.write_all(word).and_then(|()| row(out, id as u32)).map_err(Error::io(path))?;
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{self, Format};
+
+    fn model() -> Embeddings {
+        let vectors = vec![0.1, -2.5e-8, f32::MIN_POSITIVE, 3.0e30, 1.0 / 3.0, 0.0];
+        let words: [&[u8]; 3] = [b"the", "naïve".as_bytes(), b"cut\xc3"];
+        Embeddings::new(Vocab::new(&words, vec![]), 2, vectors.into(), None, super::super::native::foreign(""))
+    }
+
+    fn same(a: &Embeddings, b: &Embeddings) {
+        assert_eq!(a.input(), b.input());
+        assert_eq!(a.vocab.words().collect::<Vec<_>>(), b.vocab.words().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn round_trips_are_exact() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = model();
+        for (name, form) in [("m.txt", Format::Text), ("m.bin", Format::Binary), ("m.vec", Format::Text)] {
+            let path = folder.path().join(name);
+            assert_eq!(Format::of_name(&path), Some(form));
+            format::write(&before, &path, form).unwrap();
+            same(&before, &format::read(&path).unwrap());
+        }
+    }
+
+    #[test]
+    fn both_newline_conventions_and_a_missing_first_line_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m");
+        format::write(&model(), &path, Format::Binary).unwrap();
+        let mut without = Vec::new();
+        let with = std::fs::read(&path).unwrap();
+        let (head, mut rest) = with.split_at(4);
+        without.extend_from_slice(head);
+        for word in model().vocab.words() {
+            let (row, after) = rest.split_at(word.len() + 1 + 8);
+            without.extend_from_slice(row);
+            rest = &after[1..];
+        }
+        std::fs::write(&path, without).unwrap();
+        same(&model(), &format::read(&path).unwrap());
+        std::fs::write(&path, "the 1 2 \nof 3\t-4e-1\r\n\nto 5 6").unwrap();
+        let read = format::read(&path).unwrap();
+        assert_eq!(read.input(), [1.0, 2.0, 3.0, -0.4, 5.0, 6.0]);
+        assert_eq!(read.vocab.id(b"to"), Some(2));
+    }
+
+    #[test]
+    fn lies_and_cuts_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m");
+        let fails = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            format::read(&path).unwrap_err().to_string()
+        };
+        format::write(&model(), &path, Format::Binary).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() - 1 {
+            fails(&whole[..length]);
+        }
+        fails(b"18446744073709551615 4611686018427387904\nthe \0\0\0\0");
+        fails(b"99999999 100\nthe \0\0\0\0");
+        assert!(fails(b"2 2\nthe 1 2\n").contains("cut short"));
+        assert!(fails(b"2 2\nthe 1 2\nof 1\n").contains("1 numbers in a line"));
+        assert!(fails(b"2 2\nthe 1 2\nof 1 x\n").contains("'x' is no number"));
+        assert!(fails(b"").contains("empty"));
+        assert!(fails(b"quite another file\n").contains("neither"));
+        let spaced = Embeddings::new(Vocab::new(&["a b"], vec![]), 1, vec![1.0].into(), None, super::super::native::foreign(""));
+        assert!(format::write(&spaced, &path, Format::Text).is_err());
+    }
+}

@@ -1,0 +1,296 @@
+//! The one place where threads race: a matrix that all of them read and add to without locks (Hogwild, Niu et al.
+//! 2011). All racy memory is behind two primitives, [`Shared::load`] and [`Shared::add`].
+//!
+//! Why this is sound. Rust has no plain racy reads or writes, and its atomic floats don't vectorise. On x86-64 both
+//! primitives are therefore inline assembly, which may do to memory what a foreign function could, provided that some
+//! Rust code would have the same effect. That code is: 64 relaxed atomic loads, or stores, of one byte each, for every
+//! cache line moved. A float that is torn between two writers is still a float. Relaxed atomics must not overlap other
+//! kinds of access, so in this build *every* access to the memory of a matrix, initialisation and the final read
+//! included, goes through these two. Two threads that add to a row at the same time may lose one of the two additions;
+//! that is the algorithm, not undefined behaviour.
+//!
+//! With the feature `portable`, on other processors and under Miri, the same two are safe relaxed atomics on 32-bit
+//! words, at about half the speed. Both builds add the same floats in the same order: with one thread the models are
+//! identical.
+
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU32;
+
+use memmap2::MmapMut;
+
+use crate::kernel::LINE;
+
+/// A cache line of floats, as bits.
+#[repr(C, align(64))]
+struct Line([AtomicU32; LINE]);
+
+/// A matrix of `rows` x `dim` floats that any number of threads load and add to; it begins as zeros.
+pub struct Shared {
+    lines: NonNull<Line>,
+    rows: usize,
+    dim: usize,
+    /// Cache lines a row.
+    stride: usize,
+    #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
+    vector: Vector,
+    /// Owns the memory.
+    _map: MmapMut,
+}
+
+// SAFETY: the memory belongs to `_map`, which moves with the value; the pointer is to interior-mutable atomics.
+#[allow(unsafe_code)]
+unsafe impl Send for Shared {}
+// SAFETY: through `&Shared`, memory is only touched by relaxed atomic accesses; see the head of this module.
+#[allow(unsafe_code)]
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// A matrix of zeros, in huge pages where the system grants them.
+    ///
+    /// # Errors
+    /// When there isn't that much memory.
+    pub fn new(rows: usize, dim: usize) -> std::io::Result<Self> {
+        let stride = dim.div_ceil(LINE);
+        let bytes = rows.checked_mul(stride).and_then(|lines| lines.checked_mul(size_of::<Line>()));
+        let bytes = bytes.ok_or(std::io::ErrorKind::OutOfMemory)?;
+        let mut map = MmapMut::map_anon(bytes.max(1))?;
+        #[cfg(all(target_os = "linux", not(miri)))]
+        let _ = map.advise(memmap2::Advice::HugePage);
+        let lines = NonNull::new(map.as_mut_ptr().cast::<Line>()).ok_or(std::io::ErrorKind::OutOfMemory)?;
+        Ok(Self {
+            lines,
+            rows,
+            dim,
+            stride,
+            #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
+            vector: Vector::detect(),
+            _map: map,
+        })
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Floats in a row. [`Shared::load`] and [`Shared::add`] move whole cache lines: `dim` rounded up to 16.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    #[inline(always)]
+    fn row(&self, row: u32) -> &[Line] {
+        let row = row as usize;
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        // SAFETY: `row < rows`, and the mapping holds `rows * stride` lines, page-aligned and zeroed, for as long as
+        // `self` lives. `Line` is made of atomics, for which zeros are valid and shared references allow writes.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::slice::from_raw_parts(self.lines.as_ptr().add(row * self.stride), self.stride)
+        }
+    }
+
+    /// Asks for row `row` in the cache, to be written to soon. Changes nothing but time.
+    #[inline(always)]
+    pub fn prefetch(&self, row: u32) {
+        #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
+        for line in self.row(row) {
+            // SAFETY: a prefetch has no effect that a program can see.
+            #[allow(unsafe_code)]
+            unsafe {
+                std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+            }
+        }
+        let _ = row;
+    }
+}
+
+#[cfg(any(not(target_arch = "x86_64"), feature = "portable", miri))]
+mod primitives {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::{LINE, Shared};
+
+    impl Shared {
+        /// Copies row `row` to `to`.
+        #[inline(always)]
+        pub fn load(&self, row: u32, to: &mut [f32]) {
+            for (line, to) in self.row(row).iter().zip(to.as_chunks_mut::<LINE>().0) {
+                for (from, to) in line.0.iter().zip(to) {
+                    *to = f32::from_bits(from.load(Relaxed));
+                }
+            }
+        }
+
+        /// Adds `delta` to row `row`.
+        #[inline(always)]
+        pub fn add(&self, row: u32, delta: &[f32]) {
+            for (line, delta) in self.row(row).iter().zip(delta.as_chunks::<LINE>().0) {
+                for (to, delta) in line.0.iter().zip(delta) {
+                    to.store((f32::from_bits(to.load(Relaxed)) + delta).to_bits(), Relaxed);
+                }
+            }
+        }
+    }
+}
+
+/// The widest vectors that this processor moves.
+#[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
+#[derive(Clone, Copy)]
+enum Vector {
+    Bytes64,
+    Bytes32,
+    Bytes16,
+}
+
+#[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
+mod primitives {
+    use std::arch::asm;
+
+    use super::{LINE, Line, Shared, Vector};
+
+    impl Vector {
+        pub(super) fn detect() -> Self {
+            if is_x86_feature_detected!("avx512f") {
+                Self::Bytes64
+            } else if is_x86_feature_detected!("avx") {
+                Self::Bytes32
+            } else {
+                Self::Bytes16
+            }
+        }
+    }
+
+    impl Shared {
+        /// Copies row `row` to `to`.
+        #[inline(always)]
+        pub fn load(&self, row: u32, to: &mut [f32]) {
+            let lines = self.row(row).iter().zip(to.as_chunks_mut::<LINE>().0);
+            match self.vector {
+                Vector::Bytes64 => lines.for_each(|(from, to)| load_64(from, to)),
+                Vector::Bytes32 => lines.for_each(|(from, to)| load_32(from, to)),
+                Vector::Bytes16 => lines.for_each(|(from, to)| load_16(from, to)),
+            }
+        }
+
+        /// Adds `delta` to row `row`.
+        #[inline(always)]
+        pub fn add(&self, row: u32, delta: &[f32]) {
+            let lines = self.row(row).iter().zip(delta.as_chunks::<LINE>().0);
+            match self.vector {
+                Vector::Bytes64 => lines.for_each(|(to, delta)| add_64(to, delta)),
+                Vector::Bytes32 => lines.for_each(|(to, delta)| add_32(to, delta)),
+                Vector::Bytes16 => lines.for_each(|(to, delta)| add_16(to, delta)),
+            }
+        }
+    }
+
+    /// A function that moves one line: `$code` with `{line}` and `{floats}` as addresses and the registers 0 to 3.
+    macro_rules! primitive {
+        ($name:ident, $floats:ty, $pointer:ident, $($code:literal),+) => {
+            #[inline(always)]
+            fn $name(line: &Line, floats: $floats) {
+                // SAFETY: `line` is 64 bytes of shared atomics, which this code reads, and in `add` writes, with the
+                // effect of relaxed byte-wise atomics; `floats` is 64 bytes of memory private to the caller, read by `add` and written by `load`. The processor has the instructions:
+                // `Vector::detect` asked it. A clobbered xmm register stands for the whole ymm or zmm register.
+                #[allow(unsafe_code)]
+                unsafe {
+                    asm!(
+                        $($code),+,
+                        line = in(reg) line,
+                        floats = in(reg) floats.$pointer(),
+                        out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                        options(nostack, preserves_flags)
+                    );
+                }
+            }
+        };
+    }
+    primitive!(load_64, &mut [f32; LINE], as_mut_ptr, "vmovups zmm0, [{line}]", "vmovups [{floats}], zmm0");
+    primitive!(
+        load_32, &mut [f32; LINE], as_mut_ptr,
+        "vmovups ymm0, [{line}]", "vmovups ymm1, [{line} + 32]",
+        "vmovups [{floats}], ymm0", "vmovups [{floats} + 32], ymm1"
+    );
+    primitive!(
+        load_16, &mut [f32; LINE], as_mut_ptr,
+        "movups xmm0, [{line}]", "movups xmm1, [{line} + 16]", "movups xmm2, [{line} + 32]",
+        "movups xmm3, [{line} + 48]", "movups [{floats}], xmm0", "movups [{floats} + 16], xmm1",
+        "movups [{floats} + 32], xmm2", "movups [{floats} + 48], xmm3"
+    );
+    primitive!(
+        add_64, &[f32; LINE], as_ptr,
+        "vmovups zmm0, [{floats}]", "vaddps zmm0, zmm0, [{line}]", "vmovups [{line}], zmm0"
+    );
+    primitive!(
+        add_32, &[f32; LINE], as_ptr,
+        "vmovups ymm0, [{floats}]", "vaddps ymm0, ymm0, [{line}]", "vmovups [{line}], ymm0",
+        "vmovups ymm1, [{floats} + 32]", "vaddps ymm1, ymm1, [{line} + 32]", "vmovups [{line} + 32], ymm1"
+    );
+    primitive!(
+        add_16, &[f32; LINE], as_ptr,
+        "movups xmm0, [{floats}]", "addps xmm0, [{line}]", "movups [{line}], xmm0",
+        "movups xmm1, [{floats} + 16]", "addps xmm1, [{line} + 16]", "movups [{line} + 16], xmm1",
+        "movups xmm2, [{floats} + 32]", "addps xmm2, [{line} + 32]", "movups [{line} + 32], xmm2",
+        "movups xmm3, [{floats} + 48]", "addps xmm3, [{line} + 48]", "movups [{line} + 48], xmm3"
+    );
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn every_width_moves_the_same_floats() {
+            let mut widths = vec![Vector::Bytes16];
+            if is_x86_feature_detected!("avx") {
+                widths.push(Vector::Bytes32);
+            }
+            if is_x86_feature_detected!("avx512f") {
+                widths.push(Vector::Bytes64);
+            }
+            for vector in widths {
+                let mut shared = Shared::new(3, 20).unwrap();
+                shared.vector = vector;
+                let delta: Vec<f32> = (0..32).map(|i| i as f32 * 0.5).collect();
+                shared.add(1, &delta);
+                shared.add(1, &delta);
+                let mut row = vec![9.0; 32];
+                shared.load(1, &mut row);
+                assert_eq!(row, (0..32).map(|i| i as f32).collect::<Vec<_>>());
+                for other in [0, 2] {
+                    shared.load(other, &mut row);
+                    assert_eq!(row, [0.0; 32]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_add_without_a_tear_between_rows() {
+        let shared = Shared::new(5, 16).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4u32 {
+                let shared = &shared;
+                scope.spawn(move || (0..100).for_each(|_| shared.add(thread, &[1.0; 16])));
+            }
+        });
+        let mut row = [0.0; 16];
+        for thread in 0..4 {
+            shared.load(thread, &mut row);
+            assert_eq!(row, [100.0; 16]);
+        }
+        shared.load(4, &mut row);
+        assert_eq!(row, [0.0; 16]);
+    }
+
+    #[test]
+    #[should_panic(expected = "row 2 of 2")]
+    fn a_row_beyond_the_end_is_a_panic() {
+        Shared::new(2, 16).unwrap().load(2, &mut [0.0; 16]);
+    }
+}

@@ -1,0 +1,290 @@
+//! Training: from an encoded corpus to input and output vectors.
+
+pub mod hogwild;
+pub mod negative;
+pub mod objective;
+pub mod resident;
+pub mod ring;
+pub mod schedule;
+pub mod subsample;
+pub mod window;
+
+use std::time::Instant;
+
+use fearless_simd::{Level, Simd, dispatch};
+use rand::{Rng, SeedableRng};
+use rayon::prelude::*;
+
+use self::hogwild::Shared;
+use self::negative::Noise;
+pub use self::objective::CbowGradient;
+use self::objective::{Cbow, Loss, Objective, SkipGram};
+pub use self::schedule::Progress;
+use self::schedule::{Chunk, Schedule, mix};
+use self::subsample::Subsample;
+use self::window::{Learner, Window};
+use crate::corpus::Corpus;
+use crate::embeddings::{Embeddings, Provenance};
+use crate::error::{Error, Result};
+use crate::kernel::LINE;
+
+/// Which words predict which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Each word of a window predicts its centre.
+    SkipGram,
+    /// The mean of a window predicts its centre.
+    Cbow,
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::SkipGram => "skip-gram",
+            Self::Cbow => "cbow",
+        })
+    }
+}
+
+/// Settings of the window methods. The defaults are word2vec.c's, but for `subsample`, which is fastText's.
+#[derive(Clone, Debug, PartialEq, clap::Args, serde::Serialize, serde::Deserialize)]
+pub struct Config {
+    /// Numbers in a vector
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub dim: usize,
+    /// Words to each side of the centre; the width is drawn from 1..=N for each centre
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub window: usize,
+    /// Always use the whole window
+    #[arg(long, conflicts_with = "whole_sequence")]
+    pub fixed_window: bool,
+    /// Use the whole sentence as the window (for sets without order; sentences are cut at 1000 words)
+    #[arg(long)]
+    pub whole_sequence: bool,
+    /// Noise words for each centre
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub negative: usize,
+    /// Noise words are drawn from the counts to this power
+    #[arg(long, value_name = "X", default_value_t = 0.75, allow_negative_numbers = true)]
+    pub noise_exponent: f64,
+    /// Thin out words that make up more than about this share of the text; 0 keeps all
+    #[arg(long, value_name = "X", default_value_t = 1e-4)]
+    pub subsample: f64,
+    /// Passes over the corpus
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub epochs: usize,
+    /// Learning rate at the beginning; it falls in a line to near 0 [default: 0.025, CBOW 0.05]
+    #[arg(long, value_name = "X")]
+    pub lr: Option<f32>,
+    /// How the words of a CBOW window share the error
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub cbow_gradient: CbowGradient,
+    /// Threads [default: all processors]. Several threads make no two runs alike
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Seed of all random numbers; with one thread the same seed gives the same model
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dim: 100,
+            window: 5,
+            fixed_window: false,
+            whole_sequence: false,
+            negative: 5,
+            noise_exponent: 0.75,
+            subsample: 1e-4,
+            epochs: 5,
+            lr: None,
+            cbow_gradient: CbowGradient::default(),
+            threads: None,
+            seed: 1,
+        }
+    }
+}
+
+impl Config {
+    /// The learning rate that training begins with.
+    pub fn rate(&self, method: Method) -> f32 {
+        self.lr.unwrap_or(match method {
+            Method::SkipGram => 0.025,
+            Method::Cbow => 0.05,
+        })
+    }
+
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into))
+    }
+
+    fn window(&self) -> Window {
+        match (self.whole_sequence, self.fixed_window) {
+            (true, _) => Window::WholeSequence,
+            (false, true) => Window::Fixed(self.window),
+            (false, false) => Window::Dynamic(self.window),
+        }
+    }
+
+    /// Whether training with these settings is possible.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], naming the option.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |problem: &str| Err(Error::Setting(problem.into()));
+        match () {
+            () if self.dim == 0 || self.dim > 65_536 => wrong("--dim must be between 1 and 65536"),
+            () if self.window == 0 => wrong("--window must be at least 1"),
+            () if self.window >= window::LONGEST_WINDOW => {
+                wrong("--window must be below 1000; --whole-sequence takes whole sentences")
+            }
+            () if self.negative > 1000 => wrong("--negative must be at most 1000"),
+            () if self.negative == 0 => wrong("--negative must be at least 1: without noise there is nothing to tell apart"),
+            () if !self.noise_exponent.is_finite() => wrong("--noise-exponent must be a number"),
+            () if !(0.0..=1.0).contains(&self.subsample) => wrong("--subsample must be between 0 and 1"),
+            () if self.epochs == 0 => wrong("--epochs must be at least 1"),
+            () if self.lr.is_some_and(|lr| !(lr > 0.0 && lr.is_finite())) => wrong("--lr must be a number above 0"),
+            () if self.threads == Some(0) => wrong("--threads must be at least 1"),
+            () if self.threads() > 1024 => wrong("--threads must be at most 1024"),
+            () => Ok(()),
+        }
+    }
+
+    /// Bytes of memory that training on a vocabulary of `words` words takes, the mapped corpus left out.
+    pub fn memory(&self, words: usize) -> u64 {
+        let (words, dim, threads) = (words as u64, self.dim as u64, self.threads() as u64);
+        let row = dim.next_multiple_of(LINE as u64) * 4;
+        let residents = 2 * (2 * self.window().largest() + 2 + negative::Pool::GROUPS * self.negative) as u64;
+        // Two matrices, of which one is copied at a time at the end; tables of noise and subsampling; threads' copies.
+        2 * words * row + words * dim * 4 + words * 12 + threads * residents * row
+    }
+}
+
+/// Trains `method` on `corpus`. Watch and stop it by `progress`.
+///
+/// # Errors
+/// An impossible setting, too little memory, a damaged corpus, a loss that is not finite, or [`Error::Stopped`].
+pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progress) -> Result<Embeddings> {
+    config.check()?;
+    let begin = Instant::now();
+    let memory = |e: std::io::Error| {
+        Error::Setting(format!("{} words x {} need more memory than there is ({e}): lower --dim or raise --min-count", corpus.vocab.len(), config.dim))
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads()).build();
+    let pool = pool.map_err(|e| Error::Setting(format!("--threads {}: {e}", config.threads())))?;
+    let words = corpus.vocab.len();
+    let (input, output) = (Shared::new(words, config.dim).map_err(memory)?, Shared::new(words, config.dim).map_err(memory)?);
+    let run = Run {
+        corpus,
+        config,
+        schedule: Schedule::new(corpus.tokens().len(), config.epochs, config.rate(method), config.seed),
+        subsample: Subsample::new(&corpus.vocab.counts, config.subsample),
+        noise: Noise::new(&corpus.vocab.counts, config.noise_exponent),
+        progress,
+        shared: (&input, &output),
+    };
+    pool.install(|| {
+        initialise(&input, config.seed);
+        match method {
+            Method::SkipGram => run.threads(|| SkipGram),
+            Method::Cbow => run.threads(|| Cbow::new(config.cbow_gradient, config.dim)),
+        }
+    })?;
+    if progress.stop.load(std::sync::atomic::Ordering::Relaxed) {
+        return Err(Error::Stopped);
+    }
+    drop(run);
+    let losses: Vec<f64> = progress.epochs().into_iter().map(|(loss, _)| loss).collect();
+    let vectors = |shared: Shared| pool.install(|| read_out(&shared));
+    let (input, output) = (vectors(input), vectors(output));
+    if !pool.install(|| input.par_iter().chain(output.par_iter()).all(|x| x.is_finite())) {
+        return Err(Error::Diverged { epoch: config.epochs, loss: f64::NAN, lr: config.rate(method) });
+    }
+    let provenance = Provenance::of(corpus, method, config, &losses, begin.elapsed());
+    Ok(Embeddings::new(corpus.vocab.clone(), config.dim, input.into(), Some(output.into()), provenance))
+}
+
+/// What the threads of one training share.
+struct Run<'a> {
+    corpus: &'a Corpus,
+    config: &'a Config,
+    schedule: Schedule,
+    subsample: Subsample,
+    noise: Noise,
+    progress: &'a Progress,
+    shared: (&'a Shared, &'a Shared),
+}
+
+impl Run<'_> {
+    /// Works through all chunks on all threads of the current pool.
+    fn threads<O: Objective>(&self, objective: impl Fn() -> O + Sync) -> Result<()> {
+        let level = Level::new();
+        let results = rayon::broadcast(|_| dispatch!(level, simd => self.thread(simd, objective())));
+        results.into_iter().collect()
+    }
+
+    #[inline(always)]
+    fn thread<S: Simd, O: Objective>(&self, simd: S, objective: O) -> Result<()> {
+        let settings = (self.config.window(), self.config.negative, objective);
+        let mut learner = Learner::new(self.corpus, &self.subsample, &self.noise, settings, self.shared);
+        while let Some(chunk) = self.progress.next(&self.schedule) {
+            self.check(&chunk)?;
+            let loss = simd.vectorize(
+                #[inline(always)]
+                || learner.learn(simd, &chunk),
+            );
+            self.note(&chunk, loss)?;
+        }
+        Ok(())
+    }
+
+    fn check(&self, chunk: &Chunk) -> Result<()> {
+        let words = self.corpus.vocab.len();
+        if self.corpus.tokens()[chunk.tokens.clone()].iter().all(|&token| (token as usize) < words) {
+            return Ok(());
+        }
+        self.progress.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        Err(Error::format(&self.corpus.path, 64 + 4 * chunk.tokens.start as u64, "a damaged encoded corpus: remove it"))
+    }
+
+    fn note(&self, chunk: &Chunk, loss: Loss) -> Result<()> {
+        if !loss.sum.is_finite() {
+            self.progress.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            return Err(Error::Diverged { epoch: chunk.epoch + 1, loss: loss.sum, lr: self.schedule.first_rate() });
+        }
+        self.progress.done(chunk, loss.sum, loss.pairs);
+        Ok(())
+    }
+}
+
+/// Input rows begin uniform in ±1/(2 dim), as in word2vec.c; output rows stay zeros.
+fn initialise(input: &Shared, seed: u64) {
+    let dim = input.dim();
+    (0..input.rows() as u32).into_par_iter().for_each_init(
+        || vec![0.0; dim.next_multiple_of(LINE)],
+        |row, word| {
+            let mut rng = rand::rngs::Xoshiro256PlusPlus::seed_from_u64(mix(seed) ^ u64::from(word));
+            for x in &mut row[..dim] {
+                *x = ((rng.next_u64() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) / dim as f32;
+            }
+            input.add(word, row);
+        },
+    );
+}
+
+/// The rows one after the other, without padding.
+fn read_out(shared: &Shared) -> Vec<f32> {
+    let dim = shared.dim();
+    let mut all = vec![0.0; shared.rows() * dim];
+    all.par_chunks_mut(dim).enumerate().for_each_init(
+        || vec![0.0; dim.next_multiple_of(LINE)],
+        |row, (word, to)| {
+            shared.load(word as u32, row);
+            to.copy_from_slice(&row[..dim]);
+        },
+    );
+    all
+}

@@ -1,0 +1,196 @@
+//! Negative sampling (Mikolov et al. 2013): each true pair of input `x` and target `y` is learnt beside `k` pairs of the
+//! same input with noise words `z`, by logistic regression.
+//!
+//! The loss of one input and its targets is
+//!
+//! ```text
+//! L = -ln s(x·y) - sum_z ln s(-x·z)        s(t) = 1 / (1 + e^-t)
+//! ```
+//!
+//! With the label `l` 1 for `y` and 0 for noise, and since `s' = s (1 - s)`,
+//!
+//! ```text
+//! -dL/d(x·t) = l - s(x·t) = g_t,   so   x += rate * sum_t g_t t   and   t += rate * g_t x.
+//! ```
+//!
+//! Noise words are drawn from the counts to the power of 0.75 (any exponent will do), in constant time from an alias
+//! table (Walker 1977, Vose 1991).
+
+use fearless_simd::Simd;
+use rand::Rng;
+
+use super::hogwild::Shared;
+use super::resident::Residents;
+
+/// Draws noise words.
+pub struct Noise {
+    /// A column for each word: below the threshold, in units of 2^-32, the column stands for its own word, else for
+    /// the alias.
+    columns: Vec<(u32, u32)>,
+}
+
+impl Noise {
+    /// Noise in proportion to the counts to the power of `exponent`.
+    pub fn new(counts: &[u64], exponent: f64) -> Self {
+        let weights: Vec<f64> = counts.iter().map(|&c| if c == 0 { 0.0 } else { (c as f64).powf(exponent) }).collect();
+        let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+        let mut scaled: Vec<f64> = weights.iter().map(|w| w / mean).collect();
+        let mut columns: Vec<(u32, u32)> = (0..counts.len() as u32).map(|word| (u32::MAX, word)).collect();
+        let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..scaled.len()).partition(|&i| scaled[i] < 1.0);
+        while let (Some(&s), Some(&l)) = (small.last(), large.last()) {
+            small.pop();
+            columns[s] = ((scaled[s] * 4_294_967_296.0) as u32, l as u32);
+            scaled[l] -= 1.0 - scaled[s];
+            if scaled[l] < 1.0 {
+                large.pop();
+                small.push(l);
+            }
+        }
+        Self { columns }
+    }
+
+    /// Draws a word.
+    #[inline(always)]
+    pub fn draw(&self, rng: &mut impl Rng) -> u32 {
+        let random = rng.next_u64();
+        let column = ((random >> 32) * self.columns.len() as u64) >> 32;
+        let (threshold, alias) = self.columns[column as usize];
+        if random as u32 <= threshold { column as u32 } else { alias }
+    }
+}
+
+/// Groups of noise words whose output rows stay resident for a while; slot 0 is for the row of the true target.
+///
+/// Centre `p` meets group `p` modulo [`Pool::GROUPS`], and each group is drawn anew after [`Pool::USES`] centres, one
+/// group at a time in turn. So each centre has `k` noise words of its own draw distribution, but only `k / USES` rows
+/// are moved for it. Neighbouring centres share context words and must not share noise words too: that repeats the same
+/// pair of input and noise word and costs analogies (`docs/design` has the measurements).
+pub struct Pool<'a> {
+    /// The resident output rows: slot 0, then the groups.
+    pub rows: Residents<'a>,
+    noise: &'a Noise,
+    negative: usize,
+    groups: Vec<Group>,
+    turn: usize,
+}
+
+struct Group {
+    /// Centres that will still meet this group.
+    left: usize,
+    /// Noise words that come after.
+    next: Vec<u32>,
+}
+
+impl<'a> Pool<'a> {
+    /// Groups in turn.
+    pub const GROUPS: usize = 16;
+    /// Centres that meet a group before it is drawn anew.
+    pub const USES: usize = 8;
+
+    /// An empty pool for groups of `negative` noise words with rows in `output`.
+    pub fn new(output: &'a Shared, noise: &'a Noise, negative: usize) -> Self {
+        let group = || Group { left: 0, next: Vec::new() };
+        Self {
+            rows: Residents::new(output, 1 + Self::GROUPS * negative),
+            noise,
+            negative,
+            groups: (0..Self::GROUPS).map(|_| group()).collect(),
+            turn: 0,
+        }
+    }
+
+    /// Draws all groups anew, for a new chunk of work.
+    pub fn begin(&mut self, rng: &mut impl Rng) {
+        self.turn = 0;
+        for group in 0..Self::GROUPS {
+            for i in 0..self.negative {
+                self.rows.fetch(1 + group * self.negative + i, self.noise.draw(rng));
+            }
+            self.groups[group].next.clear();
+            // Staggered, so that groups are renewed one at a time.
+            self.groups[group].left = 1 + group * Self::USES / Self::GROUPS;
+        }
+    }
+
+    /// Adds what was learnt to the shared rows, at the end of a chunk.
+    pub fn end<S: Simd>(&mut self, simd: S) {
+        for slot in 1..=Self::GROUPS * self.negative {
+            self.rows.put_back(simd, slot);
+        }
+    }
+
+    /// The slots of the next centre's noise words.
+    #[inline(always)]
+    pub fn next_group<S: Simd>(&mut self, simd: S, rng: &mut impl Rng) -> std::ops::Range<usize> {
+        let turn = self.turn;
+        self.turn = (turn + 1) % Self::GROUPS;
+        let slots = 1 + turn * self.negative..1 + (turn + 1) * self.negative;
+        let group = &mut self.groups[turn];
+        if group.left == 0 {
+            for (slot, &word) in slots.clone().zip(&group.next) {
+                self.rows.put_back(simd, slot);
+                self.rows.fetch(slot, word);
+            }
+            group.left = Self::USES;
+        }
+        group.left -= 1;
+        if group.left == 0 {
+            // A whole turn ahead of need, so that the rows are in the cache by then.
+            group.next.clear();
+            for _ in 0..self.negative {
+                let word = self.noise.draw(rng);
+                self.rows.prefetch(word);
+                group.next.push(word);
+            }
+        }
+        slots
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand::rngs::Xoshiro256PlusPlus;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn noise_is_drawn_in_proportion(counts in prop::collection::vec(0..1000u64, 1..12), exponent in 0.0..1.2) {
+            prop_assume!(counts.iter().any(|&c| c > 0));
+            let noise = Noise::new(&counts, exponent);
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+            let mut drawn = vec![0u32; counts.len()];
+            for _ in 0..40_000 {
+                drawn[noise.draw(&mut rng) as usize] += 1;
+            }
+            let weight = |c: u64| if c == 0 { 0.0 } else { (c as f64).powf(exponent) };
+            let total: f64 = counts.iter().map(|&c| weight(c)).sum();
+            for (&count, &drawn) in counts.iter().zip(&drawn) {
+                let share = f64::from(drawn) / 40_000.0;
+                prop_assert!((share - weight(count) / total).abs() < 0.015, "{share} for {count} of {counts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_group_serves_its_uses_and_is_then_drawn_anew() {
+        let (shared, noise) = (Shared::new(1000, 4).unwrap(), Noise::new(&[1; 1000], 1.0));
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut pool = Pool::new(&shared, &noise, 2);
+        let level = fearless_simd::Level::new();
+        pool.begin(&mut rng);
+        let mut seen: Vec<Vec<Vec<u32>>> = vec![Vec::new(); Pool::GROUPS];
+        for centre in 0..Pool::GROUPS * Pool::USES * 4 {
+            let slots = fearless_simd::dispatch!(level, simd => pool.next_group(simd, &mut rng));
+            assert!(!slots.contains(&0));
+            seen[centre % Pool::GROUPS].push(slots.map(|slot| pool.rows.row(slot)).collect());
+        }
+        for group in seen {
+            let runs: Vec<usize> = group.chunk_by(|a, b| a == b).map(<[_]>::len).collect();
+            assert!(runs[1..runs.len() - 1].iter().all(|&run| run == Pool::USES), "{runs:?}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What is learnt when: epochs, chunks of tokens, the learning rate, seeds, progress. Knows no words.
+//!
+//! Chunks are a property of the corpus, not of the machine, and rates and random numbers follow from (seed, epoch,
+//! chunk): the same examples are drawn whatever the number of threads, and one thread repeats itself bit by bit.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+
+/// The learning rate falls in a line to this share of its beginning.
+const LAST_RATE: f64 = 1e-4;
+
+/// The plan of a training.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    tokens: usize,
+    chunk: usize,
+    epochs: usize,
+    rate: f32,
+    seed: u64,
+}
+
+/// A piece of work: some tokens in one epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chunk {
+    /// From 0.
+    pub epoch: usize,
+    /// Positions in the corpus.
+    pub tokens: Range<usize>,
+    /// The learning rate at the first token, and just beyond the last.
+    pub rate: Range<f32>,
+    seed: u64,
+}
+
+impl Schedule {
+    /// A plan for `epochs` passes over `tokens` tokens with a learning rate that begins at `rate`.
+    pub fn new(tokens: usize, epochs: usize, rate: f32, seed: u64) -> Self {
+        Self { tokens, chunk: (tokens / 64).clamp(2048, 32_768), epochs, rate, seed }
+    }
+
+    /// The learning rate at the beginning.
+    pub fn first_rate(&self) -> f32 {
+        self.rate
+    }
+
+    /// Chunks in an epoch.
+    fn chunks(&self) -> usize {
+        self.tokens.div_ceil(self.chunk)
+    }
+
+    /// Piece `index` of the work, or `None` beyond the end.
+    pub fn chunk(&self, index: usize) -> Option<Chunk> {
+        let (epoch, chunk) = (index / self.chunks().max(1), index % self.chunks().max(1));
+        if epoch >= self.epochs || self.tokens == 0 {
+            return None;
+        }
+        let tokens = chunk * self.chunk..((chunk + 1) * self.chunk).min(self.tokens);
+        let whole = self.tokens as f64 * self.epochs as f64;
+        let rate = |token: usize| {
+            let done = (epoch as f64 * self.tokens as f64 + token as f64) / whole;
+            (f64::from(self.rate) * (1.0 - done).max(LAST_RATE)) as f32
+        };
+        let seed = mix(self.seed ^ mix(epoch as u64 ^ mix(chunk as u64)));
+        Some(Chunk { epoch, rate: rate(tokens.start)..rate(tokens.end), tokens, seed })
+    }
+}
+
+impl Chunk {
+    /// One generator for reading (windows, subsampling) and one for noise, so that they are not correlated.
+    pub fn generators(&self) -> (Xoshiro256PlusPlus, Xoshiro256PlusPlus) {
+        (Xoshiro256PlusPlus::seed_from_u64(self.seed), Xoshiro256PlusPlus::seed_from_u64(mix(!self.seed)))
+    }
+}
+
+/// Spreads what differs in a few bits of `x` over all bits (the finaliser of SplitMix64, Steele et al. 2014).
+pub fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// How far training is; polled from outside.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Tokens learnt, over all epochs.
+    pub tokens: AtomicU64,
+    /// Set it to stop.
+    pub stop: AtomicBool,
+    begun: AtomicUsize,
+    /// Sum of losses, pairs that it was taken over, and tokens learnt, for each epoch.
+    epochs: Mutex<Vec<(f64, u64, u64)>>,
+}
+
+impl Progress {
+    /// The next piece of work; `None` when there is none, or when asked to stop.
+    pub fn next(&self, schedule: &Schedule) -> Option<Chunk> {
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        schedule.chunk(self.begun.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Notes a finished piece of work.
+    pub fn done(&self, chunk: &Chunk, loss: f64, pairs: u64) {
+        let mut epochs = self.epochs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if epochs.len() <= chunk.epoch {
+            epochs.resize(chunk.epoch + 1, (0.0, 0, 0));
+        }
+        let epoch = &mut epochs[chunk.epoch];
+        epoch.0 += loss;
+        epoch.1 += pairs;
+        epoch.2 += chunk.tokens.len() as u64;
+        self.tokens.fetch_add(chunk.tokens.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Mean loss of a pair of input and target (sampled), and tokens learnt, for each epoch begun.
+    pub fn epochs(&self) -> Vec<(f64, u64)> {
+        let epochs = self.epochs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        epochs.iter().map(|&(loss, pairs, tokens)| (loss / pairs.max(1) as f64, tokens)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cover_each_epoch_once_and_rates_fall_in_a_line() {
+        for tokens in [1, 2047, 2048, 5000, 1_000_000] {
+            let schedule = Schedule::new(tokens, 3, 0.5, 1);
+            let chunks: Vec<Chunk> = (0..).map_while(|i| schedule.chunk(i)).collect();
+            for epoch in 0..3 {
+                let mut next = 0;
+                for chunk in chunks.iter().filter(|c| c.epoch == epoch) {
+                    assert_eq!(chunk.tokens.start, next);
+                    next = chunk.tokens.end;
+                }
+                assert_eq!(next, tokens);
+            }
+            assert!((chunks[0].rate.start - 0.5).abs() < 1e-6);
+            assert!(chunks.windows(2).all(|w| (w[0].rate.end - w[1].rate.start).abs() < 1e-6));
+            let middle = chunks.iter().find(|c| c.epoch == 1).unwrap();
+            assert!((middle.rate.start - 0.5 * 2.0 / 3.0).abs() < 1e-6);
+            assert!((chunks.last().unwrap().rate.end - 0.5e-4).abs() < 1e-6);
+        }
+        assert_eq!(Schedule::new(0, 3, 0.5, 1).chunk(0), None);
+    }
+
+    #[test]
+    fn seeds_differ_between_chunks_epochs_and_seeds() {
+        let draws = |seed: u64| {
+            let schedule = Schedule::new(100_000, 2, 0.5, seed);
+            (0..).map_while(|i| schedule.chunk(i)).map(|c| c.seed).collect::<Vec<_>>()
+        };
+        let mut all = [draws(1), draws(2)].concat();
+        let n = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), n);
+    }
+}

@@ -1,0 +1,169 @@
+//! The loop that all window methods share: sift the tokens of a chunk, slide a window over each sentence, and let the
+//! words around each centre predict it among noise.
+
+use fearless_simd::Simd;
+use rand::Rng;
+
+use super::hogwild::Shared;
+use super::negative::{Noise, Pool};
+use super::objective::{Loss, Objective, Work};
+use super::ring::Ring;
+use super::schedule::Chunk;
+use super::subsample::Subsample;
+use crate::corpus::Corpus;
+
+/// A whole sentence as a window is cut at so many words.
+pub const LONGEST_WINDOW: usize = 1000;
+/// Rows are asked for this many centres before they are needed.
+const AHEAD: usize = 4;
+
+/// The half-width of windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// Drawn for each centre from 1 to the given number, all equally likely, as word2vec.c does.
+    Dynamic(usize),
+    /// Always the given number.
+    Fixed(usize),
+    /// The whole sentence, in pieces of at most [`LONGEST_WINDOW`] words.
+    WholeSequence,
+}
+
+impl Window {
+    /// The largest half-width.
+    pub fn largest(self) -> usize {
+        match self {
+            Self::Dynamic(width) | Self::Fixed(width) => width,
+            Self::WholeSequence => LONGEST_WINDOW - 1,
+        }
+    }
+
+    #[inline(always)]
+    fn draw(self, rng: &mut impl Rng) -> usize {
+        match self {
+            Self::Dynamic(width) => 1 + (((rng.next_u64() >> 32) * width as u64) >> 32) as usize,
+            Self::Fixed(width) => width,
+            Self::WholeSequence => LONGEST_WINDOW,
+        }
+    }
+}
+
+/// One thread's state: resident rows and scratch space.
+pub struct Learner<'a, O> {
+    corpus: &'a Corpus,
+    subsample: &'a Subsample,
+    window: Window,
+    objective: O,
+    output: &'a Shared,
+    ring: Ring<'a>,
+    pool: Pool<'a>,
+    work: Work,
+    /// The words of a chunk that subsampling keeps, and where its sentences end among them.
+    kept: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+impl<'a, O: Objective> Learner<'a, O> {
+    /// A learner whose `input` and `output` rows may be shared with others.
+    pub fn new(
+        corpus: &'a Corpus,
+        subsample: &'a Subsample,
+        noise: &'a Noise,
+        (window, negative, objective): (Window, usize, O),
+        (input, output): (&'a Shared, &'a Shared),
+    ) -> Self {
+        Self {
+            corpus,
+            subsample,
+            window,
+            objective,
+            output,
+            ring: Ring::new(input, window.largest()),
+            pool: Pool::new(output, noise, negative),
+            work: Work::new(2 * window.largest()),
+            kept: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Learns the sentences of a chunk; returns the sampled loss. All its token ids must be in the vocabulary.
+    #[inline(always)]
+    pub fn learn<S: Simd>(&mut self, simd: S, chunk: &Chunk) -> Loss {
+        let (mut reading, mut noise) = chunk.generators();
+        let (mut kept, mut ends) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.ends));
+        kept.clear();
+        ends.clear();
+        for sentence in self.corpus.sentences(chunk.tokens.clone()) {
+            let begin = kept.len();
+            self.subsample.sift(&self.corpus.tokens()[sentence], &mut reading, &mut kept);
+            if self.window == Window::WholeSequence {
+                ends.extend((begin..kept.len()).step_by(LONGEST_WINDOW).skip(1));
+            }
+            ends.push(kept.len());
+        }
+        self.pool.begin(&mut noise);
+        let slope = (chunk.rate.end - chunk.rate.start) / kept.len().max(1) as f32;
+        let mut begin = 0;
+        for &end in &ends {
+            let rate = |position: usize| chunk.rate.start + slope * (begin + position) as f32;
+            self.sentence(simd, &kept[begin..end], rate, &mut reading, &mut noise);
+            begin = end;
+        }
+        self.pool.end(simd);
+        (self.kept, self.ends) = (kept, ends);
+        self.work.take_loss()
+    }
+
+    #[inline(always)]
+    fn sentence<S: Simd>(
+        &mut self,
+        simd: S,
+        words: &[u32],
+        rate: impl Fn(usize) -> f32,
+        reading: &mut impl Rng,
+        noise: &mut impl Rng,
+    ) {
+        let widest = self.window.largest();
+        let mut inputs = [0; 2 * LONGEST_WINDOW];
+        let mut targets = Vec::with_capacity(64);
+        for (position, &word) in words.iter().enumerate().take(widest) {
+            self.ring.enter(position, word);
+        }
+        for (centre, &word) in words.iter().enumerate() {
+            if let Some(&entering) = words.get(centre + widest) {
+                self.ring.enter(centre + widest, entering);
+            }
+            if centre > widest {
+                self.ring.leave(simd, centre - widest - 1);
+            }
+            if let Some(&soon) = words.get(centre + widest + AHEAD) {
+                self.ring.prefetch(soon);
+            }
+            if let Some(&soon) = words.get(centre + AHEAD) {
+                self.output.prefetch(soon);
+            }
+            let half = self.window.draw(reading);
+            let around = centre.saturating_sub(half)..words.len().min(centre + half + 1);
+            let mut n = 0;
+            for position in around.filter(|&position| position != centre) {
+                inputs[n] = self.ring.at(position);
+                n += 1;
+            }
+            if n == 0 {
+                continue;
+            }
+            let group = self.pool.next_group(simd, noise);
+            self.pool.rows.fetch(0, word);
+            targets.clear();
+            targets.push(self.pool.rows.now.at(0));
+            // Noise that hits the true target is left out, as in word2vec.c.
+            let noise_rows = group.filter(|&slot| self.pool.rows.row(slot) != word);
+            targets.extend(noise_rows.map(|slot| self.pool.rows.now.at(slot)));
+            let (ring, pool) = (&mut self.ring, &mut self.pool);
+            self.objective.learn(simd, rate(centre), ring, &inputs[..n], pool, &targets, &mut self.work);
+            self.pool.rows.put_back(simd, 0);
+        }
+        for position in words.len().saturating_sub(widest + 1)..words.len() {
+            self.ring.leave(simd, position);
+        }
+    }
+}
