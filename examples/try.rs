@@ -13,9 +13,16 @@ fn main() {
     if let Some(d) = a.get(7) { config.dim = d.parse().unwrap(); }
     if a.get(8).is_some_and(|g| g == "corrected") { config.cbow_gradient = CbowGradient::Corrected; }
     if let Some(d) = a.get(9) { config.lr = Some(d.parse().unwrap()); }
-    let t = Instant::now();
-    let e = train(&corpus, method, &config, &Progress::default()).unwrap();
-    let s = t.elapsed().as_secs_f64();
-    println!("train {s:.2}s  {:.2} M raw words/s losses {:?}", corpus.facts.words_read as f64 * epochs as f64 / s / 1e6, e.provenance.losses);
+    if let Ok(w) = std::env::var("FIXED") { config.fixed_window = true; config.window = w.parse().unwrap(); }
+    let reps: usize = std::env::var("REPS").map_or(1, |r| r.parse().unwrap());
+    let mut all = vec![]; let mut last = None;
+    for _ in 0..reps {
+        let t = Instant::now();
+        let e = train(&corpus, method, &config, &Progress::default()).unwrap();
+        all.push((corpus.facts.words_read as f64 * epochs as f64 / t.elapsed().as_secs_f64() / 1e6 * 100.0).round() / 100.0);
+        last = Some(e);
+    }
+    let e = last.unwrap();
+    println!("{all:?} M raw words/s, losses {:?}", e.provenance.losses);
     format::write(&e, Path::new(&a[3]), format::Format::Binary).unwrap();
 }

@@ -1,10 +1,10 @@
 //! The arithmetic of training and querying on private rows: safe code, generic over the SIMD level.
 //!
-//! Rows are slices of one flat buffer, [`Tile`], named by their offsets in it. They are padded with zeros to whole
+//! Rows are slices of one flat buffer, [`Tile`], named by their offsets in it (in cache lines). They are padded with zeros to whole
 //! vectors, and nothing here makes a padding other than zero. All functions are inlined into a caller that runs inside
 //! `simd.vectorize`, so the level is chosen once around a chunk of work and never in it.
 //!
-//! One block is the outer product of `n` input rows and `T` targets: [`dots`], [`gradient`], [`update`], together
+//! One block is the outer product of `n` input rows and `T` targets: [`errors`], [`update`], together
 //! `6 n T dim` floating-point operations. [`update`] walks the columns in panels one vector wide: in a panel the targets
 //! stay in registers while the inputs stream by, each with two multiply-adds a target. Measured on a Zen 4 core: update
 //! 97 %, dots 80 % of the peak of its multiply-add units at dim 100, 6 x 6.
@@ -24,6 +24,7 @@ struct Line([f32; LINE]);
 pub struct Tile {
     lines: Vec<Line>,
     dim: usize,
+    /// Lines from one row to the next.
     stride: usize,
 }
 
@@ -31,46 +32,32 @@ impl Tile {
     /// `rows` rows of `dim` zeros.
     pub fn new(rows: usize, dim: usize) -> Self {
         // An odd number of lines a row, so that the same column of many rows doesn't compete for one cache set.
-        let lines = dim.div_ceil(LINE) | 1;
-        Self { lines: vec![Line::default(); rows * lines], dim, stride: lines * LINE }
+        let stride = dim.div_ceil(LINE) | 1;
+        Self { lines: vec![Line::default(); rows * stride], dim, stride }
     }
 
-    /// The offset of row `row`.
+    /// The offset of row `row`, in lines: what names a row below.
     #[inline(always)]
     pub fn at(&self, row: usize) -> usize {
         row * self.stride
     }
 
-    /// Floats in a row, padding left out.
-    #[inline(always)]
-    pub fn dim(&self) -> usize {
-        self.dim
-    }
-
-    /// All floats of all rows.
-    #[inline(always)]
-    pub fn floats(&self) -> &[f32] {
-        bytemuck::cast_slice(&self.lines)
-    }
-
-    /// All floats of all rows.
-    #[inline(always)]
-    pub fn floats_mut(&mut self) -> &mut [f32] {
-        bytemuck::cast_slice_mut(&mut self.lines)
-    }
-
     /// Row `row` with its padding, up to a whole line.
     #[inline(always)]
     pub fn row(&self, row: usize) -> &[f32] {
-        let at = self.at(row);
-        &self.floats()[at..at + self.dim.next_multiple_of(LINE)]
+        self.row_at(self.at(row))
     }
 
     /// Row `row` with its padding, up to a whole line.
     #[inline(always)]
     pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
-        let (at, length) = (self.at(row), self.dim.next_multiple_of(LINE));
-        &mut self.floats_mut()[at..at + length]
+        let at = self.at(row);
+        bytemuck::cast_slice_mut(&mut self.lines[at..at + self.dim.div_ceil(LINE)])
+    }
+
+    #[inline(always)]
+    fn row_at(&self, at: usize) -> &[f32] {
+        bytemuck::cast_slice(&self.lines[at..at + self.dim.div_ceil(LINE)])
     }
 }
 
@@ -84,7 +71,7 @@ fn store<S: Simd, V: SimdFloat<S, Element = f32>>(vector: V, to: &mut [f32], at:
     vector.store_slice(&mut to[at..at + V::LEN]);
 }
 
-/// `scores[i * T + j] = x[inputs[i]] · y[targets[j]]`, over `dim` rounded up to whole vectors.
+/// `scores[i * T + j] = x[inputs[i]] · y[targets[j]]`.
 #[inline(always)]
 pub fn dots<S: Simd, const T: usize>(
     simd: S,
@@ -94,88 +81,171 @@ pub fn dots<S: Simd, const T: usize>(
     targets: &[usize; T],
     scores: &mut [f32],
 ) {
-    let (dim, x, y) = (x.dim, x.floats(), y.floats());
-    let mut out = scores.chunks_exact_mut(2 * T);
-    let mut pairs = inputs.chunks_exact(2);
-    for (pair, scores) in (&mut pairs).zip(&mut out) {
-        dots_of::<S, 2, T>(simd, dim, x, [pair[0], pair[1]], y, targets, scores);
-    }
-    if let [last] = *pairs.remainder() {
-        dots_of::<S, 1, T>(simd, dim, x, [last], y, targets, &mut scores[(inputs.len() - 1) * T..][..T]);
+    if S::f32s::LEN > 8 {
+        dots_by::<S, f32x8<S>, T>(simd, x, inputs, y, targets, scores, as_it_is);
+    } else {
+        dots_by::<S, S::f32s, T>(simd, x, inputs, y, targets, scores, as_it_is);
     }
 }
 
-/// [`dots`] for `N` inputs with all sums in registers.
+/// `errors[i * T + j] = rate * (label - sigmoid(x[inputs[i]] · y[targets[j]]))`, the negative gradient of the logistic
+/// loss with respect to the score, times the learning rate. `labels` holds 1 or 0 for two inputs' targets, filled up
+/// with zeros to [`LABELS`].
 #[inline(always)]
-fn dots_of<S: Simd, const N: usize, const T: usize>(
+pub fn errors<S: Simd, const T: usize>(
     simd: S,
-    dim: usize,
-    x: &[f32],
-    inputs: [usize; N],
-    y: &[f32],
+    rate: f32,
+    labels: &[f32; LABELS],
+    x: &Tile,
+    inputs: &[usize],
+    y: &Tile,
     targets: &[usize; T],
-    scores: &mut [f32],
+    errors: &mut [f32],
 ) {
-    let mut sums = [[S::f32s::splat(simd, 0.0); T]; N];
+    if S::f32s::LEN > 8 {
+        dots_by::<S, f32x8<S>, T>(
+            simd,
+            x,
+            inputs,
+            y,
+            targets,
+            errors,
+            #[inline(always)]
+            |at, score| error::<S, f32x8<S>>(simd, rate, labels, at, score),
+        );
+    } else {
+        dots_by::<S, S::f32s, T>(
+            simd,
+            x,
+            inputs,
+            y,
+            targets,
+            errors,
+            #[inline(always)]
+            |at, score| error::<S, S::f32s>(simd, rate, labels, at, score),
+        );
+    }
+}
+
+#[inline(always)]
+fn as_it_is<V>(_: usize, score: V) -> V {
+    score
+}
+
+/// Floats in the labels of two inputs.
+pub const LABELS: usize = 2 * LINE;
+
+#[inline(always)]
+fn error<S: Simd, V: SimdFloat<S, Element = f32>>(
+    simd: S,
+    rate: f32,
+    labels: &[f32; LABELS],
+    at: usize,
+    score: V,
+) -> V {
+    V::splat(simd, rate) * (load::<S, V>(simd, labels, at) - sigmoid(simd, score))
+}
+
+/// The dot products of two inputs at a time with all targets; `finish` is given vectors of them with their place among
+/// the `2 T` of these inputs, and what it returns is stored.
+///
+/// At the widest level vectors are half as wide: that is as many multiply-adds a cycle on Zen 4, half the horizontal
+/// sums, and less padding.
+#[inline(always)]
+fn dots_by<S: Simd, V: SimdFloat<S, Element = f32>, const T: usize>(
+    simd: S,
+    x: &Tile,
+    inputs: &[usize],
+    y: &Tile,
+    targets: &[usize; T],
+    out: &mut [f32],
+    finish: impl Fn(usize, V) -> V,
+) {
+    let length = x.dim.next_multiple_of(V::LEN);
+    let mut rows: [&[f32]; T] = [&[]; T];
+    for j in 0..T {
+        rows[j] = &y.row_at(targets[j])[..length];
+    }
+    let mut pairs = inputs.chunks_exact(2);
+    for (pair, out) in (&mut pairs).zip(out.chunks_exact_mut(2 * T)) {
+        dots_of::<S, V, 2, T>(simd, length, [&x.row_at(pair[0])[..length], &x.row_at(pair[1])[..length]], rows, out, &finish);
+    }
+    if let [last] = *pairs.remainder() {
+        let out = &mut out[(inputs.len() - 1) * T..][..T];
+        dots_of::<S, V, 1, T>(simd, length, [&x.row_at(last)[..length]], rows, out, &finish);
+    }
+}
+
+/// [`dots_by`] for `N` inputs with all sums in registers. All rows are `length` floats long.
+#[inline(always)]
+fn dots_of<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, const T: usize>(
+    simd: S,
+    length: usize,
+    x: [&[f32]; N],
+    y: [&[f32]; T],
+    out: &mut [f32],
+    finish: &impl Fn(usize, V) -> V,
+) {
+    let mut sums = [[V::splat(simd, 0.0); T]; N];
     let mut column = 0;
-    while column < dim {
-        let xs: [S::f32s; N] = std::array::from_fn(|i| load(simd, x, inputs[i] + column));
+    while column + V::LEN <= length {
+        let mut xs = [V::splat(simd, 0.0); N];
+        for i in 0..N {
+            xs[i] = load(simd, x[i], column);
+        }
         for j in 0..T {
-            let yj: S::f32s = load(simd, y, targets[j] + column);
+            let yj: V = load(simd, y[j], column);
             for i in 0..N {
                 sums[i][j] = xs[i].mul_add(yj, sums[i][j]);
             }
         }
-        column += S::f32s::LEN;
+        column += V::LEN;
     }
-    horizontal_sums(sums.as_flattened_mut(), scores);
+    let sums = horizontal_sums(sums);
+    let mut at = 0;
+    while at < N * T {
+        let part = V::LEN.min(N * T - at);
+        out[at..at + part].copy_from_slice(&finish(at, sums[at / V::LEN / T][at / V::LEN % T]).as_slice()[..part]);
+        at += V::LEN;
+    }
 }
 
-/// The sum of the lanes of each of `vectors`, which are used up: neighbours are added pairwise, two vectors into one,
-/// until each lane of the last ones is a sum.
+/// The sums of the lanes of each vector, in the lanes of the first vectors: neighbouring lanes are added, two vectors
+/// into one, until each lane left is a whole sum. By value, so that the vectors stay in registers.
 #[inline(always)]
-fn horizontal_sums<S: Simd, V: SimdFloat<S, Element = f32>>(vectors: &mut [V], sums: &mut [f32]) {
-    let (mut n, mut lanes) = (vectors.len(), V::LEN);
+fn horizontal_sums<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, const T: usize>(
+    mut vectors: [[V; T]; N],
+) -> [[V; T]; N] {
+    let (mut n, mut lanes) = (N * T, V::LEN);
     while lanes > 1 {
-        for i in 0..n.div_ceil(2) {
-            let a = vectors[2 * i];
-            let b = if 2 * i + 1 < n { vectors[2 * i + 1] } else { a };
-            vectors[i] = a.unzip_low(b) + a.unzip_high(b);
+        let mut i = 0;
+        while 2 * i < n {
+            let a = vectors[2 * i / T][2 * i % T];
+            let b = if 2 * i + 1 < n { vectors[(2 * i + 1) / T][(2 * i + 1) % T] } else { a };
+            vectors[i / T][i % T] = a.unzip_low(b) + a.unzip_high(b);
+            i += 1;
         }
         n = n.div_ceil(2);
         lanes /= 2;
     }
-    for (part, vector) in sums.chunks_mut(V::LEN).zip(vectors) {
-        part.copy_from_slice(&vector.as_slice()[..part.len()]);
-    }
+    vectors
 }
 
-/// Turns scores into `rate * (label - sigmoid(score))`, the negative gradient of the logistic loss times the learning
-/// rate. `labels` is 1 or 0 a score; both slices are whole vectors long.
+/// `1 / (1 + e^-x)`, to about 3 units in the last place of 1; not a number stays so.
 #[inline(always)]
-pub fn gradient<S: Simd>(simd: S, rate: f32, labels: &[f32], scores: &mut [f32]) {
-    let rate = S::f32s::splat(simd, rate);
-    for (scores, labels) in scores.chunks_exact_mut(S::f32s::LEN).zip(labels.chunks_exact(S::f32s::LEN)) {
-        let label = S::f32s::from_slice(simd, labels);
-        let g = rate * (label - sigmoid(simd, S::f32s::from_slice(simd, scores)));
-        g.store_slice(scores);
-    }
-}
-
-/// `1 / (1 + e^-x)`, to about 2 units in the last place; exact limits from |x| = 87 on.
-#[inline(always)]
-pub fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let constant = |c| S::f32s::splat(simd, c);
-    // e^-x = 2^t, t = k + r, k whole and |r| <= 1/2; 2^r by its Taylor series, 2^k by writing k into the exponent.
-    let t = (x * constant(-std::f32::consts::LOG2_E)).max(constant(-126.0)).min(constant(126.0));
-    let k = t.round_ties_even();
-    let r = t - k;
-    let mut power = constant(1.540_353e-4);
+fn sigmoid<S: Simd, V: SimdFloat<S, Element = f32>>(simd: S, x: V) -> V {
+    // e^-x = 2^t, t = k + r, k whole and |r| <= 1/2; 2^r by its Taylor series. Adding 1.5 * 2^23 rounds t to k and leaves
+    // k in the lowest bits, from where it is shifted into the exponent; 127 is the exponent's bias.
+    const ROUND: f32 = 12_582_912.0;
+    let t = V::splat(simd, -126.0).max(V::splat(simd, 126.0).min(x * V::splat(simd, -std::f32::consts::LOG2_E)));
+    let shifted = t + V::splat(simd, ROUND + 127.0);
+    let r = t - (shifted - V::splat(simd, ROUND + 127.0));
+    let mut power = V::splat(simd, 1.540_353e-4);
     for c in [1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265e-1, std::f32::consts::LN_2, 1.0] {
-        power = power.mul_add(r, constant(c));
+        power = power.mul_add(r, V::splat(simd, c));
     }
-    let two_to_k: S::f32s = ((S::i32s::truncate_from(k) + 127) << 23).bitcast();
-    constant(1.0) / power.mul_add(two_to_k, constant(1.0))
+    let two_to_k = V::from_bits(shifted.to_bits() << 23);
+    V::splat(simd, 1.0) / power.mul_add(two_to_k, V::splat(simd, 1.0))
 }
 
 /// `x_i += sum_j g_ij y_j` and `y_j += sum_i g_ij x_i`, with the old values on the right. `gradient[i * T + j]` is
@@ -189,45 +259,51 @@ pub fn update<S: Simd, const T: usize>(
     targets: &[usize; T],
     gradient: &[f32],
 ) {
-    let (dim, x, y) = (x.dim, x.floats_mut(), y.floats_mut());
-    let mut column = 0;
-    while column < dim {
+    let dim = x.dim;
+    for line in 0..dim.div_ceil(LINE) {
         // Half a vector is enough for a short rest of a row: at dim 100 with 16 lanes it saves a fourteenth.
-        if S::f32s::LEN > 8 && dim - column <= 8 {
-            panel::<S, f32x8<S>, T>(simd, column, x, inputs, y, targets, gradient);
-            column += 8;
+        let rest = dim - line * LINE;
+        if S::f32s::LEN > 8 && rest <= 8 {
+            panel::<S, f32x8<S>, T>(simd, line, 0, x, inputs, y, targets, gradient);
         } else {
-            panel::<S, S::f32s, T>(simd, column, x, inputs, y, targets, gradient);
-            column += S::f32s::LEN;
+            for lane in (0..LINE).step_by(S::f32s::LEN) {
+                panel::<S, S::f32s, T>(simd, line, lane, x, inputs, y, targets, gradient);
+            }
         }
     }
 }
 
-/// [`update`] of the columns of one vector.
+/// [`update`] of the columns of one vector, which begins at `lane` of the line `line` of each row.
 #[inline(always)]
 fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const T: usize>(
     simd: S,
-    column: usize,
-    x: &mut [f32],
+    line: usize,
+    lane: usize,
+    x: &mut Tile,
     inputs: &[usize],
-    y: &mut [f32],
+    y: &mut Tile,
     targets: &[usize; T],
     gradient: &[f32],
 ) {
-    let old: [V; T] = std::array::from_fn(|j| load(simd, y, targets[j] + column));
+    // Loops in place of closures here and above: what is not inlined into the vectorized caller costs dearly.
+    let mut old = [V::splat(simd, 0.0); T];
+    for j in 0..T {
+        old[j] = load(simd, &y.lines[targets[j] + line].0, lane);
+    }
     let mut new = old;
-    for (&input, g) in inputs.iter().zip(gradient.chunks_exact(T)) {
-        let before: V = load(simd, x, input + column);
+    for (&input, g) in inputs.iter().zip(gradient.as_chunks::<T>().0) {
+        let x = &mut x.lines[input + line].0;
+        let before: V = load(simd, x, lane);
         let mut after = before;
         for j in 0..T {
             let gj = V::splat(simd, g[j]);
             after = gj.mul_add(old[j], after);
             new[j] = gj.mul_add(before, new[j]);
         }
-        store(after, x, input + column);
+        store(after, x, lane);
     }
     for j in 0..T {
-        store(new[j], y, targets[j] + column);
+        store(new[j], &mut y.lines[targets[j] + line].0, lane);
     }
 }
 
@@ -235,40 +311,39 @@ fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const T: usize>(
 #[inline(always)]
 pub fn mean<S: Simd>(simd: S, x: &Tile, inputs: &[usize], mean: &mut Tile) {
     let share = S::f32s::splat(simd, 1.0 / inputs.len() as f32);
-    let (dim, x, mean) = (x.dim, x.floats(), mean.floats_mut());
-    let mut column = 0;
-    while column < dim {
-        let mut sum = S::f32s::splat(simd, 0.0);
-        for &input in inputs {
-            sum += load::<S, S::f32s>(simd, x, input + column);
+    for line in 0..x.dim.div_ceil(LINE) {
+        for lane in (0..LINE).step_by(S::f32s::LEN) {
+            let mut sum = S::f32s::splat(simd, 0.0);
+            for &input in inputs {
+                sum += load::<S, S::f32s>(simd, &x.lines[input + line].0, lane);
+            }
+            store(sum * share, &mut mean.lines[line].0, lane);
         }
-        store(sum * share, mean, column);
-        column += S::f32s::LEN;
     }
 }
 
 /// Adds `scale * (row 0 of now - row 0 of was)` to each of the rows `inputs` of `x`.
 #[inline(always)]
 pub fn spread<S: Simd>(simd: S, x: &mut Tile, inputs: &[usize], now: &Tile, was: &Tile, scale: f32) {
-    let (dim, x) = (x.dim, x.floats_mut());
     let scale = S::f32s::splat(simd, scale);
-    let mut column = 0;
-    while column < dim {
-        let change = load::<S, S::f32s>(simd, now.floats(), column) - load::<S, S::f32s>(simd, was.floats(), column);
-        let change = change * scale;
-        for &input in inputs {
-            store(load::<S, S::f32s>(simd, x, input + column) + change, x, input + column);
+    for line in 0..x.dim.div_ceil(LINE) {
+        for lane in (0..LINE).step_by(S::f32s::LEN) {
+            let now: S::f32s = load(simd, &now.lines[line].0, lane);
+            let was: S::f32s = load(simd, &was.lines[line].0, lane);
+            let change = (now - was) * scale;
+            for &input in inputs {
+                let x = &mut x.lines[input + line].0;
+                store(load::<S, S::f32s>(simd, x, lane) + change, x, lane);
+            }
         }
-        column += S::f32s::LEN;
     }
 }
 
-/// `was = now - was`, for two rows.
+/// Copies a row, in whole vectors.
 #[inline(always)]
-pub fn difference<S: Simd>(simd: S, now: &[f32], was: &mut [f32]) {
-    for (now, was) in now.chunks_exact(S::f32s::LEN).zip(was.chunks_exact_mut(S::f32s::LEN)) {
-        let change = S::f32s::from_slice(simd, now) - S::f32s::from_slice(simd, was);
-        change.store_slice(was);
+pub fn copy<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
+    for (from, to) in from.chunks_exact(S::f32s::LEN).zip(to.chunks_exact_mut(S::f32s::LEN)) {
+        S::f32s::from_slice(simd, from).store_slice(to);
     }
 }
 
@@ -313,9 +388,8 @@ mod tests {
     #[inline(always)]
     fn block<S: Simd>(simd: S, x: &mut Tile, inputs: &[usize], y: &mut Tile, scores: &mut [f32], rate: f32) {
         let targets: [usize; 3] = std::array::from_fn(|j| y.at(j));
-        let labels: Vec<f32> = (0..scores.len()).map(|i| f32::from(u8::from(i % 3 == 0))).collect();
-        dots::<S, 3>(simd, x, inputs, y, &targets, scores);
-        gradient(simd, rate, &labels, scores);
+        let labels = std::array::from_fn(|i| f32::from(u8::from(i % 3 == 0)));
+        errors::<S, 3>(simd, rate, &labels, x, inputs, y, &targets, scores);
         update::<S, 3>(simd, x, inputs, y, &targets, scores);
     }
 
@@ -374,15 +448,17 @@ mod tests {
     fn sigmoid_is_right_everywhere() {
         let x: Vec<f32> = (-16_000..=16_000).map(|i| i as f32 / 160.0).chain([1e30, -1e30, 0.0]).collect();
         for level in levels() {
-            for chunk in x.chunks(16) {
-                let mut scores = [0.0; 16];
-                scores[..chunk.len()].copy_from_slice(chunk);
-                dispatch!(level, simd => gradient(simd, -1.0, &[0.0; 16], &mut scores));
-                for (&x, &got) in chunk.iter().zip(&scores) {
-                    let expected = 1.0 / (1.0 + (-f64::from(x)).exp());
-                    assert!((f64::from(got) - expected).abs() < 4e-7, "sigmoid({x}) = {got}, not {expected}");
-                }
+            for &x in &x {
+                let (row, one) = (tile(1, &[vec![x]]), tile(1, &[vec![1.0]]));
+                let mut got = [0.0];
+                dispatch!(level, simd => errors(simd, -1.0, &[0.0; LABELS], &row, &[0], &one, &[0], &mut got));
+                let expected = 1.0 / (1.0 + (-f64::from(x)).exp());
+                assert!((f64::from(got[0]) - expected).abs() < 4e-7, "sigmoid({x}) = {}, not {expected}", got[0]);
             }
+            let (row, one) = (tile(1, &[vec![f32::NAN]]), tile(1, &[vec![1.0]]));
+            let mut got = [0.0];
+            dispatch!(level, simd => errors(simd, -1.0, &[0.0; LABELS], &row, &[0], &one, &[0], &mut got));
+            assert!(got[0].is_nan(), "divergence must show");
         }
     }
 

@@ -105,6 +105,18 @@ impl Shared {
     }
 }
 
+/// Asks for the first line of a private value in the nearest cache. Changes nothing but time.
+#[inline(always)]
+pub fn prefetch<T>(value: &T) {
+    #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
+    // SAFETY: a prefetch has no effect that a program can see.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::arch::asm!("prefetcht0 [{}]", in(reg) value, options(nostack, preserves_flags, readonly));
+    }
+    let _ = value;
+}
+
 #[cfg(any(not(target_arch = "x86_64"), feature = "portable", miri))]
 mod primitives {
     use std::sync::atomic::Ordering::Relaxed;
@@ -122,12 +134,13 @@ mod primitives {
             }
         }
 
-        /// Adds `delta` to row `row`.
+        /// Adds `now - was` to row `row`.
         #[inline(always)]
-        pub fn add(&self, row: u32, delta: &[f32]) {
-            for (line, delta) in self.row(row).iter().zip(delta.as_chunks::<LINE>().0) {
-                for (to, delta) in line.0.iter().zip(delta) {
-                    to.store((f32::from_bits(to.load(Relaxed)) + delta).to_bits(), Relaxed);
+        pub fn add(&self, row: u32, now: &[f32], was: &[f32]) {
+            let private = now.as_chunks::<LINE>().0.iter().zip(was.as_chunks::<LINE>().0);
+            for (line, (now, was)) in self.row(row).iter().zip(private) {
+                for (to, (now, was)) in line.0.iter().zip(now.iter().zip(was)) {
+                    to.store((f32::from_bits(to.load(Relaxed)) + (now - was)).to_bits(), Relaxed);
                 }
             }
         }
@@ -173,32 +186,36 @@ mod primitives {
             }
         }
 
-        /// Adds `delta` to row `row`.
+        /// Adds `now - was` to row `row`.
         #[inline(always)]
-        pub fn add(&self, row: u32, delta: &[f32]) {
-            let lines = self.row(row).iter().zip(delta.as_chunks::<LINE>().0);
+        pub fn add(&self, row: u32, now: &[f32], was: &[f32]) {
+            let private = now.as_chunks::<LINE>().0.iter().zip(was.as_chunks::<LINE>().0);
+            let lines = self.row(row).iter().zip(private);
             match self.vector {
-                Vector::Bytes64 => lines.for_each(|(to, delta)| add_64(to, delta)),
-                Vector::Bytes32 => lines.for_each(|(to, delta)| add_32(to, delta)),
-                Vector::Bytes16 => lines.for_each(|(to, delta)| add_16(to, delta)),
+                Vector::Bytes64 => lines.for_each(|(to, (now, was))| add_64(to, now, was)),
+                Vector::Bytes32 => lines.for_each(|(to, (now, was))| add_32(to, now, was)),
+                Vector::Bytes16 => lines.for_each(|(to, (now, was))| add_16(to, now, was)),
             }
         }
     }
 
-    /// A function that moves one line: `$code` with `{line}` and `{floats}` as addresses and the registers 0 to 3.
+    /// A function that moves the line at `{line}`; `$code` may use the registers 0 to 3. What all of them rely on:
+    ///
+    /// * `line` is 64 bytes of shared atomics, read, and in `add` written, with the effect of relaxed byte-wise atomics;
+    /// * the other operands are 64 bytes of memory private to the caller, by their types, written only where `&mut`;
+    /// * the processor has the instructions, for [`Vector::detect`] asked it;
+    /// * a clobbered xmm register stands for the whole ymm or zmm register.
     macro_rules! primitive {
-        ($name:ident, $floats:ty, $pointer:ident, $($code:literal),+) => {
+        ($name:ident($($private:ident: $floats:ty, $pointer:ident),+) $($code:literal)+) => {
             #[inline(always)]
-            fn $name(line: &Line, floats: $floats) {
-                // SAFETY: `line` is 64 bytes of shared atomics, which this code reads, and in `add` writes, with the
-                // effect of relaxed byte-wise atomics; `floats` is 64 bytes of memory private to the caller, read by `add` and written by `load`. The processor has the instructions:
-                // `Vector::detect` asked it. A clobbered xmm register stands for the whole ymm or zmm register.
+            fn $name(line: &Line, $($private: $floats),+) {
+                // SAFETY: see the list above.
                 #[allow(unsafe_code)]
                 unsafe {
                     asm!(
                         $($code),+,
                         line = in(reg) line,
-                        floats = in(reg) floats.$pointer(),
+                        $($private = in(reg) $private.$pointer(),)+
                         out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
                         options(nostack, preserves_flags)
                     );
@@ -206,34 +223,32 @@ mod primitives {
             }
         };
     }
-    primitive!(load_64, &mut [f32; LINE], as_mut_ptr, "vmovups zmm0, [{line}]", "vmovups [{floats}], zmm0");
-    primitive!(
-        load_32, &mut [f32; LINE], as_mut_ptr,
-        "vmovups ymm0, [{line}]", "vmovups ymm1, [{line} + 32]",
-        "vmovups [{floats}], ymm0", "vmovups [{floats} + 32], ymm1"
-    );
-    primitive!(
-        load_16, &mut [f32; LINE], as_mut_ptr,
-        "movups xmm0, [{line}]", "movups xmm1, [{line} + 16]", "movups xmm2, [{line} + 32]",
-        "movups xmm3, [{line} + 48]", "movups [{floats}], xmm0", "movups [{floats} + 16], xmm1",
-        "movups [{floats} + 32], xmm2", "movups [{floats} + 48], xmm3"
-    );
-    primitive!(
-        add_64, &[f32; LINE], as_ptr,
-        "vmovups zmm0, [{floats}]", "vaddps zmm0, zmm0, [{line}]", "vmovups [{line}], zmm0"
-    );
-    primitive!(
-        add_32, &[f32; LINE], as_ptr,
-        "vmovups ymm0, [{floats}]", "vaddps ymm0, ymm0, [{line}]", "vmovups [{line}], ymm0",
-        "vmovups ymm1, [{floats} + 32]", "vaddps ymm1, ymm1, [{line} + 32]", "vmovups [{line} + 32], ymm1"
-    );
-    primitive!(
-        add_16, &[f32; LINE], as_ptr,
-        "movups xmm0, [{floats}]", "addps xmm0, [{line}]", "movups [{line}], xmm0",
-        "movups xmm1, [{floats} + 16]", "addps xmm1, [{line} + 16]", "movups [{line} + 16], xmm1",
-        "movups xmm2, [{floats} + 32]", "addps xmm2, [{line} + 32]", "movups [{line} + 32], xmm2",
-        "movups xmm3, [{floats} + 48]", "addps xmm3, [{line} + 48]", "movups [{line} + 48], xmm3"
-    );
+    primitive!(load_64(to: &mut [f32; LINE], as_mut_ptr) "vmovups zmm0, [{line}]" "vmovups [{to}], zmm0");
+    primitive!(load_32(to: &mut [f32; LINE], as_mut_ptr)
+        "vmovups ymm0, [{line}]" "vmovups ymm1, [{line} + 32]"
+        "vmovups [{to}], ymm0" "vmovups [{to} + 32], ymm1");
+    primitive!(load_16(to: &mut [f32; LINE], as_mut_ptr)
+        "movups xmm0, [{line}]" "movups xmm1, [{line} + 16]"
+        "movups xmm2, [{line} + 32]" "movups xmm3, [{line} + 48]"
+        "movups [{to}], xmm0" "movups [{to} + 16], xmm1" "movups [{to} + 32], xmm2" "movups [{to} + 48], xmm3");
+    primitive!(add_64(now: &[f32; LINE], as_ptr, was: &[f32; LINE], as_ptr)
+        "vmovups zmm0, [{now}]" "vsubps zmm0, zmm0, [{was}]" "vaddps zmm0, zmm0, [{line}]"
+        "vmovups [{line}], zmm0");
+    primitive!(add_32(now: &[f32; LINE], as_ptr, was: &[f32; LINE], as_ptr)
+        "vmovups ymm0, [{now}]" "vmovups ymm1, [{now} + 32]"
+        "vsubps ymm0, ymm0, [{was}]" "vsubps ymm1, ymm1, [{was} + 32]"
+        "vaddps ymm0, ymm0, [{line}]" "vaddps ymm1, ymm1, [{line} + 32]"
+        "vmovups [{line}], ymm0" "vmovups [{line} + 32], ymm1");
+    // Unaligned operands need moves of their own at this level.
+    primitive!(add_16(now: &[f32; LINE], as_ptr, was: &[f32; LINE], as_ptr)
+        "movups xmm0, [{now}]" "movups xmm1, [{was}]" "subps xmm0, xmm1" "addps xmm0, [{line}]"
+        "movups [{line}], xmm0"
+        "movups xmm0, [{now} + 16]" "movups xmm1, [{was} + 16]" "subps xmm0, xmm1" "addps xmm0, [{line} + 16]"
+        "movups [{line} + 16], xmm0"
+        "movups xmm0, [{now} + 32]" "movups xmm1, [{was} + 32]" "subps xmm0, xmm1" "addps xmm0, [{line} + 32]"
+        "movups [{line} + 32], xmm0"
+        "movups xmm0, [{now} + 48]" "movups xmm1, [{was} + 48]" "subps xmm0, xmm1" "addps xmm0, [{line} + 48]"
+        "movups [{line} + 48], xmm0");
 
     #[cfg(test)]
     mod tests {
@@ -252,8 +267,8 @@ mod primitives {
                 let mut shared = Shared::new(3, 20).unwrap();
                 shared.vector = vector;
                 let delta: Vec<f32> = (0..32).map(|i| i as f32 * 0.5).collect();
-                shared.add(1, &delta);
-                shared.add(1, &delta);
+                shared.add(1, &delta, &[0.0; 32]);
+                shared.add(1, &[0.0; 32], &delta.iter().map(|x| -x).collect::<Vec<_>>());
                 let mut row = vec![9.0; 32];
                 shared.load(1, &mut row);
                 assert_eq!(row, (0..32).map(|i| i as f32).collect::<Vec<_>>());
@@ -276,7 +291,7 @@ mod tests {
         std::thread::scope(|scope| {
             for thread in 0..4u32 {
                 let shared = &shared;
-                scope.spawn(move || (0..100).for_each(|_| shared.add(thread, &[1.0; 16])));
+                scope.spawn(move || (0..100).for_each(|_| shared.add(thread, &[3.0; 16], &[2.0; 16])));
             }
         });
         let mut row = [0.0; 16];

@@ -264,13 +264,13 @@ impl Run<'_> {
 fn initialise(input: &Shared, seed: u64) {
     let dim = input.dim();
     (0..input.rows() as u32).into_par_iter().for_each_init(
-        || vec![0.0; dim.next_multiple_of(LINE)],
-        |row, word| {
+        || (vec![0.0; dim.next_multiple_of(LINE)], vec![0.0; dim.next_multiple_of(LINE)]),
+        |(row, zeros), word| {
             let mut rng = rand::rngs::Xoshiro256PlusPlus::seed_from_u64(mix(seed) ^ u64::from(word));
             for x in &mut row[..dim] {
                 *x = ((rng.next_u64() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) / dim as f32;
             }
-            input.add(word, row);
+            input.add(word, row, zeros);
         },
     );
 }

@@ -19,7 +19,7 @@
 use fearless_simd::Simd;
 use rand::Rng;
 
-use super::hogwild::Shared;
+use super::hogwild::{self, Shared};
 use super::resident::Residents;
 
 /// Draws noise words.
@@ -49,24 +49,29 @@ impl Noise {
         Self { columns }
     }
 
-    /// Draws a word.
+    /// The word that a random number stands for.
     #[inline(always)]
-    pub fn draw(&self, rng: &mut impl Rng) -> u32 {
-        let random = rng.next_u64();
-        let column = ((random >> 32) * self.columns.len() as u64) >> 32;
-        let (threshold, alias) = self.columns[column as usize];
+    pub fn word(&self, random: u64) -> u32 {
+        let column = self.column(random);
+        let (threshold, alias) = self.columns[column];
         if random as u32 <= threshold { column as u32 } else { alias }
+    }
+
+    #[inline(always)]
+    fn column(&self, random: u64) -> usize {
+        (((random >> 32) * self.columns.len() as u64) >> 32) as usize
     }
 }
 
-/// Groups of noise words whose output rows stay resident for a while; slot 0 is for the row of the true target.
+/// Groups of noise words whose output rows stay resident for a while; the first two slots are for the rows of true
+/// targets, those of this centre and of the next.
 ///
 /// Centre `p` meets group `p` modulo [`Pool::GROUPS`], and each group is drawn anew after [`Pool::USES`] centres, one
 /// group at a time in turn. So each centre has `k` noise words of its own draw distribution, but only `k / USES` rows
 /// are moved for it. Neighbouring centres share context words and must not share noise words too: that repeats the same
 /// pair of input and noise word and costs analogies (`docs/design` has the measurements).
 pub struct Pool<'a> {
-    /// The resident output rows: slot 0, then the groups.
+    /// The resident output rows: two slots for true targets, then the groups.
     pub rows: Residents<'a>,
     noise: &'a Noise,
     negative: usize,
@@ -77,7 +82,9 @@ pub struct Pool<'a> {
 struct Group {
     /// Centres that will still meet this group.
     left: usize,
-    /// Noise words that come after.
+    /// The random numbers that its next words will be drawn by.
+    random: Vec<u64>,
+    /// Its next words.
     next: Vec<u32>,
 }
 
@@ -89,9 +96,9 @@ impl<'a> Pool<'a> {
 
     /// An empty pool for groups of `negative` noise words with rows in `output`.
     pub fn new(output: &'a Shared, noise: &'a Noise, negative: usize) -> Self {
-        let group = || Group { left: 0, next: Vec::new() };
+        let group = || Group { left: 0, random: vec![0; negative], next: vec![0; negative] };
         Self {
-            rows: Residents::new(output, 1 + Self::GROUPS * negative),
+            rows: Residents::new(output, 2 + Self::GROUPS * negative),
             noise,
             negative,
             groups: (0..Self::GROUPS).map(|_| group()).collect(),
@@ -100,48 +107,58 @@ impl<'a> Pool<'a> {
     }
 
     /// Draws all groups anew, for a new chunk of work.
-    pub fn begin(&mut self, rng: &mut impl Rng) {
+    pub fn begin<S: Simd>(&mut self, simd: S, rng: &mut impl Rng) {
         self.turn = 0;
-        for group in 0..Self::GROUPS {
-            for i in 0..self.negative {
-                self.rows.fetch(1 + group * self.negative + i, self.noise.draw(rng));
+        for turn in 0..Self::GROUPS {
+            for slot in self.slots(turn) {
+                self.rows.fetch(simd, slot, self.noise.word(rng.next_u64()));
             }
-            self.groups[group].next.clear();
             // Staggered, so that groups are renewed one at a time.
-            self.groups[group].left = 1 + group * Self::USES / Self::GROUPS;
+            self.groups[turn].left = 3 + turn * (Self::USES - 2) / Self::GROUPS;
         }
     }
 
     /// Adds what was learnt to the shared rows, at the end of a chunk.
-    pub fn end<S: Simd>(&mut self, simd: S) {
-        for slot in 1..=Self::GROUPS * self.negative {
-            self.rows.put_back(simd, slot);
-        }
+    pub fn end(&mut self) {
+        (2..2 + Self::GROUPS * self.negative).for_each(|slot| self.rows.put_back(slot));
+    }
+
+    fn slots(&self, turn: usize) -> std::ops::Range<usize> {
+        2 + turn * self.negative..2 + (turn + 1) * self.negative
     }
 
     /// The slots of the next centre's noise words.
     #[inline(always)]
     pub fn next_group<S: Simd>(&mut self, simd: S, rng: &mut impl Rng) -> std::ops::Range<usize> {
-        let turn = self.turn;
+        let (turn, slots) = (self.turn, self.slots(self.turn));
         self.turn = (turn + 1) % Self::GROUPS;
-        let slots = 1 + turn * self.negative..1 + (turn + 1) * self.negative;
         let group = &mut self.groups[turn];
-        if group.left == 0 {
-            for (slot, &word) in slots.clone().zip(&group.next) {
-                self.rows.put_back(simd, slot);
-                self.rows.fetch(slot, word);
+        // New words are prepared one step a turn, so that nothing waits for memory: draw numbers, look words up, fetch.
+        match group.left {
+            0 => {
+                for (slot, &word) in slots.clone().zip(&group.next) {
+                    self.rows.put_back(slot);
+                    self.rows.fetch(simd, slot, word);
+                }
+                group.left = Self::USES;
             }
-            group.left = Self::USES;
+            1 => {
+                for (random, next) in group.random.iter().zip(&mut group.next) {
+                    *next = self.noise.word(*random);
+                    self.rows.prefetch(*next);
+                }
+            }
+            2 => {
+                for random in &mut group.random {
+                    *random = rng.next_u64();
+                    hogwild::prefetch(&self.noise.columns[self.noise.column(*random)]);
+                }
+            }
+            _ => {}
         }
         group.left -= 1;
-        if group.left == 0 {
-            // A whole turn ahead of need, so that the rows are in the cache by then.
-            group.next.clear();
-            for _ in 0..self.negative {
-                let word = self.noise.draw(rng);
-                self.rows.prefetch(word);
-                group.next.push(word);
-            }
+        for slot in self.slots(self.turn) {
+            self.rows.approach(slot);
         }
         slots
     }
@@ -164,7 +181,7 @@ mod tests {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
             let mut drawn = vec![0u32; counts.len()];
             for _ in 0..40_000 {
-                drawn[noise.draw(&mut rng) as usize] += 1;
+                drawn[noise.word(rng.next_u64()) as usize] += 1;
             }
             let weight = |c: u64| if c == 0 { 0.0 } else { (c as f64).powf(exponent) };
             let total: f64 = counts.iter().map(|&c| weight(c)).sum();
@@ -181,11 +198,11 @@ mod tests {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut pool = Pool::new(&shared, &noise, 2);
         let level = fearless_simd::Level::new();
-        pool.begin(&mut rng);
+        fearless_simd::dispatch!(level, simd => pool.begin(simd, &mut rng));
         let mut seen: Vec<Vec<Vec<u32>>> = vec![Vec::new(); Pool::GROUPS];
         for centre in 0..Pool::GROUPS * Pool::USES * 4 {
             let slots = fearless_simd::dispatch!(level, simd => pool.next_group(simd, &mut rng));
-            assert!(!slots.contains(&0));
+            assert!(!slots.contains(&0) && !slots.contains(&1));
             seen[centre % Pool::GROUPS].push(slots.map(|slot| pool.rows.row(slot)).collect());
         }
         for group in seen {

@@ -1,14 +1,15 @@
 //! What distinguishes the methods: how the words of a window predict the word in its midst.
 //!
-//! Skip-gram: each of them apart. CBOW: the mean of them together.
+//! Skip-gram: each of them apart. CBOW: the mean of them together. Either way in two steps, with room for other work
+//! between them: `score` finds the errors of all predictions, `apply` corrects inputs and targets by them.
 
 use fearless_simd::Simd;
 
 use super::negative::Pool;
 use super::ring::Ring;
-use crate::kernel::{self, Tile};
+use crate::kernel::{self, LABELS, Tile};
 
-/// Targets that are learnt in one block; more are learnt in several, one after the other.
+/// Targets in one block of the kernel; more are learnt in several blocks, one after the other.
 const BLOCK: usize = 6;
 /// The loss is taken at one centre in so many.
 const SAMPLE: u64 = 64;
@@ -22,26 +23,42 @@ pub struct Loss {
     pub pairs: u64,
 }
 
-/// Scratch space of one thread: scores, labels, and the sampled loss.
+/// Scratch space of one thread: the errors of a window's predictions, and the sampled loss.
 pub struct Work {
-    scores: Vec<f32>,
-    /// 1 for the first target of each input, else 0, for each number of targets.
-    labels: Vec<Vec<f32>>,
-    none: Vec<f32>,
+    /// Those of the first block of targets, then those of the next; in a block, input by input.
+    errors: Vec<f32>,
+    /// For a first block of each size, whose first target is the true one; and for blocks of nothing but noise.
+    labels: [[f32; LABELS]; BLOCK],
+    noise: [f32; LABELS],
     centres: u64,
     loss: Loss,
 }
 
+/// Calls a method on blocks of targets, `$do(targets, place, $arguments…)`: the size of a block becomes a constant.
+macro_rules! by_blocks {
+    ($targets:expr, $work:ident.$do:ident($($argument:expr),*)) => {
+        for (i, block) in $targets.chunks(BLOCK).enumerate() {
+            match *block {
+                [a] => $work.$do(&[a], i, $($argument),*),
+                [a, b] => $work.$do(&[a, b], i, $($argument),*),
+                [a, b, c] => $work.$do(&[a, b, c], i, $($argument),*),
+                [a, b, c, d] => $work.$do(&[a, b, c, d], i, $($argument),*),
+                [a, b, c, d, e] => $work.$do(&[a, b, c, d, e], i, $($argument),*),
+                [a, b, c, d, e, f] => $work.$do(&[a, b, c, d, e, f], i, $($argument),*),
+                _ => unreachable!("blocks have 1 to {BLOCK} targets"),
+            }
+        }
+    };
+}
+
 impl Work {
-    /// For blocks of up to `inputs` inputs.
-    pub fn new(inputs: usize) -> Self {
-        // Whole vectors of the widest level.
-        let length = (inputs * BLOCK).next_multiple_of(kernel::LINE);
-        let labels = |targets: usize| (0..length).map(|i| f32::from(u8::from(i % targets == 0))).collect();
+    /// For windows of up to `inputs` words and up to `targets` targets.
+    pub fn new(inputs: usize, targets: usize) -> Self {
+        let labels = |targets: usize| std::array::from_fn(|i| f32::from(u8::from(i % targets == 0 && i < 2 * targets)));
         Self {
-            scores: vec![0.0; length],
-            labels: (1..=BLOCK).map(labels).collect(),
-            none: vec![0.0; length],
+            errors: vec![0.0; inputs * targets],
+            labels: std::array::from_fn(|i| labels(i + 1)),
+            noise: [0.0; LABELS],
             centres: 0,
             loss: Loss::default(),
         }
@@ -52,70 +69,81 @@ impl Work {
         std::mem::take(&mut self.loss)
     }
 
-    /// Learns all pairs of `inputs` and `targets`, of which the first is the true one.
+    /// Finds the errors of all pairs of `inputs` and `targets`, of which the first is the true one.
     #[inline(always)]
-    fn predict<S: Simd>(
-        &mut self,
-        simd: S,
-        rate: f32,
-        x: &mut Tile,
-        inputs: &[usize],
-        y: &mut Tile,
-        targets: &[usize],
-    ) {
-        let sampled = self.centres.is_multiple_of(SAMPLE);
+    fn score<S: Simd>(&mut self, simd: S, rate: f32, x: &Tile, inputs: &[usize], y: &Tile, targets: &[usize]) {
+        by_blocks!(targets, self.score_block(simd, rate, x, inputs, y));
         self.centres += 1;
-        for (i, targets) in targets.chunks(BLOCK).enumerate() {
-            let first = i == 0;
-            match *targets {
-                [a] => self.block(simd, rate, x, inputs, y, &[a], first, sampled),
-                [a, b] => self.block(simd, rate, x, inputs, y, &[a, b], first, sampled),
-                [a, b, c] => self.block(simd, rate, x, inputs, y, &[a, b, c], first, sampled),
-                [a, b, c, d] => self.block(simd, rate, x, inputs, y, &[a, b, c, d], first, sampled),
-                [a, b, c, d, e] => self.block(simd, rate, x, inputs, y, &[a, b, c, d, e], first, sampled),
-                [a, b, c, d, e, f] => self.block(simd, rate, x, inputs, y, &[a, b, c, d, e, f], first, sampled),
-                _ => {}
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn block<S: Simd, const T: usize>(
-        &mut self,
-        simd: S,
-        rate: f32,
-        x: &mut Tile,
-        inputs: &[usize],
-        y: &mut Tile,
-        targets: &[usize; T],
-        first: bool,
-        sampled: bool,
-    ) {
-        let labels = if first { &self.labels[T - 1] } else { &self.none };
-        let pairs = inputs.len() * T;
-        let padded = pairs.next_multiple_of(kernel::LINE);
-        kernel::dots::<S, T>(simd, x, inputs, y, targets, &mut self.scores);
-        if sampled {
-            for (&score, &label) in self.scores[..pairs].iter().zip(labels) {
-                // -ln s(t) = ln(1 + e^-t), with t the score, or its negative for noise.
-                let against = f64::from(if label > 0.0 { -score } else { score });
-                self.loss.sum += against.max(0.0) + (-against.abs()).exp().ln_1p();
+        if self.centres.is_multiple_of(SAMPLE) {
+            let pairs = inputs.len() * targets.len();
+            // An error is the learning rate times 1 - p for the true target, -(1 - p) for noise, where p is the
+            // probability of the right answer; the loss is -ln p.
+            for error in &self.errors[..pairs] {
+                let miss = f64::from((error / rate).abs());
+                self.loss.sum -= (-miss.min(1.0 - 1e-7)).ln_1p();
+                // `min` drops what is not a number.
+                self.loss.sum += miss - miss;
             }
             self.loss.pairs += pairs as u64;
         }
-        kernel::gradient(simd, rate, &labels[..padded], &mut self.scores[..padded]);
-        kernel::update::<S, T>(simd, x, inputs, y, targets, &self.scores[..pairs]);
+    }
+
+    #[inline(always)]
+    fn score_block<S: Simd, const T: usize>(
+        &mut self,
+        targets: &[usize; T],
+        block: usize,
+        simd: S,
+        rate: f32,
+        x: &Tile,
+        inputs: &[usize],
+        y: &Tile,
+    ) {
+        let labels = if block == 0 { &self.labels[T - 1] } else { &self.noise };
+        let errors = &mut self.errors[block * BLOCK * inputs.len()..][..T * inputs.len()];
+        kernel::errors::<S, T>(simd, rate, labels, x, inputs, y, targets, errors);
+    }
+
+    /// Corrects `inputs` and `targets` by the errors found last.
+    #[inline(always)]
+    fn apply<S: Simd>(&mut self, simd: S, x: &mut Tile, inputs: &[usize], y: &mut Tile, targets: &[usize]) {
+        by_blocks!(targets, self.apply_block(simd, x, inputs, y));
+    }
+
+    #[inline(always)]
+    fn apply_block<S: Simd, const T: usize>(
+        &mut self,
+        targets: &[usize; T],
+        block: usize,
+        simd: S,
+        x: &mut Tile,
+        inputs: &[usize],
+        y: &mut Tile,
+    ) {
+        let errors = &self.errors[block * BLOCK * inputs.len()..][..T * inputs.len()];
+        kernel::update::<S, T>(simd, x, inputs, y, targets, errors);
     }
 }
 
-/// How the words of a window predict their centre.
+/// How the words of a window predict their centre. `inputs` are the places of the words' rows in the ring, `targets`
+/// those of the centre's row and of the noise words' rows in the pool.
 pub trait Objective: Send {
-    /// Learns from one window: `inputs` are the offsets of its words' rows in the ring, `targets` the offsets of the
-    /// centre's row and the noise words' rows in the pool.
-    fn learn<S: Simd>(
+    /// Finds the errors of a window's predictions.
+    fn score<S: Simd>(
         &mut self,
         simd: S,
         rate: f32,
+        ring: &Ring,
+        inputs: &[usize],
+        pool: &Pool,
+        targets: &[usize],
+        work: &mut Work,
+    );
+
+    /// Corrects the rows of the same window.
+    fn apply<S: Simd>(
+        &mut self,
+        simd: S,
         ring: &mut Ring,
         inputs: &[usize],
         pool: &mut Pool,
@@ -129,17 +157,30 @@ pub struct SkipGram;
 
 impl Objective for SkipGram {
     #[inline(always)]
-    fn learn<S: Simd>(
+    fn score<S: Simd>(
         &mut self,
         simd: S,
         rate: f32,
+        ring: &Ring,
+        inputs: &[usize],
+        pool: &Pool,
+        targets: &[usize],
+        work: &mut Work,
+    ) {
+        work.score(simd, rate, &ring.rows.now, inputs, &pool.rows.now, targets);
+    }
+
+    #[inline(always)]
+    fn apply<S: Simd>(
+        &mut self,
+        simd: S,
         ring: &mut Ring,
         inputs: &[usize],
         pool: &mut Pool,
         targets: &[usize],
         work: &mut Work,
     ) {
-        work.predict(simd, rate, ring.tile(), inputs, &mut pool.rows.now, targets);
+        work.apply(simd, &mut ring.rows.now, inputs, &mut pool.rows.now, targets);
     }
 }
 
@@ -170,23 +211,36 @@ impl Cbow {
 
 impl Objective for Cbow {
     #[inline(always)]
-    fn learn<S: Simd>(
+    fn score<S: Simd>(
         &mut self,
         simd: S,
         rate: f32,
+        ring: &Ring,
+        inputs: &[usize],
+        pool: &Pool,
+        targets: &[usize],
+        work: &mut Work,
+    ) {
+        kernel::mean(simd, &ring.rows.now, inputs, &mut self.was);
+        work.score(simd, rate, &self.was, &[0], &pool.rows.now, targets);
+    }
+
+    #[inline(always)]
+    fn apply<S: Simd>(
+        &mut self,
+        simd: S,
         ring: &mut Ring,
         inputs: &[usize],
         pool: &mut Pool,
         targets: &[usize],
         work: &mut Work,
     ) {
-        kernel::mean(simd, ring.tile(), inputs, &mut self.was);
-        self.now.row_mut(0).copy_from_slice(self.was.row(0));
-        work.predict(simd, rate, &mut self.now, &[0], &mut pool.rows.now, targets);
+        kernel::copy(simd, self.was.row(0), self.now.row_mut(0));
+        work.apply(simd, &mut self.now, &[0], &mut pool.rows.now, targets);
         let share = match self.gradient {
             CbowGradient::Undivided => 1.0,
             CbowGradient::Corrected => 1.0 / inputs.len() as f32,
         };
-        kernel::spread(simd, ring.tile(), inputs, &self.now, &self.was, share);
+        kernel::spread(simd, &mut ring.rows.now, inputs, &self.now, &self.was, share);
     }
 }

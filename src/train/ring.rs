@@ -11,67 +11,67 @@ use super::resident::Residents;
 
 /// Resident input rows by position in the sentence.
 pub struct Ring<'a> {
-    rows: Residents<'a>,
+    /// The rows.
+    pub rows: Residents<'a>,
     /// The word of each slot; `u32::MAX` when free.
     words: Vec<u32>,
+    /// Free slots.
+    free: Vec<u32>,
     /// Positions that share the slot.
     uses: Vec<u32>,
-    /// The slot of position `p`, at `p` modulo the number of slots.
+    /// The slot of position `p`, at `p` modulo the length, a power of two.
     slot_at: Vec<u32>,
 }
 
 impl<'a> Ring<'a> {
     /// For windows of `window` words to each side.
     pub fn new(input: &'a Shared, window: usize) -> Self {
-        // One more than a window holds, since a word enters before another leaves.
-        let slots = 2 * window + 2;
+        // Two more than a window holds, since words enter one step before they are needed and leave one step after.
+        let slots = 2 * window + 3;
         Self {
             rows: Residents::new(input, slots),
             words: vec![u32::MAX; slots],
+            free: (0..slots as u32).collect(),
             uses: vec![0; slots],
-            slot_at: vec![0; slots],
+            slot_at: vec![0; slots.next_power_of_two()],
         }
     }
 
     /// The word at `position` enters the window.
     #[inline(always)]
-    pub fn enter(&mut self, position: usize, word: u32) {
-        let find = |words: &[u32], word| words.iter().position(|&w| w == word);
-        let slot = match find(&self.words, word) {
-            Some(slot) => slot,
-            None => {
-                let slot = find(&self.words, u32::MAX).unwrap_or_default();
-                self.words[slot] = word;
-                self.rows.fetch(slot, word);
-                slot
-            }
-        };
+    pub fn enter<S: Simd>(&mut self, simd: S, position: usize, word: u32) {
+        // Without an early exit: the compiler then compares many words at once.
+        let mut found = u32::MAX;
+        for (slot, &resident) in self.words.iter().enumerate() {
+            found = if resident == word { slot as u32 } else { found };
+        }
+        if found == u32::MAX {
+            found = self.free.pop().unwrap_or_default();
+            self.words[found as usize] = word;
+            self.rows.fetch(simd, found as usize, word);
+        }
+        let slot = found as usize;
         self.uses[slot] += 1;
-        let at = position % self.slot_at.len();
+        let at = position & (self.slot_at.len() - 1);
         self.slot_at[at] = slot as u32;
     }
 
     /// The word at `position` leaves the window.
     #[inline(always)]
-    pub fn leave<S: Simd>(&mut self, simd: S, position: usize) {
-        let slot = self.slot_at[position % self.slot_at.len()] as usize;
+    pub fn leave(&mut self, position: usize) {
+        let slot = self.slot_at[position & (self.slot_at.len() - 1)] as usize;
         self.uses[slot] -= 1;
         if self.uses[slot] == 0 {
-            self.rows.put_back(simd, slot);
+            self.rows.put_back(slot);
             self.words[slot] = u32::MAX;
+            self.free.push(slot as u32);
         }
     }
 
     /// The offset in [`Ring::tile`] of the row of the word at `position`.
     #[inline(always)]
     pub fn at(&self, position: usize) -> usize {
-        self.rows.now.at(self.slot_at[position % self.slot_at.len()] as usize)
-    }
-
-    /// The rows.
-    #[inline(always)]
-    pub fn tile(&mut self) -> &mut crate::kernel::Tile {
-        &mut self.rows.now
+        self.rows.now.at(self.slot_at[position & (self.slot_at.len() - 1)] as usize)
     }
 
     /// Asks for the row of a word that will enter soon.

@@ -60,6 +60,9 @@ pub struct Learner<'a, O> {
     /// The words of a chunk that subsampling keeps, and where its sentences end among them.
     kept: Vec<u32>,
     ends: Vec<usize>,
+    /// The rows of a window, and of its centre and noise.
+    inputs: Vec<usize>,
+    targets: Vec<usize>,
 }
 
 impl<'a, O: Objective> Learner<'a, O> {
@@ -79,9 +82,11 @@ impl<'a, O: Objective> Learner<'a, O> {
             output,
             ring: Ring::new(input, window.largest()),
             pool: Pool::new(output, noise, negative),
-            work: Work::new(2 * window.largest()),
+            work: Work::new(2 * window.largest(), negative + 1),
             kept: Vec::new(),
             ends: Vec::new(),
+            inputs: Vec::new(),
+            targets: Vec::new(),
         }
     }
 
@@ -100,7 +105,7 @@ impl<'a, O: Objective> Learner<'a, O> {
             }
             ends.push(kept.len());
         }
-        self.pool.begin(&mut noise);
+        self.pool.begin(simd, &mut noise);
         let slope = (chunk.rate.end - chunk.rate.start) / kept.len().max(1) as f32;
         let mut begin = 0;
         for &end in &ends {
@@ -108,7 +113,7 @@ impl<'a, O: Objective> Learner<'a, O> {
             self.sentence(simd, &kept[begin..end], rate, &mut reading, &mut noise);
             begin = end;
         }
-        self.pool.end(simd);
+        self.pool.end();
         (self.kept, self.ends) = (kept, ends);
         self.work.take_loss()
     }
@@ -122,48 +127,68 @@ impl<'a, O: Objective> Learner<'a, O> {
         reading: &mut impl Rng,
         noise: &mut impl Rng,
     ) {
-        let widest = self.window.largest();
-        let mut inputs = [0; 2 * LONGEST_WINDOW];
-        let mut targets = Vec::with_capacity(64);
-        for (position, &word) in words.iter().enumerate().take(widest) {
-            self.ring.enter(position, word);
+        if words.len() < 2 {
+            return;
         }
+        let (mut inputs, mut targets) = (std::mem::take(&mut self.inputs), std::mem::take(&mut self.targets));
+        for (position, &word) in words.iter().enumerate().take(self.window.largest()) {
+            self.ring.enter(simd, position, word);
+        }
+        let mut group = self.prepare(simd, words, 0, noise);
         for (centre, &word) in words.iter().enumerate() {
-            if let Some(&entering) = words.get(centre + widest) {
-                self.ring.enter(centre + widest, entering);
-            }
-            if centre > widest {
-                self.ring.leave(simd, centre - widest - 1);
-            }
-            if let Some(&soon) = words.get(centre + widest + AHEAD) {
-                self.ring.prefetch(soon);
-            }
-            if let Some(&soon) = words.get(centre + AHEAD) {
-                self.output.prefetch(soon);
-            }
             let half = self.window.draw(reading);
             let around = centre.saturating_sub(half)..words.len().min(centre + half + 1);
-            let mut n = 0;
-            for position in around.filter(|&position| position != centre) {
-                inputs[n] = self.ring.at(position);
-                n += 1;
-            }
-            if n == 0 {
-                continue;
-            }
-            let group = self.pool.next_group(simd, noise);
-            self.pool.rows.fetch(0, word);
+            inputs.clear();
+            inputs.extend(around.filter(|&position| position != centre).map(|position| self.ring.at(position)));
             targets.clear();
-            targets.push(self.pool.rows.now.at(0));
+            targets.push(self.pool.rows.now.at(centre % 2));
             // Noise that hits the true target is left out, as in word2vec.c.
             let noise_rows = group.filter(|&slot| self.pool.rows.row(slot) != word);
             targets.extend(noise_rows.map(|slot| self.pool.rows.now.at(slot)));
-            let (ring, pool) = (&mut self.ring, &mut self.pool);
-            self.objective.learn(simd, rate(centre), ring, &inputs[..n], pool, &targets, &mut self.work);
-            self.pool.rows.put_back(simd, 0);
+            let work = &mut self.work;
+            self.objective.score(simd, rate(centre), &self.ring, &inputs, &self.pool, &targets, work);
+            // The next centre's rows are moved here, while the processor waits for the last errors.
+            group = self.prepare(simd, words, centre + 1, noise);
+            let work = &mut self.work;
+            self.objective.apply(simd, &mut self.ring, &inputs, &mut self.pool, &targets, work);
         }
-        for position in words.len().saturating_sub(widest + 1)..words.len() {
-            self.ring.leave(simd, position);
+        for centre in words.len() - 1..=words.len() {
+            self.pool.rows.put_back(centre % 2);
         }
+        for position in words.len().saturating_sub(self.window.largest() + 1)..words.len() {
+            self.ring.leave(position);
+        }
+        (self.inputs, self.targets) = (inputs, targets);
+    }
+
+    /// Makes the rows around `centre` resident, while the centre before it is still being learnt; returns the slots of
+    /// its noise words. One beyond the last centre, only what is over is put back.
+    #[inline(always)]
+    fn prepare<S: Simd>(
+        &mut self,
+        simd: S,
+        words: &[u32],
+        centre: usize,
+        noise: &mut impl Rng,
+    ) -> std::ops::Range<usize> {
+        let widest = self.window.largest();
+        if let Some(left) = centre.checked_sub(widest + 2) {
+            self.ring.leave(left);
+        }
+        let Some(&word) = words.get(centre) else { return 0..0 };
+        if let Some(&entering) = words.get(centre + widest) {
+            self.ring.enter(simd, centre + widest, entering);
+        }
+        if let Some(&soon) = words.get(centre + widest + AHEAD) {
+            self.ring.prefetch(soon);
+        }
+        if let Some(&soon) = words.get(centre + AHEAD) {
+            self.output.prefetch(soon);
+        }
+        if centre >= 2 {
+            self.pool.rows.put_back(centre % 2);
+        }
+        self.pool.rows.fetch(simd, centre % 2, word);
+        self.pool.next_group(simd, noise)
     }
 }
