@@ -24,6 +24,8 @@ struct Line([f32; LINE]);
 pub struct Tile {
     lines: Vec<Line>,
     dim: usize,
+    /// Lines of a row.
+    width: usize,
     /// Lines from one row to the next.
     stride: usize,
 }
@@ -32,8 +34,9 @@ impl Tile {
     /// `rows` rows of `dim` zeros.
     pub fn new(rows: usize, dim: usize) -> Self {
         // An odd number of lines a row, so that the same column of many rows doesn't compete for one cache set.
-        let stride = dim.div_ceil(LINE) | 1;
-        Self { lines: vec![Line::default(); rows * stride], dim, stride }
+        let width = dim.div_ceil(LINE);
+        let stride = width | 1;
+        Self { lines: vec![Line::default(); rows * stride], dim, width, stride }
     }
 
     /// The offset of row `row`, in lines: what names a row below.
@@ -52,12 +55,12 @@ impl Tile {
     #[inline(always)]
     pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
         let at = self.at(row);
-        bytemuck::cast_slice_mut(&mut self.lines[at..at + self.dim.div_ceil(LINE)])
+        bytemuck::cast_slice_mut(&mut self.lines[at..at + self.width])
     }
 
     #[inline(always)]
     fn row_at(&self, at: usize) -> &[f32] {
-        bytemuck::cast_slice(&self.lines[at..at + self.dim.div_ceil(LINE)])
+        bytemuck::cast_slice(&self.lines[at..at + self.width])
     }
 }
 
@@ -201,7 +204,7 @@ fn dots_of<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, const T: usi
         }
         column += V::LEN;
     }
-    let sums = horizontal_sums(sums);
+    let sums = horizontal_sums(simd, sums);
     let mut at = 0;
     while at < N * T {
         let part = V::LEN.min(N * T - at);
@@ -210,23 +213,45 @@ fn dots_of<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, const T: usi
     }
 }
 
-/// The sums of the lanes of each vector, in the lanes of the first vectors: neighbouring lanes are added, two vectors
-/// into one, until each lane left is a whole sum. By value, so that the vectors stay in registers.
+/// The sums of the lanes of each vector, in their order, in the lanes of the first vectors. By value, so that the
+/// vectors stay in registers.
+///
+/// Four vectors are folded into one by blends and shifts within blocks of four lanes, which cost a fraction of the
+/// instructions for horizontal addition; then the blocks of two vectors into one.
 #[inline(always)]
 fn horizontal_sums<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, const T: usize>(
+    simd: S,
     mut vectors: [[V; T]; N],
 ) -> [[V; T]; N] {
-    let (mut n, mut lanes) = (N * T, V::LEN);
-    while lanes > 1 {
-        let mut i = 0;
-        while 2 * i < n {
-            let a = vectors[2 * i / T][2 * i % T];
-            let b = if 2 * i + 1 < n { vectors[(2 * i + 1) / T][(2 * i + 1) % T] } else { a };
-            vectors[i / T][i % T] = a.unzip_low(b) + a.unzip_high(b);
-            i += 1;
+    debug_assert!(V::LEN == 4 || V::LEN == 8, "dots are taken by vectors of 4 or 8 lanes");
+    let first_two = V::Mask::from_bitmask(simd, 0b0011_0011);
+    let even = V::Mask::from_bitmask(simd, 0b0101_0101);
+    let first_block = V::Mask::from_bitmask(simd, 0b0000_1111);
+    let count = N * T;
+    let mut group = 0;
+    while group * 4 < count {
+        // Beyond the end, the last vector stands in.
+        let mut four = [vectors[0][0]; 4];
+        for (i, vector) in four.iter_mut().enumerate() {
+            let at = if group * 4 + i < count { group * 4 + i } else { count - 1 };
+            *vector = vectors[at / T][at % T];
         }
-        n = n.div_ceil(2);
-        lanes /= 2;
+        let [a, b, c, d] = four;
+        // [a0+a2 a1+a3 c0+c2 c1+c3], then [a b c d]; the same in each block.
+        let ac = first_two.select(a, c) + a.slide_within_blocks::<2>(c);
+        let bd = first_two.select(b, d) + b.slide_within_blocks::<2>(d);
+        let sums = even.select(ac + ac.slide_within_blocks::<1>(ac), bd + bd.slide_within_blocks::<3>(bd));
+        vectors[group / T][group % T] = sums;
+        group += 1;
+    }
+    if V::LEN == 8 {
+        let mut i = 0;
+        while i < group {
+            let a = vectors[i / T][i % T];
+            let b = if i + 1 < group { vectors[(i + 1) / T][(i + 1) % T] } else { a };
+            vectors[i / 2 / T][i / 2 % T] = first_block.select(a, b) + a.slide::<4>(b);
+            i += 2;
+        }
     }
     vectors
 }
@@ -259,23 +284,35 @@ pub fn update<S: Simd, const T: usize>(
     targets: &[usize; T],
     gradient: &[f32],
 ) {
-    let dim = x.dim;
-    for line in 0..dim.div_ceil(LINE) {
-        // Half a vector is enough for a short rest of a row: at dim 100 with 16 lanes it saves a fourteenth.
-        let rest = dim - line * LINE;
-        if S::f32s::LEN > 8 && rest <= 8 {
-            panel::<S, f32x8<S>, T>(simd, line, 0, x, inputs, y, targets, gradient);
-        } else {
-            for lane in (0..LINE).step_by(S::f32s::LEN) {
-                panel::<S, S::f32s, T>(simd, line, lane, x, inputs, y, targets, gradient);
-            }
+    let (whole, rest) = (x.dim / LINE, x.dim % LINE);
+    // Half a vector is enough for a short rest of a row: at dim 100 with 16 lanes it saves a fourteenth.
+    let half = S::f32s::LEN > 8 && 0 < rest && rest <= 8;
+    let end = if half { whole } else { x.width };
+    let mut line = 0;
+    if S::f32s::LEN == LINE {
+        // With 32 registers, two panels at a time: an error is then spread to a vector once for both.
+        while line + 2 <= end {
+            panel::<S, S::f32s, 2, T>(simd, line, 0, x, inputs, y, targets, gradient);
+            line += 2;
         }
+    }
+    while line < end {
+        let mut lane = 0;
+        while lane < LINE {
+            panel::<S, S::f32s, 1, T>(simd, line, lane, x, inputs, y, targets, gradient);
+            lane += S::f32s::LEN;
+        }
+        line += 1;
+    }
+    if half {
+        panel::<S, f32x8<S>, 1, T>(simd, line, 0, x, inputs, y, targets, gradient);
     }
 }
 
-/// [`update`] of the columns of one vector, which begins at `lane` of the line `line` of each row.
+/// [`update`] of the columns of one vector, which begins at `lane` of the line `line` of each row, and of those at the
+/// same lane of the `P - 1` lines after it.
 #[inline(always)]
-fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const T: usize>(
+fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const P: usize, const T: usize>(
     simd: S,
     line: usize,
     lane: usize,
@@ -286,64 +323,129 @@ fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const T: usize>(
     gradient: &[f32],
 ) {
     // Loops in place of closures here and above: what is not inlined into the vectorized caller costs dearly.
-    let mut old = [V::splat(simd, 0.0); T];
+    let mut old = [[V::splat(simd, 0.0); P]; T];
     for j in 0..T {
-        old[j] = load(simd, &y.lines[targets[j] + line].0, lane);
+        let y = &y.lines[targets[j] + line..][..P];
+        for p in 0..P {
+            old[j][p] = load(simd, &y[p].0, lane);
+        }
     }
     let mut new = old;
     for (&input, g) in inputs.iter().zip(gradient.as_chunks::<T>().0) {
-        let x = &mut x.lines[input + line].0;
-        let before: V = load(simd, x, lane);
+        let x = &mut x.lines[input + line..][..P];
+        let mut before = [V::splat(simd, 0.0); P];
+        for p in 0..P {
+            before[p] = load(simd, &x[p].0, lane);
+        }
         let mut after = before;
         for j in 0..T {
             let gj = V::splat(simd, g[j]);
-            after = gj.mul_add(old[j], after);
-            new[j] = gj.mul_add(before, new[j]);
+            for p in 0..P {
+                after[p] = gj.mul_add(old[j][p], after[p]);
+                new[j][p] = gj.mul_add(before[p], new[j][p]);
+            }
         }
-        store(after, x, lane);
+        for p in 0..P {
+            store(after[p], &mut x[p].0, lane);
+        }
     }
     for j in 0..T {
-        store(new[j], &mut y.lines[targets[j] + line].0, lane);
+        let y = &mut y.lines[targets[j] + line..][..P];
+        for p in 0..P {
+            store(new[j][p], &mut y[p].0, lane);
+        }
     }
 }
 
 /// Row 0 of `mean` becomes the mean of the rows `inputs` of `x`.
 #[inline(always)]
 pub fn mean<S: Simd>(simd: S, x: &Tile, inputs: &[usize], mean: &mut Tile) {
+    let mut line = 0;
+    let lines = x.width;
+    while line + 4 <= lines {
+        mean_of::<S, 4>(simd, line, x, inputs, mean);
+        line += 4;
+    }
+    while line < lines {
+        mean_of::<S, 1>(simd, line, x, inputs, mean);
+        line += 1;
+    }
+}
+
+/// [`mean`] of `P` lines.
+#[inline(always)]
+fn mean_of<S: Simd, const P: usize>(simd: S, line: usize, x: &Tile, inputs: &[usize], mean: &mut Tile) {
     let share = S::f32s::splat(simd, 1.0 / inputs.len() as f32);
-    for line in 0..x.dim.div_ceil(LINE) {
-        for lane in (0..LINE).step_by(S::f32s::LEN) {
-            let mut sum = S::f32s::splat(simd, 0.0);
-            for &input in inputs {
-                sum += load::<S, S::f32s>(simd, &x.lines[input + line].0, lane);
+    let mut lane = 0;
+    while lane < LINE {
+        let mut sums = [S::f32s::splat(simd, 0.0); P];
+        for &input in inputs {
+            let x = &x.lines[input + line..][..P];
+            for p in 0..P {
+                sums[p] += load::<S, S::f32s>(simd, &x[p].0, lane);
             }
-            store(sum * share, &mut mean.lines[line].0, lane);
         }
+        for p in 0..P {
+            store(sums[p] * share, &mut mean.lines[line + p].0, lane);
+        }
+        lane += S::f32s::LEN;
     }
 }
 
 /// Adds `scale * (row 0 of now - row 0 of was)` to each of the rows `inputs` of `x`.
 #[inline(always)]
 pub fn spread<S: Simd>(simd: S, x: &mut Tile, inputs: &[usize], now: &Tile, was: &Tile, scale: f32) {
-    let scale = S::f32s::splat(simd, scale);
-    for line in 0..x.dim.div_ceil(LINE) {
-        for lane in (0..LINE).step_by(S::f32s::LEN) {
-            let now: S::f32s = load(simd, &now.lines[line].0, lane);
-            let was: S::f32s = load(simd, &was.lines[line].0, lane);
-            let change = (now - was) * scale;
-            for &input in inputs {
-                let x = &mut x.lines[input + line].0;
-                store(load::<S, S::f32s>(simd, x, lane) + change, x, lane);
-            }
-        }
+    let mut line = 0;
+    let lines = x.width;
+    while line + 4 <= lines {
+        spread_of::<S, 4>(simd, line, x, inputs, now, was, scale);
+        line += 4;
+    }
+    while line < lines {
+        spread_of::<S, 1>(simd, line, x, inputs, now, was, scale);
+        line += 1;
     }
 }
 
-/// Copies a row, in whole vectors.
+/// [`spread`] of `P` lines.
 #[inline(always)]
-pub fn copy<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
-    for (from, to) in from.chunks_exact(S::f32s::LEN).zip(to.chunks_exact_mut(S::f32s::LEN)) {
-        S::f32s::from_slice(simd, from).store_slice(to);
+fn spread_of<S: Simd, const P: usize>(
+    simd: S,
+    line: usize,
+    x: &mut Tile,
+    inputs: &[usize],
+    now: &Tile,
+    was: &Tile,
+    scale: f32,
+) {
+    let scale = S::f32s::splat(simd, scale);
+    let mut lane = 0;
+    while lane < LINE {
+        let mut changes = [S::f32s::splat(simd, 0.0); P];
+        for p in 0..P {
+            let now: S::f32s = load(simd, &now.lines[line + p].0, lane);
+            let was: S::f32s = load(simd, &was.lines[line + p].0, lane);
+            changes[p] = (now - was) * scale;
+        }
+        for &input in inputs {
+            let x = &mut x.lines[input + line..][..P];
+            for p in 0..P {
+                store(load::<S, S::f32s>(simd, &x[p].0, lane) + changes[p], &mut x[p].0, lane);
+            }
+        }
+        lane += S::f32s::LEN;
+    }
+}
+
+/// Row 0 of `to` becomes row 0 of `from`.
+#[inline(always)]
+pub fn copy<S: Simd>(simd: S, from: &Tile, to: &mut Tile) {
+    for (from, to) in from.lines[..from.width].iter().zip(&mut to.lines) {
+        let mut lane = 0;
+        while lane < LINE {
+            store(load::<S, S::f32s>(simd, &from.0, lane), &mut to.0, lane);
+            lane += S::f32s::LEN;
+        }
     }
 }
 

@@ -175,14 +175,15 @@ mod primitives {
     }
 
     impl Shared {
-        /// Copies row `row` to `to`.
+        /// Copies row `row` to `to` and to `too`: a copy to work on, and one to tell later what changed.
         #[inline(always)]
-        pub fn load(&self, row: u32, to: &mut [f32]) {
-            let lines = self.row(row).iter().zip(to.as_chunks_mut::<LINE>().0);
+        pub fn load(&self, row: u32, to: &mut [f32], too: &mut [f32]) {
+            let private = to.as_chunks_mut::<LINE>().0.iter_mut().zip(too.as_chunks_mut::<LINE>().0);
+            let lines = self.row(row).iter().zip(private);
             match self.vector {
-                Vector::Bytes64 => lines.for_each(|(from, to)| load_64(from, to)),
-                Vector::Bytes32 => lines.for_each(|(from, to)| load_32(from, to)),
-                Vector::Bytes16 => lines.for_each(|(from, to)| load_16(from, to)),
+                Vector::Bytes64 => lines.for_each(|(from, (to, too))| load_64(from, to, too)),
+                Vector::Bytes32 => lines.for_each(|(from, (to, too))| load_32(from, to, too)),
+                Vector::Bytes16 => lines.for_each(|(from, (to, too))| load_16(from, to, too)),
             }
         }
 
@@ -223,14 +224,16 @@ mod primitives {
             }
         };
     }
-    primitive!(load_64(to: &mut [f32; LINE], as_mut_ptr) "vmovups zmm0, [{line}]" "vmovups [{to}], zmm0");
-    primitive!(load_32(to: &mut [f32; LINE], as_mut_ptr)
+    primitive!(load_64(to: &mut [f32; LINE], as_mut_ptr, too: &mut [f32; LINE], as_mut_ptr)
+        "vmovups zmm0, [{line}]" "vmovups [{to}], zmm0" "vmovups [{too}], zmm0");
+    primitive!(load_32(to: &mut [f32; LINE], as_mut_ptr, too: &mut [f32; LINE], as_mut_ptr)
         "vmovups ymm0, [{line}]" "vmovups ymm1, [{line} + 32]"
-        "vmovups [{to}], ymm0" "vmovups [{to} + 32], ymm1");
-    primitive!(load_16(to: &mut [f32; LINE], as_mut_ptr)
+        "vmovups [{to}], ymm0" "vmovups [{to} + 32], ymm1" "vmovups [{too}], ymm0" "vmovups [{too} + 32], ymm1");
+    primitive!(load_16(to: &mut [f32; LINE], as_mut_ptr, too: &mut [f32; LINE], as_mut_ptr)
         "movups xmm0, [{line}]" "movups xmm1, [{line} + 16]"
         "movups xmm2, [{line} + 32]" "movups xmm3, [{line} + 48]"
-        "movups [{to}], xmm0" "movups [{to} + 16], xmm1" "movups [{to} + 32], xmm2" "movups [{to} + 48], xmm3");
+        "movups [{to}], xmm0" "movups [{to} + 16], xmm1" "movups [{to} + 32], xmm2" "movups [{to} + 48], xmm3"
+        "movups [{too}], xmm0" "movups [{too} + 16], xmm1" "movups [{too} + 32], xmm2" "movups [{too} + 48], xmm3");
     primitive!(add_64(now: &[f32; LINE], as_ptr, was: &[f32; LINE], as_ptr)
         "vmovups zmm0, [{now}]" "vsubps zmm0, zmm0, [{was}]" "vaddps zmm0, zmm0, [{line}]"
         "vmovups [{line}], zmm0");
@@ -270,10 +273,10 @@ mod primitives {
                 shared.add(1, &delta, &[0.0; 32]);
                 shared.add(1, &[0.0; 32], &delta.iter().map(|x| -x).collect::<Vec<_>>());
                 let mut row = vec![9.0; 32];
-                shared.load(1, &mut row);
+                shared.load(1, &mut row, &mut [0.0; 32]);
                 assert_eq!(row, (0..32).map(|i| i as f32).collect::<Vec<_>>());
                 for other in [0, 2] {
-                    shared.load(other, &mut row);
+                    shared.load(other, &mut row, &mut [0.0; 32]);
                     assert_eq!(row, [0.0; 32]);
                 }
             }
@@ -296,16 +299,16 @@ mod tests {
         });
         let mut row = [0.0; 16];
         for thread in 0..4 {
-            shared.load(thread, &mut row);
+            shared.load(thread, &mut row, &mut [0.0; 16]);
             assert_eq!(row, [100.0; 16]);
         }
-        shared.load(4, &mut row);
+        shared.load(4, &mut row, &mut [0.0; 16]);
         assert_eq!(row, [0.0; 16]);
     }
 
     #[test]
     #[should_panic(expected = "row 2 of 2")]
     fn a_row_beyond_the_end_is_a_panic() {
-        Shared::new(2, 16).unwrap().load(2, &mut [0.0; 16]);
+        Shared::new(2, 16).unwrap().load(2, &mut [0.0; 16], &mut [0.0; 16]);
     }
 }

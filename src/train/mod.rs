@@ -280,9 +280,9 @@ fn read_out(shared: &Shared) -> Vec<f32> {
     let dim = shared.dim();
     let mut all = vec![0.0; shared.rows() * dim];
     all.par_chunks_mut(dim).enumerate().for_each_init(
-        || vec![0.0; dim.next_multiple_of(LINE)],
-        |row, (word, to)| {
-            shared.load(word as u32, row);
+        || (vec![0.0; dim.next_multiple_of(LINE)], vec![0.0; dim.next_multiple_of(LINE)]),
+        |(row, too), (word, to)| {
+            shared.load(word as u32, row, too);
             to.copy_from_slice(&row[..dim]);
         },
     );

@@ -16,7 +16,6 @@
 //! Noise words are drawn from the counts to the power of 0.75 (any exponent will do), in constant time from an alias
 //! table (Walker 1977, Vose 1991).
 
-use fearless_simd::Simd;
 use rand::Rng;
 
 use super::hogwild::{self, Shared};
@@ -107,11 +106,11 @@ impl<'a> Pool<'a> {
     }
 
     /// Draws all groups anew, for a new chunk of work.
-    pub fn begin<S: Simd>(&mut self, simd: S, rng: &mut impl Rng) {
+    pub fn begin(&mut self, rng: &mut impl Rng) {
         self.turn = 0;
         for turn in 0..Self::GROUPS {
             for slot in self.slots(turn) {
-                self.rows.fetch(simd, slot, self.noise.word(rng.next_u64()));
+                self.rows.fetch(slot, self.noise.word(rng.next_u64()));
             }
             // Staggered, so that groups are renewed one at a time.
             self.groups[turn].left = 3 + turn * (Self::USES - 2) / Self::GROUPS;
@@ -129,7 +128,7 @@ impl<'a> Pool<'a> {
 
     /// The slots of the next centre's noise words.
     #[inline(always)]
-    pub fn next_group<S: Simd>(&mut self, simd: S, rng: &mut impl Rng) -> std::ops::Range<usize> {
+    pub fn next_group(&mut self, rng: &mut impl Rng) -> std::ops::Range<usize> {
         let (turn, slots) = (self.turn, self.slots(self.turn));
         self.turn = (turn + 1) % Self::GROUPS;
         let group = &mut self.groups[turn];
@@ -138,7 +137,7 @@ impl<'a> Pool<'a> {
             0 => {
                 for (slot, &word) in slots.clone().zip(&group.next) {
                     self.rows.put_back(slot);
-                    self.rows.fetch(simd, slot, word);
+                    self.rows.fetch(slot, word);
                 }
                 group.left = Self::USES;
             }
@@ -157,9 +156,6 @@ impl<'a> Pool<'a> {
             _ => {}
         }
         group.left -= 1;
-        for slot in self.slots(self.turn) {
-            self.rows.approach(slot);
-        }
         slots
     }
 }
@@ -197,11 +193,10 @@ mod tests {
         let (shared, noise) = (Shared::new(1000, 4).unwrap(), Noise::new(&[1; 1000], 1.0));
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut pool = Pool::new(&shared, &noise, 2);
-        let level = fearless_simd::Level::new();
-        fearless_simd::dispatch!(level, simd => pool.begin(simd, &mut rng));
+        pool.begin(&mut rng);
         let mut seen: Vec<Vec<Vec<u32>>> = vec![Vec::new(); Pool::GROUPS];
         for centre in 0..Pool::GROUPS * Pool::USES * 4 {
-            let slots = fearless_simd::dispatch!(level, simd => pool.next_group(simd, &mut rng));
+            let slots = pool.next_group(&mut rng);
             assert!(!slots.contains(&0) && !slots.contains(&1));
             seen[centre % Pool::GROUPS].push(slots.map(|slot| pool.rows.row(slot)).collect());
         }

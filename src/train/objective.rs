@@ -235,7 +235,7 @@ impl Objective for Cbow {
         targets: &[usize],
         work: &mut Work,
     ) {
-        kernel::copy(simd, self.was.row(0), self.now.row_mut(0));
+        kernel::copy(simd, &self.was, &mut self.now);
         work.apply(simd, &mut self.now, &[0], &mut pool.rows.now, targets);
         let share = match self.gradient {
             CbowGradient::Undivided => 1.0,

@@ -1,9 +1,7 @@
 //! Private copies of shared rows, for as long as they are worked on.
 
-use fearless_simd::Simd;
-
-use super::hogwild::{self, Shared};
-use crate::kernel::{self, LINE, Tile};
+use super::hogwild::Shared;
+use crate::kernel::Tile;
 
 /// Slots that each hold a private copy of a shared row. What is learnt goes to the copy, `now`; [`Residents::put_back`]
 /// adds what changed since [`Residents::fetch`] to the shared row, so that other threads' work on it is kept.
@@ -30,22 +28,15 @@ impl<'a> Residents<'a> {
 
     /// Copies a row to `slot`.
     #[inline(always)]
-    pub fn fetch<S: Simd>(&mut self, simd: S, slot: usize, row: u32) {
+    pub fn fetch(&mut self, slot: usize, row: u32) {
         self.rows[slot] = row;
-        self.shared.load(row, self.was.row_mut(slot));
-        kernel::copy(simd, self.was.row(slot), self.now.row_mut(slot));
+        self.shared.load(row, self.now.row_mut(slot), self.was.row_mut(slot));
     }
 
     /// Adds what changed in `slot` to its row. The copy stays as it is, and is of no further use.
     #[inline(always)]
     pub fn put_back(&mut self, slot: usize) {
         self.shared.add(self.rows[slot], self.now.row(slot), self.was.row(slot));
-    }
-
-    /// Asks for the copy in `slot` in the nearest cache.
-    #[inline(always)]
-    pub fn approach(&self, slot: usize) {
-        self.now.row(slot).as_chunks::<LINE>().0.iter().for_each(hogwild::prefetch);
     }
 
     /// Asks for a row that will be fetched in the cache.

@@ -4,8 +4,6 @@
 //! occurs twice in the window has one slot. With one thread the result is the same as without the ring. (The idea is the
 //! "lifetime reuse" of FULL-W2V, Randall et al. 2021.)
 
-use fearless_simd::Simd;
-
 use super::hogwild::Shared;
 use super::resident::Residents;
 
@@ -39,7 +37,7 @@ impl<'a> Ring<'a> {
 
     /// The word at `position` enters the window.
     #[inline(always)]
-    pub fn enter<S: Simd>(&mut self, simd: S, position: usize, word: u32) {
+    pub fn enter(&mut self, position: usize, word: u32) {
         // Without an early exit: the compiler then compares many words at once.
         let mut found = u32::MAX;
         for (slot, &resident) in self.words.iter().enumerate() {
@@ -48,7 +46,7 @@ impl<'a> Ring<'a> {
         if found == u32::MAX {
             found = self.free.pop().unwrap_or_default();
             self.words[found as usize] = word;
-            self.rows.fetch(simd, found as usize, word);
+            self.rows.fetch(found as usize, word);
         }
         let slot = found as usize;
         self.uses[slot] += 1;

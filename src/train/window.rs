@@ -105,7 +105,7 @@ impl<'a, O: Objective> Learner<'a, O> {
             }
             ends.push(kept.len());
         }
-        self.pool.begin(simd, &mut noise);
+        self.pool.begin(&mut noise);
         let slope = (chunk.rate.end - chunk.rate.start) / kept.len().max(1) as f32;
         let mut begin = 0;
         for &end in &ends {
@@ -132,14 +132,18 @@ impl<'a, O: Objective> Learner<'a, O> {
         }
         let (mut inputs, mut targets) = (std::mem::take(&mut self.inputs), std::mem::take(&mut self.targets));
         for (position, &word) in words.iter().enumerate().take(self.window.largest()) {
-            self.ring.enter(simd, position, word);
+            self.ring.enter(position, word);
         }
-        let mut group = self.prepare(simd, words, 0, noise);
+        let mut group = self.prepare(words, 0, noise);
         for (centre, &word) in words.iter().enumerate() {
+            if let Some(&soon) = words.get(centre + AHEAD) {
+                self.output.prefetch(soon);
+            }
             let half = self.window.draw(reading);
             let around = centre.saturating_sub(half)..words.len().min(centre + half + 1);
             inputs.clear();
-            inputs.extend(around.filter(|&position| position != centre).map(|position| self.ring.at(position)));
+            inputs.extend((around.start..centre).map(|position| self.ring.at(position)));
+            inputs.extend((centre + 1..around.end).map(|position| self.ring.at(position)));
             targets.clear();
             targets.push(self.pool.rows.now.at(centre % 2));
             // Noise that hits the true target is left out, as in word2vec.c.
@@ -148,7 +152,7 @@ impl<'a, O: Objective> Learner<'a, O> {
             let work = &mut self.work;
             self.objective.score(simd, rate(centre), &self.ring, &inputs, &self.pool, &targets, work);
             // The next centre's rows are moved here, while the processor waits for the last errors.
-            group = self.prepare(simd, words, centre + 1, noise);
+            group = self.prepare(words, centre + 1, noise);
             let work = &mut self.work;
             self.objective.apply(simd, &mut self.ring, &inputs, &mut self.pool, &targets, work);
         }
@@ -164,31 +168,22 @@ impl<'a, O: Objective> Learner<'a, O> {
     /// Makes the rows around `centre` resident, while the centre before it is still being learnt; returns the slots of
     /// its noise words. One beyond the last centre, only what is over is put back.
     #[inline(always)]
-    fn prepare<S: Simd>(
-        &mut self,
-        simd: S,
-        words: &[u32],
-        centre: usize,
-        noise: &mut impl Rng,
-    ) -> std::ops::Range<usize> {
+    fn prepare(&mut self, words: &[u32], centre: usize, noise: &mut impl Rng) -> std::ops::Range<usize> {
         let widest = self.window.largest();
         if let Some(left) = centre.checked_sub(widest + 2) {
             self.ring.leave(left);
         }
         let Some(&word) = words.get(centre) else { return 0..0 };
         if let Some(&entering) = words.get(centre + widest) {
-            self.ring.enter(simd, centre + widest, entering);
+            self.ring.enter(centre + widest, entering);
         }
         if let Some(&soon) = words.get(centre + widest + AHEAD) {
             self.ring.prefetch(soon);
         }
-        if let Some(&soon) = words.get(centre + AHEAD) {
-            self.output.prefetch(soon);
-        }
         if centre >= 2 {
             self.pool.rows.put_back(centre % 2);
         }
-        self.pool.rows.fetch(simd, centre % 2, word);
-        self.pool.next_group(simd, noise)
+        self.pool.rows.fetch(centre % 2, word);
+        self.pool.next_group(noise)
     }
 }
