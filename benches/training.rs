@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use fearless_simd::{Level, Simd, dispatch, prelude::*};
 use wordloom::encode::{Counting, Reading, encode};
-use wordloom::text::Tokenizer;
 use wordloom::train::{Config, Method, Progress, train};
 
 /// Multiply-adds on registers alone, in 10^9 floating-point operations a second.
@@ -44,7 +43,8 @@ fn peak<S: Simd>(simd: S) -> f64 {
 
 fn peak_of(threads: usize) -> f64 {
     std::thread::scope(|scope| {
-        let all: Vec<_> = (0..threads).map(|_| scope.spawn(|| dispatch!(Level::new(), simd => peak(simd)))).collect();
+        let all: Vec<_> =
+            (0..threads).map(|_| scope.spawn(|| dispatch!(Level::new(), simd => peak(simd)))).collect();
         all.into_iter().map(|thread| thread.join().unwrap_or(0.0)).sum()
     })
 }
@@ -52,24 +52,24 @@ fn peak_of(threads: usize) -> f64 {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let Some(path) = arguments.first() else {
-        println!("name a corpus: cargo bench --bench training -- CORPUS [skip-gram|cbow] [DIM] [ROUNDS] [THREADS]");
+        println!(
+            "name a corpus: cargo bench --bench training -- CORPUS [skip-gram|cbow] [DIM] [ROUNDS] [THREADS]"
+        );
         return;
     };
     let method = if arguments.get(1).is_some_and(|m| m == "cbow") { Method::Cbow } else { Method::SkipGram };
-    let number = |at: usize, default: usize| arguments.get(at).map_or(default, |n| n.parse().expect("a number"));
+    let number =
+        |at: usize, default: usize| arguments.get(at).map_or(default, |n| n.parse().expect("a number"));
     let (dim, rounds, threads) = (number(2, 100), number(3, 5), number(4, 2));
-    let counting = Counting {
-        inputs: vec![path.into()],
-        tokenizer: Tokenizer::default(),
-        min_count: 5,
-        max_vocab: None,
-        vocab_file: None,
-        strict: false,
-    };
+    let counting = Counting { inputs: vec![path.into()], ..Counting::default() };
     let encoded = std::env::temp_dir().join(format!("wordloom-bench-{}.corpus", std::process::id()));
     let begin = Instant::now();
     let corpus = encode(&counting, Path::new(&encoded), &Reading::default()).expect("a readable corpus");
-    println!("counted and encoded {} words in {:.2} s", corpus.facts.words_read, begin.elapsed().as_secs_f64());
+    println!(
+        "counted and encoded {} words in {:.2} s",
+        corpus.facts.words_read,
+        begin.elapsed().as_secs_f64()
+    );
     let config = Config { dim, epochs: 1, threads: Some(threads), ..Config::default() };
     let words = corpus.facts.words_read as f64;
     let keep = |count: u64| {

@@ -23,7 +23,17 @@ use crate::vocab::Vocab;
 const MAGIC: &[u8; 16] = b"wordloom corpus1";
 
 /// Facts about a corpus and the text that it was made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, bincode::Encode, bincode::Decode, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    bincode::Encode,
+    bincode::Decode,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct Facts {
     /// Words in the text.
     pub words_read: u64,
@@ -77,7 +87,10 @@ impl Corpus {
         }
         let length = u64::from_le_bytes(file[file.len() - tail..][..8].try_into().unwrap_or_default());
         let end = file.len() - tail;
-        let start = usize::try_from(length).ok().and_then(|l| end.checked_sub(l)).ok_or_else(|| bad("bad header length"))?;
+        let start = usize::try_from(length)
+            .ok()
+            .and_then(|l| end.checked_sub(l))
+            .ok_or_else(|| bad("bad header length"))?;
         let limited = bincode::config::standard().with_limit::<{ 1 << 16 }>();
         let (header, _): (Header, usize) = bincode::decode_from_slice(&file[start..end], limited)
             .map_err(|e| bad(&format!("unreadable header: {e}")))?;
@@ -94,7 +107,10 @@ impl Corpus {
             facts: header.facts,
         };
         let v = &corpus.vocab;
-        if v.counts.len() != v.len() || v.order.len() != v.len() || corpus.tokens.len() as u64 != corpus.facts.tokens {
+        if v.counts.len() != v.len()
+            || v.order.len() != v.len()
+            || corpus.tokens.len() as u64 != corpus.facts.tokens
+        {
             return Err(bad("sections of unequal lengths"));
         }
         Ok(corpus)

@@ -49,7 +49,8 @@ pub struct Provenance {
 impl Provenance {
     /// The history of a training.
     pub fn of(corpus: &Corpus, method: Method, config: &Config, losses: &[f64], time: Duration) -> Self {
-        let resolved = Config { lr: Some(config.rate(method)), threads: Some(config.threads()), ..config.clone() };
+        let resolved =
+            Config { lr: Some(config.rate(method)), threads: Some(config.threads()), ..config.clone() };
         let level = format!("{:?}", fearless_simd::Level::new());
         Self {
             program: concat!("wordloom ", env!("CARGO_PKG_VERSION")).into(),

@@ -43,6 +43,19 @@ pub struct Counting {
     pub strict: bool,
 }
 
+impl Default for Counting {
+    fn default() -> Self {
+        Self {
+            inputs: Vec::new(),
+            tokenizer: Tokenizer::default(),
+            min_count: 5,
+            max_vocab: None,
+            vocab_file: None,
+            strict: false,
+        }
+    }
+}
+
 /// Polled from outside while [`encode`] runs.
 #[derive(Debug, Default)]
 pub struct Reading {
@@ -93,8 +106,10 @@ pub fn encode(counting: &Counting, path: &Path, reading: &Reading) -> Result<Cor
     pieces.sort_unstable_by_key(|piece| piece.block);
 
     let mut total = Counter::default();
-    let provisional: Vec<Vec<u32>> =
-        workers.iter().map(|worker| worker.iter().map(|(word, count)| total.add(word, count)).collect()).collect();
+    let provisional: Vec<Vec<u32>> = workers
+        .iter()
+        .map(|worker| worker.iter().map(|(word, count)| total.add(word, count)).collect())
+        .collect();
     drop(workers);
     let facts = Facts {
         words_read: total.tokens(),
@@ -160,7 +175,8 @@ fn count(
         let Some(block) = next else { return Ok(counter) };
         if let Some((words, first)) = block.invalid_utf8() {
             if counting.strict {
-                let problem = format!("not UTF-8 at byte {first}: convert it with iconv, or leave out --strict");
+                let problem =
+                    format!("not UTF-8 at byte {first}: convert it with iconv, or leave out --strict");
                 return Err(Error::input(&block.path, problem));
             }
             invalid.fetch_add(words, Ordering::Relaxed);
@@ -236,11 +252,8 @@ mod tests {
     fn counting(inputs: &[&Path]) -> Counting {
         Counting {
             inputs: inputs.iter().map(|p| p.to_path_buf()).collect(),
-            tokenizer: Tokenizer::default(),
             min_count: 1,
-            max_vocab: None,
-            vocab_file: None,
-            strict: false,
+            ..Counting::default()
         }
     }
 
@@ -305,7 +318,8 @@ mod tests {
     fn unusable_input_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let (a, out) = (folder.path().join("a"), folder.path().join("out"));
-        let fails = |counting: &Counting| encode(counting, &out, &Reading::default()).unwrap_err().to_string();
+        let fails =
+            |counting: &Counting| encode(counting, &out, &Reading::default()).unwrap_err().to_string();
         assert!(fails(&counting(&[&a])).contains("a: "), "missing");
         std::fs::write(&a, " \n ").unwrap();
         assert!(fails(&counting(&[&a])).contains("no word"));

@@ -171,7 +171,14 @@ fn dots_by<S: Simd, V: SimdFloat<S, Element = f32>, const T: usize>(
     }
     let mut pairs = inputs.chunks_exact(2);
     for (pair, out) in (&mut pairs).zip(out.chunks_exact_mut(2 * T)) {
-        dots_of::<S, V, 2, T>(simd, length, [&x.row_at(pair[0])[..length], &x.row_at(pair[1])[..length]], rows, out, &finish);
+        dots_of::<S, V, 2, T>(
+            simd,
+            length,
+            [&x.row_at(pair[0])[..length], &x.row_at(pair[1])[..length]],
+            rows,
+            out,
+            &finish,
+        );
     }
     if let [last] = *pairs.remainder() {
         let out = &mut out[(inputs.len() - 1) * T..][..T];
@@ -208,7 +215,8 @@ fn dots_of<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, const T: usi
     let mut at = 0;
     while at < N * T {
         let part = V::LEN.min(N * T - at);
-        out[at..at + part].copy_from_slice(&finish(at, sums[at / V::LEN / T][at / V::LEN % T]).as_slice()[..part]);
+        out[at..at + part]
+            .copy_from_slice(&finish(at, sums[at / V::LEN / T][at / V::LEN % T]).as_slice()[..part]);
         at += V::LEN;
     }
 }
@@ -262,7 +270,8 @@ fn sigmoid<S: Simd, V: SimdFloat<S, Element = f32>>(simd: S, x: V) -> V {
     // e^-x = 2^t, t = k + r, k whole and |r| <= 1/2; 2^r by its Taylor series. Adding 1.5 * 2^23 rounds t to k and leaves
     // k in the lowest bits, from where it is shifted into the exponent; 127 is the exponent's bias.
     const ROUND: f32 = 12_582_912.0;
-    let t = V::splat(simd, -126.0).max(V::splat(simd, 126.0).min(x * V::splat(simd, -std::f32::consts::LOG2_E)));
+    let t =
+        V::splat(simd, -126.0).max(V::splat(simd, 126.0).min(x * V::splat(simd, -std::f32::consts::LOG2_E)));
     let shifted = t + V::splat(simd, ROUND + 127.0);
     let r = t - (shifted - V::splat(simd, ROUND + 127.0));
     let mut power = V::splat(simd, 1.540_353e-4);
@@ -555,7 +564,11 @@ mod tests {
                 let mut got = [0.0];
                 dispatch!(level, simd => errors(simd, -1.0, &[0.0; LABELS], &row, &[0], &one, &[0], &mut got));
                 let expected = 1.0 / (1.0 + (-f64::from(x)).exp());
-                assert!((f64::from(got[0]) - expected).abs() < 4e-7, "sigmoid({x}) = {}, not {expected}", got[0]);
+                assert!(
+                    (f64::from(got[0]) - expected).abs() < 4e-7,
+                    "sigmoid({x}) = {}, not {expected}",
+                    got[0]
+                );
             }
             let (row, one) = (tile(1, &[vec![f32::NAN]]), tile(1, &[vec![1.0]]));
             let mut got = [0.0];

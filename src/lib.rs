@@ -1,11 +1,43 @@
-//! wordloom
+//! Word vectors from your own text: skip-gram and CBOW with negative sampling over a memory-mapped corpus, on all
+//! processors, fast, without undefined behaviour.
+//!
+//! ```text
+//!  files ──text──▶ words ──encode──▶ Corpus (vocabulary, token ids, sentence ends) ──train──▶ Embeddings
+//!                                                                                              │      ▲
+//!                                                                    query · eval ◀────────────┘   format
+//! ```
+//!
+//! Each arrow is a function of what stands to its left. [`corpus::Corpus`] is all that training sees,
+//! [`embeddings::Embeddings`] all that queries and file formats see.
+//!
+//! ```
+//! use wordloom::encode::{Counting, Reading, encode};
+//! use wordloom::query::{Index, Query};
+//! use wordloom::train::{Config, Method, Progress, train};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let text = folder.path().join("text");
+//! std::fs::write(&text, "the cat saw the dog\nthe dog saw the cat\n".repeat(50))?;
+//! let counting = Counting { inputs: vec![text], ..Counting::default() };
+//! let corpus = encode(&counting, &folder.path().join("corpus"), &Reading::default())?;
+//! let config = Config { dim: 16, threads: Some(1), ..Config::default() };
+//! let model = train(&corpus, Method::SkipGram, &config, &Progress::default())?;
+//! let nearest = Index::new(&model).nearest(&[Query::word(&model, "cat")?], 2);
+//! assert_eq!(nearest[0].len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod cache;
 pub mod corpus;
 pub mod embeddings;
 pub mod encode;
 pub mod error;
+pub mod eval;
 pub mod format;
 pub mod kernel;
 pub mod mapped;
+pub mod query;
+pub mod sample;
 pub mod text;
 pub mod train;
 pub mod vocab;

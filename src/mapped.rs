@@ -179,10 +179,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("numbers");
         let numbers: Vec<u32> = (0..1000).collect();
-        replace(&path, |out| {
-            out.write_all(bytemuck::cast_slice(&numbers)).map_err(Error::io(&path))
-        })
-        .unwrap();
+        replace(&path, |out| out.write_all(bytemuck::cast_slice(&numbers)).map_err(Error::io(&path)))
+            .unwrap();
         let file = Mapped::open(&path).unwrap();
         let mapped: Mapped<u32> = file.part(0..4000).unwrap();
         assert_eq!(&mapped[..], &numbers[..]);

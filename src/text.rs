@@ -158,7 +158,9 @@ pub fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     }
     match (files.is_empty(), inputs.first()) {
         (true, Some(first)) => Err(Error::input(first, "no file in this directory")),
-        (true, None) => Err(Error::Setting("no input: name files or directories, or - for standard input".into())),
+        (true, None) => {
+            Err(Error::Setting("no input: name files or directories, or - for standard input".into()))
+        }
         _ => Ok(files),
     }
 }
@@ -169,7 +171,8 @@ fn walk(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         return Ok(());
     }
     let entries = std::fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-    let mut entries: Vec<PathBuf> = entries.map_err(Error::io(path))?.iter().map(std::fs::DirEntry::path).collect();
+    let mut entries: Vec<PathBuf> =
+        entries.map_err(Error::io(path))?.iter().map(std::fs::DirEntry::path).collect();
     entries.sort();
     let hidden = |p: &Path| p.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
     entries.iter().filter(|p| !hidden(p)).try_for_each(|p| walk(p, files))
@@ -213,7 +216,8 @@ impl Blocks {
             }
             let Some(input) = &mut self.current else { continue };
             let (text, last) = input.cut()?;
-            let block = Block { index: self.next, path: input.path.clone(), offset: input.offset, last, text };
+            let block =
+                Block { index: self.next, path: input.path.clone(), offset: input.offset, last, text };
             input.offset += block.text().len() as u64;
             if last {
                 self.current = None;
@@ -231,8 +235,11 @@ impl Input {
         let stdin = path.as_os_str() == "-";
         let regular = !stdin && std::fs::metadata(&path).map_err(Error::io(&path))?.is_file();
         let mut head = Vec::new();
-        let mut from: Box<dyn Read + Send> =
-            if stdin { Box::new(std::io::stdin()) } else { Box::new(File::open(&path).map_err(Error::io(&path))?) };
+        let mut from: Box<dyn Read + Send> = if stdin {
+            Box::new(std::io::stdin())
+        } else {
+            Box::new(File::open(&path).map_err(Error::io(&path))?)
+        };
         from.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(Error::io(&path))?;
         let text = match head[..] {
             [0x1f, 0x8b, ..] => {
@@ -306,7 +313,10 @@ fn word_end(path: &Path, text: &[u8]) -> Result<usize> {
     match text.iter().take(LONGEST_WORD).position(|&b| is_space(b)) {
         Some(end) => Ok(end),
         None if text.len() < LONGEST_WORD => Ok(text.len()),
-        None => Err(Error::input(path, "a megabyte without white space: is this text? give text with words apart")),
+        None => Err(Error::input(
+            path,
+            "a megabyte without white space: is this text? give text with words apart",
+        )),
     }
 }
 
@@ -323,7 +333,9 @@ fn check_text(path: &Path, head: &[u8]) -> Result<()> {
             Err(Error::input(path, "UTF-16 text: convert it first with `iconv -f UTF-16 -t UTF-8`"))
         }
         _ => match memchr::memchr(0, head) {
-            Some(at) => Err(Error::input(path, format!("binary data (a zero byte at {at}): give plain text"))),
+            Some(at) => {
+                Err(Error::input(path, format!("binary data (a zero byte at {at}): give plain text")))
+            }
             None => Ok(()),
         },
     }
@@ -429,7 +441,9 @@ mod tests {
     #[test]
     fn packed_and_plain_give_the_same_words_whatever_the_block() {
         let folder = tempfile::tempdir().unwrap();
-        let text: String = (0..600_000u64).map(|i| format!("w{}{}", i * 7919 % 5003, if i % 17 == 0 { "\n" } else { " " })).collect();
+        let text: String = (0..600_000u64)
+            .map(|i| format!("w{}{}", i * 7919 % 5003, if i % 17 == 0 { "\n" } else { " " }))
+            .collect();
         let plain = folder.path().join("plain");
         std::fs::write(&plain, &text).unwrap();
         let gz = folder.path().join("gz");

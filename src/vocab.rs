@@ -29,10 +29,13 @@ impl Vocab {
     pub fn new<W: AsRef<[u8]>>(words: &[W], counts: Vec<u64>) -> Self {
         let bytes: Vec<u8> = words.iter().flat_map(|w| w.as_ref().iter().copied()).collect();
         let mut end = 0;
-        let ends: Vec<u64> = words.iter().map(|w| {
-            end += w.as_ref().len() as u64;
-            end
-        }).collect();
+        let ends: Vec<u64> = words
+            .iter()
+            .map(|w| {
+                end += w.as_ref().len() as u64;
+                end
+            })
+            .collect();
         let mut order: Vec<u32> = (0..words.len() as u32).collect();
         order.sort_by_key(|&id| words[id as usize].as_ref());
         Self { bytes: bytes.into(), ends: ends.into(), counts: counts.into(), order: order.into() }
@@ -219,7 +222,8 @@ impl Counter {
     /// # Errors
     /// [`Error::EmptyVocabulary`].
     pub fn cut(&self, min_count: u64, max_vocab: Option<usize>) -> Result<Vocab> {
-        let mut kept: Vec<(&[u8], u64)> = self.iter().filter(|&(_, count)| count >= min_count.max(1)).collect();
+        let mut kept: Vec<(&[u8], u64)> =
+            self.iter().filter(|&(_, count)| count >= min_count.max(1)).collect();
         if kept.is_empty() {
             return Err(Error::EmptyVocabulary { min_count, tokens: self.tokens() });
         }

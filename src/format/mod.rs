@@ -32,7 +32,7 @@ impl Format {
     }
 
     /// The format that a file's content shows.
-    fn of_content(file: &[u8]) -> Option<Self> {
+    pub fn of_content(file: &[u8]) -> Option<Self> {
         if native::looks_native(file) {
             Some(Self::Safetensors)
         } else if word2vec::looks_text(file) {

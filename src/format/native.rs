@@ -40,12 +40,15 @@ pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         .map_err(|e| bad(format!("a damaged or truncated safetensors file ({e}): train or copy it again")))?;
     let begin = header + 8;
     if file.len() - begin != metadata.data_len() {
-        let problem = format!("{} bytes of data where the header says {}", file.len() - begin, metadata.data_len());
+        let problem =
+            format!("{} bytes of data where the header says {}", file.len() - begin, metadata.data_len());
         return Err(Error::format(path, begin as u64, problem));
     }
     let shape = |name: &str| metadata.info(name).map(|info| info.shape.clone());
     let Some([words, dim]) = shape("input").as_deref().and_then(|s| <[usize; 2]>::try_from(s).ok()) else {
-        return Err(bad("a safetensors file without wordloom's tensor 'input': convert it from word2vec text".into()));
+        return Err(bad(
+            "a safetensors file without wordloom's tensor 'input': convert it from word2vec text".into(),
+        ));
     };
     let all = Tensors { path, file, metadata: &metadata, begin };
     let each = &[words][..];
@@ -81,7 +84,8 @@ struct Tensors<'a> {
 
 impl Tensors<'_> {
     fn get<T: Pod>(&self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<Mapped<T>> {
-        let bad = |problem: &str| Error::format(self.path, self.begin as u64, format!("tensor '{name}' {problem}"));
+        let bad =
+            |problem: &str| Error::format(self.path, self.begin as u64, format!("tensor '{name}' {problem}"));
         let info = self.metadata.info(name).ok_or_else(|| bad("is missing: not a wordloom model"))?;
         if info.dtype != dtype || shape.is_some_and(|shape| shape != info.shape) {
             return Err(bad(&format!("is {:?} {:?}, not {dtype:?} {shape:?}", info.dtype, info.shape)));
@@ -120,7 +124,8 @@ pub(super) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
     for (name, dtype, shape, bytes) in &tensors {
         let start = end;
         end += bytes.len();
-        header.insert((*name).into(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] }));
+        header
+            .insert((*name).into(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] }));
     }
     let mut header = Value::Object(header).to_string().into_bytes();
     header.resize((header.len() + 8).next_multiple_of(64) - 8, b' ');
@@ -151,7 +156,8 @@ mod tests {
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.safetensors");
-        for (dim, output, counts) in [(3, true, true), (3, false, true), (4, false, false), (1, true, false)] {
+        for (dim, output, counts) in [(3, true, true), (3, false, true), (4, false, false), (1, true, false)]
+        {
             let before = model(&["the", "of", "naïve"], dim, output, counts);
             write(&before, &path).unwrap();
             let after = crate::format::read(&path).unwrap();

@@ -61,7 +61,8 @@ pub(super) fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         if let Some(word) = fields.next() {
             let before = vectors.len();
             for field in fields {
-                let x = number(field).ok_or_else(|| bad(format!("'{}' is no number", String::from_utf8_lossy(field))))?;
+                let x = number(field)
+                    .ok_or_else(|| bad(format!("'{}' is no number", String::from_utf8_lossy(field))))?;
                 vectors.push(x);
             }
             let found = vectors.len() - before;
@@ -74,7 +75,8 @@ pub(super) fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         at += line.len() + 1;
     }
     if let Some(claimed) = claimed.filter(|&claimed| claimed != words.len()) {
-        let problem = format!("{} words where the first line says {claimed}: is the file cut short?", words.len());
+        let problem =
+            format!("{} words where the first line says {claimed}: is the file cut short?", words.len());
         return Err(Error::format(path, file.len() as u64, problem));
     }
     let (vocab, dim) = (Vocab::new(&words, vec![]), dim.unwrap_or(0));
@@ -114,7 +116,9 @@ pub(super) fn write_text(embeddings: &Embeddings, path: &Path) -> Result<()> {
         use std::fmt::Write;
         let mut line = String::with_capacity(12 * embeddings.dim());
         // Rust writes the shortest digits that read back as the same float.
-        embeddings.vector(id).iter().for_each(|x| drop(write!(line, " {x}")));
+        for x in embeddings.vector(id) {
+            let _ = write!(line, " {x}");
+        }
         writeln!(out, "{line}")
     })
 }
@@ -137,7 +141,9 @@ fn write(
         for (id, word) in embeddings.vocab.words().enumerate() {
             if word.is_empty() || word.iter().any(u8::is_ascii_whitespace) {
                 let word = String::from_utf8_lossy(word).into_owned();
-                let problem = format!("the word '{word}' is empty or has white space, which word2vec's formats can't hold");
+                let problem = format!(
+                    "the word '{word}' is empty or has white space, which word2vec's formats can't hold"
+                );
                 return Err(Error::input(path, problem));
             }
             out.write_all(word).and_then(|()| row(out, id as u32)).map_err(Error::io(path))?;
@@ -154,7 +160,13 @@ mod tests {
     fn model() -> Embeddings {
         let vectors = vec![0.1, -2.5e-8, f32::MIN_POSITIVE, 3.0e30, 1.0 / 3.0, 0.0];
         let words: [&[u8]; 3] = [b"the", "naïve".as_bytes(), b"cut\xc3"];
-        Embeddings::new(Vocab::new(&words, vec![]), 2, vectors.into(), None, super::super::native::foreign(""))
+        Embeddings::new(
+            Vocab::new(&words, vec![]),
+            2,
+            vectors.into(),
+            None,
+            super::super::native::foreign(""),
+        )
     }
 
     fn same(a: &Embeddings, b: &Embeddings) {
@@ -216,7 +228,13 @@ mod tests {
         assert!(fails(b"2 2\nthe 1 2\nof 1 x\n").contains("'x' is no number"));
         assert!(fails(b"").contains("empty"));
         assert!(fails(b"quite another file\n").contains("neither"));
-        let spaced = Embeddings::new(Vocab::new(&["a b"], vec![]), 1, vec![1.0].into(), None, super::super::native::foreign(""));
+        let spaced = Embeddings::new(
+            Vocab::new(&["a b"], vec![]),
+            1,
+            vec![1.0].into(),
+            None,
+            super::super::native::foreign(""),
+        );
         assert!(format::write(&spaced, &path, Format::Text).is_err());
     }
 }

@@ -90,7 +90,21 @@ impl Shared {
         }
     }
 
-    /// Asks for row `row` in the cache, to be written to soon. Changes nothing but time.
+    /// Asks for row `row` in the second-level cache, some time before it is needed. Changes nothing but time.
+    #[inline(always)]
+    pub fn prefetch_far(&self, row: u32) {
+        #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
+        for line in self.row(row) {
+            // SAFETY: a prefetch has no effect that a program can see.
+            #[allow(unsafe_code)]
+            unsafe {
+                std::arch::asm!("prefetcht1 [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+            }
+        }
+        let _ = row;
+    }
+
+    /// Asks for row `row` in the first-level cache, to be written to soon. Changes nothing but time.
     #[inline(always)]
     pub fn prefetch(&self, row: u32) {
         #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]

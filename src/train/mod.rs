@@ -142,11 +142,15 @@ impl Config {
                 wrong("--window must be below 1000; --whole-sequence takes whole sentences")
             }
             () if self.negative > 1000 => wrong("--negative must be at most 1000"),
-            () if self.negative == 0 => wrong("--negative must be at least 1: without noise there is nothing to tell apart"),
+            () if self.negative == 0 => {
+                wrong("--negative must be at least 1: without noise there is nothing to tell apart")
+            }
             () if !self.noise_exponent.is_finite() => wrong("--noise-exponent must be a number"),
             () if !(0.0..=1.0).contains(&self.subsample) => wrong("--subsample must be between 0 and 1"),
             () if self.epochs == 0 => wrong("--epochs must be at least 1"),
-            () if self.lr.is_some_and(|lr| !(lr > 0.0 && lr.is_finite())) => wrong("--lr must be a number above 0"),
+            () if self.lr.is_some_and(|lr| !(lr > 0.0 && lr.is_finite())) => {
+                wrong("--lr must be a number above 0")
+            }
             () if self.threads == Some(0) => wrong("--threads must be at least 1"),
             () if self.threads() > 1024 => wrong("--threads must be at most 1024"),
             () => Ok(()),
@@ -171,12 +175,17 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
     config.check()?;
     let begin = Instant::now();
     let memory = |e: std::io::Error| {
-        Error::Setting(format!("{} words x {} need more memory than there is ({e}): lower --dim or raise --min-count", corpus.vocab.len(), config.dim))
+        Error::Setting(format!(
+            "{} words x {} need more memory than there is ({e}): lower --dim or raise --min-count",
+            corpus.vocab.len(),
+            config.dim
+        ))
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads()).build();
     let pool = pool.map_err(|e| Error::Setting(format!("--threads {}: {e}", config.threads())))?;
     let words = corpus.vocab.len();
-    let (input, output) = (Shared::new(words, config.dim).map_err(memory)?, Shared::new(words, config.dim).map_err(memory)?);
+    let (input, output) =
+        (Shared::new(words, config.dim).map_err(memory)?, Shared::new(words, config.dim).map_err(memory)?);
     let run = Run {
         corpus,
         config,
@@ -247,13 +256,21 @@ impl Run<'_> {
             return Ok(());
         }
         self.progress.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        Err(Error::format(&self.corpus.path, 64 + 4 * chunk.tokens.start as u64, "a damaged encoded corpus: remove it"))
+        Err(Error::format(
+            &self.corpus.path,
+            64 + 4 * chunk.tokens.start as u64,
+            "a damaged encoded corpus: remove it",
+        ))
     }
 
     fn note(&self, chunk: &Chunk, loss: Loss) -> Result<()> {
         if !loss.sum.is_finite() {
             self.progress.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-            return Err(Error::Diverged { epoch: chunk.epoch + 1, loss: loss.sum, lr: self.schedule.first_rate() });
+            return Err(Error::Diverged {
+                epoch: chunk.epoch + 1,
+                loss: loss.sum,
+                lr: self.schedule.first_rate(),
+            });
         }
         self.progress.done(chunk, loss.sum, loss.pairs);
         Ok(())

@@ -31,11 +31,13 @@ pub struct Noise {
 impl Noise {
     /// Noise in proportion to the counts to the power of `exponent`.
     pub fn new(counts: &[u64], exponent: f64) -> Self {
-        let weights: Vec<f64> = counts.iter().map(|&c| if c == 0 { 0.0 } else { (c as f64).powf(exponent) }).collect();
+        let weights: Vec<f64> =
+            counts.iter().map(|&c| if c == 0 { 0.0 } else { (c as f64).powf(exponent) }).collect();
         let mean = weights.iter().sum::<f64>() / weights.len() as f64;
         let mut scaled: Vec<f64> = weights.iter().map(|w| w / mean).collect();
         let mut columns: Vec<(u32, u32)> = (0..counts.len() as u32).map(|word| (u32::MAX, word)).collect();
-        let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..scaled.len()).partition(|&i| scaled[i] < 1.0);
+        let (mut small, mut large): (Vec<usize>, Vec<usize>) =
+            (0..scaled.len()).partition(|&i| scaled[i] < 1.0);
         while let (Some(&s), Some(&l)) = (small.last(), large.last()) {
             small.pop();
             columns[s] = ((scaled[s] * 4_294_967_296.0) as u32, l as u32);

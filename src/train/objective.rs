@@ -54,7 +54,9 @@ macro_rules! by_blocks {
 impl Work {
     /// For windows of up to `inputs` words and up to `targets` targets.
     pub fn new(inputs: usize, targets: usize) -> Self {
-        let labels = |targets: usize| std::array::from_fn(|i| f32::from(u8::from(i % targets == 0 && i < 2 * targets)));
+        let labels = |targets: usize| {
+            std::array::from_fn(|i| f32::from(u8::from(i % targets == 0 && i < 2 * targets)))
+        };
         Self {
             errors: vec![0.0; inputs * targets],
             labels: std::array::from_fn(|i| labels(i + 1)),
@@ -71,7 +73,15 @@ impl Work {
 
     /// Finds the errors of all pairs of `inputs` and `targets`, of which the first is the true one.
     #[inline(always)]
-    fn score<S: Simd>(&mut self, simd: S, rate: f32, x: &Tile, inputs: &[usize], y: &Tile, targets: &[usize]) {
+    fn score<S: Simd>(
+        &mut self,
+        simd: S,
+        rate: f32,
+        x: &Tile,
+        inputs: &[usize],
+        y: &Tile,
+        targets: &[usize],
+    ) {
         by_blocks!(targets, self.score_block(simd, rate, x, inputs, y));
         self.centres += 1;
         if self.centres.is_multiple_of(SAMPLE) {
@@ -192,7 +202,9 @@ pub struct Cbow {
 }
 
 /// Which share of the error each word of a CBOW window takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum CbowGradient {
     /// The whole error, as word2vec.c and gensim do

@@ -71,10 +71,4 @@ impl<'a> Ring<'a> {
     pub fn at(&self, position: usize) -> usize {
         self.rows.now.at(self.slot_at[position & (self.slot_at.len() - 1)] as usize)
     }
-
-    /// Asks for the row of a word that will enter soon.
-    #[inline(always)]
-    pub fn prefetch(&self, word: u32) {
-        self.rows.prefetch(word);
-    }
 }

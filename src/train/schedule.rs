@@ -47,7 +47,7 @@ impl Schedule {
     }
 
     /// Chunks in an epoch.
-    fn chunks(&self) -> usize {
+    pub fn chunks(&self) -> usize {
         self.tokens.div_ceil(self.chunk)
     }
 

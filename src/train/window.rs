@@ -14,8 +14,9 @@ use crate::corpus::Corpus;
 
 /// A whole sentence as a window is cut at so many words.
 pub const LONGEST_WINDOW: usize = 1000;
-/// Rows are asked for this many centres before they are needed.
-const AHEAD: usize = 4;
+/// Rows are asked for in the second-level cache so many centres before they are needed, and in the first-level cache
+/// one centre before. The processor follows few misses of the first level at a time, and a far row occupies it long.
+const FAR: usize = 8;
 
 /// The half-width of windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,7 @@ pub struct Learner<'a, O> {
     subsample: &'a Subsample,
     window: Window,
     objective: O,
+    input: &'a Shared,
     output: &'a Shared,
     ring: Ring<'a>,
     pool: Pool<'a>,
@@ -79,6 +81,7 @@ impl<'a, O: Objective> Learner<'a, O> {
             subsample,
             window,
             objective,
+            input,
             output,
             ring: Ring::new(input, window.largest()),
             pool: Pool::new(output, noise, negative),
@@ -136,7 +139,10 @@ impl<'a, O: Objective> Learner<'a, O> {
         }
         let mut group = self.prepare(words, 0, noise);
         for (centre, &word) in words.iter().enumerate() {
-            if let Some(&soon) = words.get(centre + AHEAD) {
+            if let Some(&later) = words.get(centre + FAR) {
+                self.output.prefetch_far(later);
+            }
+            if let Some(&soon) = words.get(centre + 2) {
                 self.output.prefetch(soon);
             }
             let half = self.window.draw(reading);
@@ -177,8 +183,11 @@ impl<'a, O: Objective> Learner<'a, O> {
         if let Some(&entering) = words.get(centre + widest) {
             self.ring.enter(centre + widest, entering);
         }
-        if let Some(&soon) = words.get(centre + widest + AHEAD) {
-            self.ring.prefetch(soon);
+        if let Some(&later) = words.get(centre + widest + FAR) {
+            self.input.prefetch_far(later);
+        }
+        if let Some(&soon) = words.get(centre + widest + 1) {
+            self.input.prefetch(soon);
         }
         if centre >= 2 {
             self.pool.rows.put_back(centre % 2);

@@ -1,0 +1,84 @@
+//! `wordloom cache`: encoded corpora that are kept.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use wordloom::cache;
+use wordloom::corpus::Corpus;
+
+use super::show;
+
+const EXAMPLES: &str = "Examples:
+  wordloom cache                 show what is kept
+  wordloom cache --clear         remove it
+
+The directory is $WORDLOOM_CACHE, or else `wordloom` where the system keeps caches.";
+
+/// Show or remove the encoded corpora that training keeps, so that it begins at once the next time
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Cache {
+    /// Remove them all
+    #[arg(long)]
+    clear: bool,
+    /// The directory [default: the one that training uses]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+impl Cache {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let directory = self.cache.unwrap_or_else(cache::directory);
+        let mut out = std::io::stdout().lock();
+        if self.clear {
+            let (files, bytes) = cache::clear(&directory)?;
+            let files = show::counted(files as u64, "file", "files");
+            writeln!(out, "{}: removed {files}, {}", directory.display(), show::size(bytes))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let entries = cache::entries(&directory)?;
+        let total = show::size(entries.iter().map(|entry| entry.bytes).sum());
+        let corpora = show::counted(entries.len() as u64, "encoded corpus", "encoded corpora");
+        writeln!(out, "{}: {corpora}, {total}", directory.display())?;
+        for entry in entries {
+            let name = entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let size = show::size(entry.bytes);
+            let about = match Corpus::open(&entry.path) {
+                Ok(corpus) => {
+                    let (tokens, words) =
+                        (show::number(corpus.facts.tokens), show::number(corpus.facts.vocabulary));
+                    format!("{tokens} tokens of {words} words")
+                }
+                Err(_) => "unreadable".into(),
+            };
+            let age = ago(SystemTime::now().duration_since(entry.written).unwrap_or_default());
+            writeln!(out, "  {name}  {size:>9}  {about}, {age}")?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// An age in words.
+fn ago(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let (n, unit) = match seconds {
+        0..60 => return "just now".into(),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86_400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{n} {unit}{} ago", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_in_words() {
+        let ages = [5, 60, 7300, 86_400].map(|s| ago(Duration::from_secs(s)));
+        assert_eq!(ages, ["just now", "1 minute ago", "2 hours ago", "1 day ago"]);
+    }
+}

@@ -1,0 +1,42 @@
+//! `wordloom convert`: vectors from one format to another.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use wordloom::format::{self, Format};
+
+use super::progress::say;
+use super::{format_for, show, warn_of_loss};
+
+const EXAMPLES: &str = "Examples:
+  wordloom convert my.safetensors my.vec                  to word2vec text
+  wordloom convert GoogleNews.bin news.safetensors        opens at once from then on
+  wordloom convert my.safetensors vectors --to binary";
+
+/// Write word vectors in another format
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Convert {
+    /// The model to read, in any format that is read
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// The file to write
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// The format to write [default: by OUT's extension, or else safetensors]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    to: Option<Format>,
+}
+
+impl Convert {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let model = format::read(&self.model)?;
+        let to = format_for(&self.out, self.to);
+        warn_of_loss(&model, to);
+        format::write(&model, &self.out, to)?;
+        let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());
+        let size = std::fs::metadata(&self.out).map_or(0, |about| about.len());
+        say(&format!("{words} words x {dim} -> {} ({})", self.out.display(), show::size(size)));
+        Ok(ExitCode::SUCCESS)
+    }
+}

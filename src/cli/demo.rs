@@ -1,0 +1,164 @@
+//! `wordloom demo`: all of it on a text that comes along, in seconds.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use wordloom::embeddings::Embeddings;
+use wordloom::encode::{Counting, Reading};
+use wordloom::error::Error;
+use wordloom::format::{self, Format};
+use wordloom::mapped::Beside;
+use wordloom::query::{Combine, Index, Query};
+use wordloom::train::{Config, Method};
+use wordloom::{cache, eval, sample};
+
+use super::{progress, show, train};
+
+const EXAMPLES: &str = "Examples:
+  wordloom demo
+  wordloom demo -o /tmp/demo.safetensors
+
+The text is made from tables of words, so what belongs together is known and
+can be asked for. It is far more regular than natural text: scores on it show
+that training works, not how good vectors of your text will be.";
+
+/// Train on an embedded text and show what was learnt, in seconds
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Demo {
+    /// Where to write the model
+    #[arg(short, long, value_name = "MODEL", default_value = "demo.safetensors")]
+    output: PathBuf,
+    /// Threads [default: all processors]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// Words whose neighbours are shown.
+const NEIGHBOURS: [&str; 6] = ["king", "france", "dog", "teacher", "happy", "teach"];
+/// Analogies that are shown, with the answer that the text has.
+const ANALOGIES: [[&str; 4]; 6] = [
+    ["france", "paris", "japan", "tokyo"],
+    ["india", "rupee", "poland", "zloty"],
+    ["man", "woman", "king", "queen"],
+    ["dog", "puppy", "cat", "kitten"],
+    ["small", "smaller", "kind", "kinder"],
+    ["teach", "taught", "bake", "baked"],
+];
+
+impl Demo {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let config = Config { epochs: EPOCHS, threads: self.threads, ..Config::default() };
+        config.check()?;
+        drop(Beside::new(&self.output)?);
+        progress::listen();
+        let mut out = std::io::stdout().lock();
+        let model = learn(&config, &mut out)?;
+        format::write(&model, &self.output, Format::Safetensors)?;
+        neighbours(&model, &mut out)?;
+        analogies(&model, &mut out)?;
+        scores(&model, &mut out)?;
+        let file = show::argument(&self.output);
+        writeln!(out, "\nThe model is in {}. Next:", self.output.display())?;
+        writeln!(out, "  wordloom similar {file} queen")?;
+        writeln!(out, "  wordloom similar {file} king -man +woman")?;
+        writeln!(out, "  wordloom analogy {file} italy rome egypt")?;
+        writeln!(out, "  wordloom train skip-gram YOUR_TEXT.txt -o my.safetensors")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Passes over the text.
+const EPOCHS: usize = 10;
+
+/// Writes the text to a file, counts it and trains on it, as `wordloom train` does.
+fn learn(config: &Config, out: &mut impl Write) -> anyhow::Result<Embeddings> {
+    let folder = std::env::temp_dir();
+    let mut text = Beside::new(&folder.join("wordloom-demo.txt"))?;
+    sample::write(&mut text.file).map_err(Error::io(text.path()))?;
+    progress::stop_if_asked()?;
+    let counting = Counting { inputs: vec![text.path().to_path_buf()], ..Counting::default() };
+    let reading = Reading::default();
+    let corpus = progress::counting(false, &reading, || cache::once(&counting, &folder, &reading))?;
+    let (words, types) = (show::number(corpus.facts.words_read), show::number(corpus.facts.types_read));
+    let (dim, epochs, threads) = (config.dim, config.epochs, config.threads());
+    writeln!(out, "The embedded text: {words} words, {types} of them different.")?;
+    writeln!(out, "Training skip-gram: {dim} numbers a word, {epochs} epochs, {threads} threads.")?;
+    out.flush()?;
+    let model = progress::training(false, &corpus, Method::SkipGram, config);
+    cache::discard(corpus);
+    let mut model = model?;
+    progress::stop_if_asked()?;
+    model.provenance.text =
+        serde_json::to_value(Counting { inputs: vec!["the embedded text".into()], ..counting })?;
+    let history = &model.provenance;
+    let time = show::time(std::time::Duration::from_secs_f64(history.seconds));
+    let losses =
+        [history.losses.first(), history.losses.last()].map(|loss| loss.copied().unwrap_or(f64::NAN));
+    let speed = show::short(train::speed(&model));
+    writeln!(
+        out,
+        "Trained in {time}, {speed} words/s; the loss fell from {:.3} to {:.3}.",
+        losses[0], losses[1]
+    )?;
+    Ok(model)
+}
+
+fn neighbours(model: &Embeddings, out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(out, "\nNearest words")?;
+    let queries =
+        NEIGHBOURS.map(|word| Query::word(model, word)).into_iter().collect::<Result<Vec<_>, _>>()?;
+    for (word, found) in NEIGHBOURS.iter().zip(Index::new(model).nearest(&queries, 5)) {
+        let near = found.iter().map(|near| format!("{} {:.2}", model.vocab.text(near.id), near.score));
+        writeln!(out, "  {word:<10} {}", near.collect::<Vec<_>>().join("  "))?;
+    }
+    Ok(())
+}
+
+fn analogies(model: &Embeddings, out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(out, "\nAnalogies")?;
+    let queries = ANALOGIES.map(|[a, b, c, _]| Query::analogy(model, a, b, c, Combine::Add));
+    let queries = queries.into_iter().collect::<Result<Vec<_>, _>>()?;
+    for ([a, b, c, d], found) in ANALOGIES.iter().zip(Index::new(model).nearest(&queries, 1)) {
+        let answer = found.first().map(|near| model.vocab.text(near.id)).unwrap_or_default();
+        let verdict = if answer == *d { String::new() } else { format!("  (the text has {d})") };
+        writeln!(out, "  {:<30} {answer}{verdict}", format!("{a} : {b} = {c} :"))?;
+    }
+    Ok(())
+}
+
+fn scores(model: &Embeddings, out: &mut impl Write) -> anyhow::Result<()> {
+    let score = eval::analogy(model, "analogies", &sample::analogies(), Combine::Add)?;
+    writeln!(out, "\nAnalogies that the text has the answers to")?;
+    let share = |right: usize, total: usize| show::percent(right as f64, total as f64);
+    for section in &score.sections {
+        let (right, total) = (section.right, section.total);
+        writeln!(out, "  {:<20} {:>8}  {right:>5} of {total:>5}", section.name, share(right, total))?;
+    }
+    let (right, total) = (score.right, score.total);
+    writeln!(out, "  {:<20} {:>8}  {right:>5} of {total:>5}", "all", share(right, total))?;
+    let graded = eval::similarity(model, "similarity", &sample::similarities())?;
+    writeln!(
+        out,
+        "\nSimilarity of {} pairs of words: Spearman's correlation {:.3}",
+        graded.pairs, graded.spearman
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_are_shown_are_in_the_text() {
+        let mut text = Vec::new();
+        sample::write(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let words: std::collections::HashSet<&str> = text.split_whitespace().collect();
+        for word in NEIGHBOURS.iter().chain(ANALOGIES.iter().flatten()) {
+            assert!(words.contains(word), "{word}");
+        }
+    }
+}

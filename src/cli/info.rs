@@ -1,0 +1,137 @@
+//! `wordloom info`: what is in a file of word vectors, and where it comes from.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use wordloom::embeddings::{Embeddings, Provenance};
+use wordloom::format::{self, Format};
+use wordloom::mapped::Mapped;
+
+use super::plan::{settings, training};
+use super::show;
+
+const EXAMPLES: &str = "Examples:
+  wordloom info my.safetensors
+  wordloom info my.safetensors --json";
+
+/// Show what a model holds and how it was made
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Info {
+    /// The model, in any format that is read
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// In JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Info {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let model = format::read(&self.model)?;
+        let file = Mapped::open(&self.model)?;
+        let format = Format::of_content(&file).and_then(|format| format.to_possible_value());
+        let format = format.map_or_else(String::new, |value| value.get_name().to_string());
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            let facts = json!({
+                "model": self.model,
+                "format": format,
+                "bytes": file.len(),
+                "words": model.vocab.len(),
+                "dim": model.dim(),
+                "tensors": tensors(&model),
+                "provenance": model.provenance,
+            });
+            writeln!(out, "{facts}")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut lines = vec![
+            ("model", format!("{} ({format}, {})", self.model.display(), show::size(file.len() as u64))),
+            ("words", show::number(model.vocab.len() as u64)),
+            ("numbers", format!("{} a word", model.dim())),
+            ("holds", show::list(&tensors(&model))),
+        ];
+        lines.extend(history(&model.provenance));
+        for (name, text) in lines.iter().filter(|(_, text)| !text.is_empty()) {
+            writeln!(out, "{name:<9} {text}")?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What there is besides the words.
+fn tensors(model: &Embeddings) -> Vec<&'static str> {
+    let there =
+        [("input", true), ("output", model.output().is_some()), ("counts", !model.vocab.counts.is_empty())];
+    there.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
+}
+
+/// How a model was made, as far as is known.
+fn history(of: &Provenance) -> Vec<(&'static str, String)> {
+    if of.method.is_empty() {
+        return vec![("made by", of.program.clone())];
+    }
+    let time = show::time(Duration::from_secs_f64(of.seconds.clamp(0.0, 1e15)));
+    let losses: Vec<String> = of.losses.iter().map(|loss| format!("{loss:.4}")).collect();
+    let corpus = &of.corpus;
+    let mut lines = vec![
+        ("made by", format!("{}, {}, in {time} ({})", of.program, of.method, of.simd)),
+        ("settings", training(&of.method, &of.settings)),
+        ("loss", losses.join(" ")),
+        ("text", text(&of.text)),
+        (
+            "",
+            format!(
+                "{} words, {} different, {}",
+                show::number(corpus.words_read),
+                show::number(corpus.types_read),
+                show::size(corpus.bytes_read)
+            ),
+        ),
+        (
+            "corpus",
+            format!(
+                "{} tokens in {}, hash {:016x}",
+                show::number(corpus.tokens),
+                show::counted(corpus.sentences, "sentence", "sentences"),
+                corpus.hash
+            ),
+        ),
+    ];
+    if corpus.invalid_utf8 > 0 {
+        lines.push(("", show::counted(corpus.invalid_utf8, "word is not UTF-8", "words are not UTF-8")));
+    }
+    lines
+}
+
+/// Which text was read, and how.
+fn text(of: &Value) -> String {
+    let Some(all) = of.as_object() else { return String::new() };
+    let inputs = all.get("inputs").and_then(Value::as_array).into_iter().flatten();
+    let inputs: Vec<&str> = inputs.filter_map(Value::as_str).collect();
+    let mut rest = all.clone();
+    rest.shift_remove("inputs");
+    let tokenizer = rest.shift_remove("tokenizer").map(|how| settings(&how)).unwrap_or_default();
+    let how = [settings(&Value::Object(rest)), tokenizer].into_iter().filter(|text| !text.is_empty());
+    format!("{} ({})", inputs.join(" "), how.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_told_in_a_line() {
+        let counting = json!({
+            "inputs": ["a.txt", "b"], "tokenizer": { "lowercase": true, "unicode_words": false }, "min_count": 5,
+            "max_vocab": null, "vocab_file": null, "strict": false,
+        });
+        assert_eq!(text(&counting), "a.txt b (min count 5, lowercase)");
+        assert_eq!(text(&Value::Null), "");
+    }
+}

@@ -1,0 +1,150 @@
+//! What is seen of a long operation, and stopping it. The library counts; here it is polled and drawn on stderr.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use wordloom::corpus::Corpus;
+use wordloom::embeddings::Embeddings;
+use wordloom::encode::Reading;
+use wordloom::error::{Error, Result};
+use wordloom::train::{Config, Method, Progress};
+
+use super::show;
+
+/// How often counters are looked at.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Ctrl-C was pressed.
+static ASKED_TO_STOP: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C stops the running operation in good order; a second one ends the process at once.
+pub(crate) fn listen() {
+    // Without a handler the system ends the process, which is right too.
+    let _ = ctrlc::set_handler(|| {
+        if ASKED_TO_STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+}
+
+/// An error if Ctrl-C was pressed.
+pub(crate) fn stop_if_asked() -> Result<()> {
+    if ASKED_TO_STOP.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+}
+
+/// A line on stderr, whether or not anyone reads it.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Runs `work` on another thread, calls `look` now and then meanwhile, and hands Ctrl-C on to `stop`.
+fn watched<T: Send>(stop: &AtomicBool, work: impl FnOnce() -> T + Send, mut look: impl FnMut()) -> T {
+    std::thread::scope(|scope| {
+        let (done, waiting) = channel();
+        let worker = scope.spawn(move || {
+            let result = work();
+            let _ = done.send(());
+            result
+        });
+        while waiting.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+            if ASKED_TO_STOP.load(Ordering::Relaxed) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            look();
+        }
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Where and how progress is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Live,
+    Lines,
+    Quiet,
+}
+
+impl Kind {
+    fn new(quiet: bool) -> Self {
+        match (quiet, std::io::stderr().is_terminal()) {
+            (true, _) => Self::Quiet,
+            (false, true) => Self::Live,
+            (false, false) => Self::Lines,
+        }
+    }
+
+    /// A line that changes, if there is to be one.
+    fn bar(self, length: u64, template: &str) -> ProgressBar {
+        let bar = if self == Self::Live { ProgressBar::new(length) } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.with_style(style.progress_chars("━╸─"))
+    }
+}
+
+/// Runs `encode`, which counts in `reading`, and shows how far it is.
+pub(crate) fn counting<T: Send>(
+    quiet: bool,
+    reading: &Reading,
+    encode: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let bar = Kind::new(quiet).bar(0, "{spinner} reading  {wide_msg}");
+    let begin = Instant::now();
+    let result = watched(&reading.stop, encode, || {
+        let (bytes, words) = (reading.bytes.load(Ordering::Relaxed), reading.words.load(Ordering::Relaxed));
+        let rate = bytes as f64 / 1e6 / begin.elapsed().as_secs_f64();
+        bar.set_message(format!(
+            "{}, {} words, {rate:.0} MB/s",
+            show::size(bytes),
+            show::short(words as f64)
+        ));
+        bar.tick();
+    });
+    bar.finish_and_clear();
+    result
+}
+
+/// Trains, and shows how far it is.
+pub(crate) fn training(quiet: bool, corpus: &Corpus, method: Method, config: &Config) -> Result<Embeddings> {
+    let kind = Kind::new(quiet);
+    let progress = Progress::default();
+    let (tokens, epochs) = (corpus.facts.tokens, config.epochs);
+    let total = tokens * epochs as u64;
+    let bar = kind.bar(total, "{percent:>3} % {bar:14} {wide_msg}");
+    let (begin, mut told) = (Instant::now(), 0);
+    let mut epochs_done = |progress: &Progress| {
+        let done = progress.epochs();
+        while kind == Kind::Lines && done.get(told).is_some_and(|&(_, learnt)| learnt == tokens) {
+            let rate = progress.tokens.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64();
+            let (loss, rate) = (done[told].0, show::short(rate));
+            told += 1;
+            say(&format!("epoch {told} of {epochs}: loss {loss:.4}, {rate} words/s"));
+        }
+        done
+    };
+    let result = watched(
+        &progress.stop,
+        || wordloom::train::train(corpus, method, config, &progress),
+        || {
+            let epochs_begun = epochs_done(&progress);
+            let done = progress.tokens.load(Ordering::Relaxed);
+            if let Some(&(loss, _)) = epochs_begun.last() {
+                let rate = done as f64 / begin.elapsed().as_secs_f64();
+                let left =
+                    show::time(Duration::from_secs_f64((total - done.min(total)) as f64 / rate.max(1.0)));
+                let (epoch, rate) = (epochs_begun.len(), show::short(rate));
+                bar.set_message(format!(
+                    "epoch {epoch}/{epochs}  {rate} words/s  loss {loss:.4}  {left} left"
+                ));
+            }
+            bar.set_position(done);
+        },
+    );
+    bar.finish_and_clear();
+    if result.is_ok() {
+        epochs_done(&progress);
+    }
+    result
+}

@@ -1,0 +1,109 @@
+//! Numbers, sizes and times as people write them.
+
+use std::time::Duration;
+
+/// A whole number with separators: `1,234,567`.
+pub(crate) fn number(n: impl TryInto<u64>) -> String {
+    let digits = n.try_into().unwrap_or(u64::MAX).to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count in short: `950`, `12.3 k`, `1.42 M`.
+pub(crate) fn short(n: f64) -> String {
+    match n {
+        n if n >= 1e10 => format!("{:.1} G", n / 1e9),
+        n if n >= 1e7 => format!("{:.1} M", n / 1e6),
+        n if n >= 1e6 => format!("{:.2} M", n / 1e6),
+        n if n >= 1e4 => format!("{:.0} k", n / 1e3),
+        n if n >= 1e3 => format!("{:.1} k", n / 1e3),
+        n => format!("{n:.0}"),
+    }
+}
+
+/// A size: `900 bytes`, `12.3 kB`, `1.4 GB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    let bytes_ = bytes as f64;
+    match units.into_iter().find(|(unit, _)| bytes_ >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes_ / unit),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+/// A time: `1.4 s`, `42 s`, `3:05 min`, `2:03:04 h`.
+pub(crate) fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{}:{:02} min", seconds / 60, seconds % 60),
+        _ => format!("{}:{:02}:{:02} h", seconds / 3600, seconds / 60 % 60, seconds % 60),
+    }
+}
+
+/// Part of a whole in percent.
+pub(crate) fn percent(part: f64, whole: f64) -> String {
+    format!("{:.1} %", if whole > 0.0 { 100.0 * part / whole } else { 0.0 })
+}
+
+/// Things with their number: `1 file`, `2 files`.
+pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(n), if n == 1 { one } else { many })
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn list(items: &[&str]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => (*one).into(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// An argument as it can be typed to a shell.
+pub(crate) fn argument(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%~\\".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// The shortest decimal that gives the same `f32`, as a number of JSON.
+pub(crate) fn json(x: f32) -> f64 {
+    x.to_string().parse().unwrap_or(f64::NAN)
+}
+
+/// `x` to six decimals, as a number of JSON.
+pub(crate) fn rounded(x: f64) -> f64 {
+    (x * 1e6).round() / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!([0u64, 999, 1000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [9.0, 1234.0, 43_210.0, 1.42e6, 2.31e7].map(short),
+            ["9", "1.2 k", "43 k", "1.42 M", "23.1 M"]
+        );
+        assert_eq!([999, 1_500, 2_000_000_000].map(size), ["999 bytes", "1.5 kB", "2.0 GB"]);
+        let times = [0.25, 42.9, 185.0, 7384.0].map(|s| time(Duration::from_secs_f64(s)));
+        assert_eq!(times, ["0.2 s", "42 s", "3:05 min", "2:03:04 h"]);
+        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+        assert_eq!(argument(std::path::Path::new("it's")), r"'it'\''s'");
+        assert_eq!(json(0.1).to_string(), "0.1");
+    }
+}

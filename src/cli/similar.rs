@@ -1,0 +1,169 @@
+//! `wordloom similar`: the words nearest to a word, or to a sum of words.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+use wordloom::embeddings::Embeddings;
+use wordloom::error::Result;
+use wordloom::query::{Combine, Index, Neighbour, Query};
+
+use super::batch::{Answering, Asking};
+use super::show;
+
+const EXAMPLES: &str = "Examples:
+  wordloom similar my.safetensors king queen           a list for each word
+  wordloom similar my.safetensors king -man +woman     one list for the sum
+  wordloom similar my.safetensors --json -k 3 king
+  wordloom similar my.safetensors < words.txt          a query a line, an answer a line
+
+Where a further word begins with + or -, the words are one sum. On standard
+input a line is one query: a word, or several that are added. An answer there
+is the query, then neighbours and their scores, apart by tabs.";
+
+/// Find the words nearest to a word, or to a sum like king -man +woman
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Similar {
+    #[command(flatten)]
+    asking: Asking,
+    /// Words, or one sum of words; without any they are read from standard input
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
+    #[command(flatten)]
+    search: Search,
+}
+
+/// How neighbours are looked for.
+#[derive(clap::Args)]
+pub(crate) struct Search {
+    /// How many neighbours to show
+    #[arg(short, value_name = "N", default_value_t = 10)]
+    pub(crate) k: usize,
+    /// How the words of a sum or an analogy are combined
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub(crate) method: Combine,
+}
+
+impl Similar {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let sum = self.words.iter().skip(1).any(|word| is_signed(word));
+        let questions = if sum {
+            vec![self.words]
+        } else {
+            self.words.into_iter().map(|word| vec![word]).collect::<Vec<_>>()
+        };
+        let model = self.asking.open()?;
+        let query = |terms: &[String]| match terms {
+            [word] => Query::word(&model, word),
+            terms => Query::expression(&model, terms, self.search.method),
+        };
+        self.asking.run(&questions, &Neighbours::new(&model, query, self.search.k))
+    }
+}
+
+/// Whether a term of a sum has a sign.
+fn is_signed(term: &str) -> bool {
+    term.len() > 1 && term.starts_with(['+', '-'])
+}
+
+/// Answers with neighbours of what `query` makes of a question.
+pub(crate) struct Neighbours<'a, Q> {
+    model: &'a Embeddings,
+    index: Index<'a>,
+    query: Q,
+    k: usize,
+}
+
+impl<'a, Q> Neighbours<'a, Q> {
+    pub(crate) fn new(model: &'a Embeddings, query: Q, k: usize) -> Self {
+        Self { model, index: Index::new(model), query, k }
+    }
+}
+
+impl<Q: Fn(&[String]) -> Result<Query>> Answering for Neighbours<'_, Q> {
+    type Answer = Vec<Neighbour>;
+
+    fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Vec<Neighbour>>> {
+        let mut queries = Vec::new();
+        let asked: Vec<Result<()>> =
+            questions.iter().map(|terms| (self.query)(terms).map(|query| queries.push(query))).collect();
+        let mut found = self.index.nearest(&queries, self.k).into_iter();
+        asked.into_iter().map(|asked| asked.map(|()| found.next().unwrap_or_default())).collect()
+    }
+
+    fn long(&self, question: &[String], answer: &Vec<Neighbour>) -> String {
+        let words: Vec<_> = answer.iter().map(|near| self.model.vocab.text(near.id)).collect();
+        let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
+        let near =
+            words.iter().zip(answer).map(|(word, near)| format!("  {word:width$}  {:.4}\n", near.score));
+        std::iter::once(question.join(" ") + "\n").chain(near).collect()
+    }
+
+    fn line(&self, question: &[String], answer: &Vec<Neighbour>) -> String {
+        let near =
+            answer.iter().map(|near| format!("\t{}\t{:.4}", self.model.vocab.text(near.id), near.score));
+        std::iter::once(question.join(" ")).chain(near).collect()
+    }
+
+    fn json(&self, answer: &Vec<Neighbour>) -> Map<String, Value> {
+        let near = answer.iter().map(|near| {
+            let score = show::rounded(near.score.into());
+            json!({ "word": self.model.vocab.text(near.id), "score": score })
+        });
+        Map::from_iter([("neighbours".to_string(), near.collect())])
+    }
+}
+
+/// Puts the options of `similar` before its words, so that -man can be a word and -k an option wherever they stand.
+/// What begins with -- is an option, and so are -k and -h; all behind a lone -- are words.
+pub(crate) fn options_first(arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_none_or(|command| command != "similar") {
+        return arguments;
+    }
+    let mut arguments = arguments.into_iter();
+    let mut first: Vec<OsString> = arguments.by_ref().take(2).collect();
+    let mut words = Vec::new();
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        let short =
+            text.strip_prefix("-k").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit() || b == b'='));
+        match &*text {
+            "--" => words.extend(arguments.by_ref()),
+            "-k" | "--method" => {
+                first.push(argument);
+                first.extend(arguments.next());
+            }
+            "-h" => first.push(argument),
+            long if long.starts_with("--") || short => first.push(argument),
+            _ => words.push(argument),
+        }
+    }
+    first.push("--".into());
+    first.extend(words);
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ordered(line: &str) -> String {
+        let sorted = options_first(line.split(' ').map(Into::into).collect());
+        sorted.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn options_are_told_from_words() {
+        assert_eq!(ordered("wl similar m king -man +woman -k 3"), "wl similar -k 3 -- m king -man +woman");
+        assert_eq!(ordered("wl similar --json m -k5 a -king"), "wl similar --json -k5 -- m a -king");
+        assert_eq!(ordered("wl similar m a --method mul -- --b -k"), "wl similar --method mul -- m a --b -k");
+        assert_eq!(ordered("wl vector m -k"), "wl vector m -k");
+    }
+
+    #[test]
+    fn signs_make_a_sum() {
+        assert!(["-man", "+woman"].iter().all(|term| is_signed(term)));
+        assert!(!["man", "-", "+"].iter().any(|term| is_signed(term)));
+    }
+}

@@ -1,0 +1,65 @@
+//! `wordloom vector`: the numbers of a word.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value};
+use wordloom::embeddings::Embeddings;
+use wordloom::error::Result;
+
+use super::batch::{Answering, Asking, expect};
+use super::show;
+
+const EXAMPLES: &str = "Examples:
+  wordloom vector my.safetensors king queen
+  wordloom vector my.safetensors --json < words.txt";
+
+/// Print the vectors of words, as lines of word2vec's text format
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Vector {
+    #[command(flatten)]
+    asking: Asking,
+    /// Words; without any they are read from standard input, one a line
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
+}
+
+impl Vector {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let model = self.asking.open()?;
+        let questions: Vec<Vec<String>> = self.words.into_iter().map(|word| vec![word]).collect();
+        self.asking.run(&questions, &Vectors(&model))
+    }
+}
+
+struct Vectors<'a>(&'a Embeddings);
+
+impl<'a> Answering for Vectors<'a> {
+    type Answer = &'a [f32];
+
+    fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<&'a [f32]>> {
+        let vector = |words: &Vec<String>| {
+            expect(words, 1, false)?;
+            self.0.vector_of(&words[0])
+        };
+        questions.iter().map(vector).collect()
+    }
+
+    fn long(&self, question: &[String], answer: &&[f32]) -> String {
+        self.line(question, answer) + "\n"
+    }
+
+    fn line(&self, question: &[String], answer: &&[f32]) -> String {
+        let mut line = question.join(" ");
+        for x in *answer {
+            // Writing to a string can't fail.
+            let _ = write!(line, " {x}");
+        }
+        line
+    }
+
+    fn json(&self, answer: &&[f32]) -> Map<String, Value> {
+        Map::from_iter([("vector".to_string(), answer.iter().map(|&x| show::json(x)).collect())])
+    }
+}

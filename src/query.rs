@@ -1,0 +1,590 @@
+//! Nearest words, sums and differences of words, analogies: exact search over all rows.
+//!
+//! Rows are scaled to length 1 as they are read, in blocks that stay in the first-level cache, and multiplied with the
+//! vectors of six queries at a time ([`crate::kernel::dots`]); of each block of scores only those above a query's k-th
+//! best so far are looked at. Nothing is kept between calls, and memory does not grow with the number of scores.
+//!
+//! Analogies are asked for by 3CosAdd (Mikolov, Yih & Zweig 2013, "Linguistic Regularities in Continuous Space Word
+//! Representations") or 3CosMul (Levy & Goldberg 2014, "Linguistic Regularities in Sparse and Explicit Word
+//! Representations").
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+use fearless_simd::{Level, Simd, dispatch, prelude::*};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::embeddings::{Embeddings, cosine, unit};
+use crate::error::{Error, Result};
+use crate::kernel::{self, LINE, Tile};
+
+/// A word and how near it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Neighbour {
+    /// The word.
+    pub id: u32,
+    /// The cosine, from -1 to 1, or what [`Combine::Mul`] makes of several.
+    pub score: f32,
+}
+
+/// How the vectors of a query are combined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Combine {
+    /// The cosine with the sum of the vectors (3CosAdd)
+    #[default]
+    Add,
+    /// The product of the cosines, moved to 0..1, divided by those to be avoided (3CosMul)
+    Mul,
+}
+
+/// What is added to a divisor of [`Combine::Mul`].
+const EPSILON: f32 = 0.001;
+
+/// What to look for: vectors to be near to, vectors to be far from, and words that are no answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    plus: Vec<Vec<f32>>,
+    minus: Vec<Vec<f32>>,
+    exclude: Vec<u32>,
+    combine: Combine,
+}
+
+impl Query {
+    /// Words near to all of `plus` and far from all of `minus`, which are scaled to length 1 first.
+    pub fn new(plus: &[&[f32]], minus: &[&[f32]], exclude: Vec<u32>, combine: Combine) -> Self {
+        let units = |vectors: &[&[f32]]| vectors.iter().map(|vector| unit(vector)).collect();
+        Self { plus: units(plus), minus: units(minus), exclude, combine }
+    }
+
+    /// The neighbours of `word`, itself excluded.
+    ///
+    /// # Errors
+    /// [`Error::UnknownWord`].
+    pub fn word(e: &Embeddings, word: &str) -> Result<Self> {
+        let id = e.vocab.known(word)?;
+        Ok(Self::new(&[e.vector(id)], &[], vec![id], Combine::Add))
+    }
+
+    /// Sums and differences of words, as in `king -man +woman`; these words are excluded. A term that begins with `+` or
+    /// `-` is a signed word, unless the vocabulary has it as it stands.
+    ///
+    /// # Errors
+    /// [`Error::UnknownWord`], or [`Error::Setting`] when there is no term.
+    pub fn expression(e: &Embeddings, terms: &[String], combine: Combine) -> Result<Self> {
+        if terms.is_empty() {
+            return Err(Error::Setting("an expression needs a word, as in: king -man +woman".into()));
+        }
+        let (mut plus, mut minus, mut exclude) = (Vec::new(), Vec::new(), Vec::new());
+        for term in terms {
+            let (word, side) = match (e.vocab.id(term.as_bytes()), term.split_at_checked(1)) {
+                (None, Some(("+", word))) if !word.is_empty() => (word, &mut plus),
+                (None, Some(("-", word))) if !word.is_empty() => (word, &mut minus),
+                _ => (term.as_str(), &mut plus),
+            };
+            let id = e.vocab.known(word)?;
+            side.push(e.vector(id));
+            exclude.push(id);
+        }
+        Ok(Self::new(&plus, &minus, exclude, combine))
+    }
+
+    /// What is to `c` as `b` is to `a`: `b - a + c`, the three excluded.
+    ///
+    /// # Errors
+    /// [`Error::UnknownWord`].
+    pub fn analogy(e: &Embeddings, a: &str, b: &str, c: &str, combine: Combine) -> Result<Self> {
+        Ok(Self::analogy_ids(e, [e.vocab.known(a)?, e.vocab.known(b)?, e.vocab.known(c)?], combine))
+    }
+
+    /// [`Query::analogy`] of known words.
+    ///
+    /// # Panics
+    /// When an id is not below the number of words.
+    pub fn analogy_ids(e: &Embeddings, [a, b, c]: [u32; 3], combine: Combine) -> Self {
+        Self::new(&[e.vector(b), e.vector(c)], &[e.vector(a)], vec![a, b, c], combine)
+    }
+
+    /// How many cosines a score is made of, for and against.
+    fn shape(&self) -> (bool, usize, usize) {
+        match self.combine {
+            Combine::Add => (false, 1, 0),
+            Combine::Mul => (true, self.plus.len(), self.minus.len()),
+        }
+    }
+
+    /// Copies the vectors with which a row's cosines are needed to the rows `at`, `at + PACK`, ... of `tile`.
+    fn put(&self, tile: &mut Tile, at: usize, dim: usize) {
+        if self.combine == Combine::Mul {
+            for (i, vector) in self.plus.iter().chain(&self.minus).enumerate() {
+                tile.row_mut(at + i * PACK)[..dim].copy_from_slice(vector);
+            }
+            return;
+        }
+        let mut sum = vec![0.0; dim];
+        for (vectors, sign) in [(&self.plus, 1.0), (&self.minus, -1.0)] {
+            for vector in vectors {
+                assert_eq!(vector.len(), dim);
+                sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += sign * x);
+            }
+        }
+        tile.row_mut(at)[..dim].copy_from_slice(&unit(&sum));
+    }
+}
+
+/// Queries that are multiplied with a block of rows at a time.
+const PACK: usize = 6;
+/// Scores that are compared at a time: whole vectors at every level, and the same queries in each.
+const GROUP: usize = 8 * PACK;
+/// Bytes of rows in a block, which are read from the first-level cache by each pack of queries.
+const BLOCK_BYTES: usize = 24 << 10;
+/// Bytes of query vectors that go through the rows together; they stay in the second-level cache.
+const BATCH_BYTES: usize = 256 << 10;
+/// Pieces of work for each thread, and the fewest rows in one.
+const PIECES: usize = 8;
+const PIECE_ROWS: usize = 1024;
+
+/// The rows to search.
+#[derive(Clone, Copy, Debug)]
+pub struct Index<'a> {
+    embeddings: &'a Embeddings,
+}
+
+impl<'a> Index<'a> {
+    /// All rows of `embeddings`, of any length each.
+    pub fn new(embeddings: &'a Embeddings) -> Self {
+        Self { embeddings }
+    }
+
+    /// The `k` words with the highest scores for each query, best first, words of one score by id. Fewer where there
+    /// are not so many; words whose score is not a number are left out. A word or a query of zeros has cosine 0 with
+    /// all. The same for any number of threads and whichever queries are asked together.
+    ///
+    /// # Panics
+    /// When a query has vectors of another length.
+    pub fn nearest(&self, queries: &[Query], k: usize) -> Vec<Vec<Neighbour>> {
+        self.nearest_among(usize::MAX, queries, k)
+    }
+
+    /// [`Index::nearest`] among the first `candidates` words.
+    ///
+    /// # Panics
+    /// When a query has vectors of another length.
+    pub fn nearest_among(&self, candidates: usize, queries: &[Query], k: usize) -> Vec<Vec<Neighbour>> {
+        let mut found = vec![Vec::new(); queries.len()];
+        let (rows, dim) = (candidates.min(self.embeddings.vocab.len()), self.embeddings.dim());
+        if k == 0 || rows == 0 || queries.is_empty() {
+            return found;
+        }
+        let mut order: Vec<usize> = (0..queries.len()).collect();
+        order.sort_by_key(|&query| queries[query].shape());
+        let same = order.chunk_by(|&a, &b| queries[a].shape() == queries[b].shape());
+        let packs: Vec<&[usize]> = same.flat_map(|queries| queries.chunks(PACK)).collect();
+        let largest = queries.iter().map(|query| query.shape().1 + query.shape().2).max().unwrap_or(0).max(1);
+        let batch = (BATCH_BYTES / (largest * PACK * 4 * dim.next_multiple_of(LINE).max(1))).max(1);
+
+        let pieces = (PIECES * rayon::current_num_threads()).div_ceil(packs.len().div_ceil(batch));
+        let piece = rows.div_ceil(pieces).max(PIECE_ROWS);
+        let work: Vec<(&[&[usize]], Range<usize>)> = packs
+            .chunks(batch)
+            .flat_map(|packs| (0..rows).step_by(piece).map(move |row| (packs, row..rows.min(row + piece))))
+            .collect();
+        let level = Level::new();
+        let kept: Vec<Vec<Pack>> = work
+            .into_par_iter()
+            .map(|(packs, rows)| {
+                dispatch!(level, simd => simd.vectorize(
+                    #[inline(always)]
+                    || scan(simd, self.embeddings, queries, packs, rows, k),
+                ))
+            })
+            .collect();
+        for pack in kept.into_iter().flatten() {
+            for (&query, kept) in pack.members.iter().zip(pack.kept) {
+                found[query].extend(kept.into_iter().map(|kept| kept.0));
+            }
+        }
+        found.par_iter_mut().for_each(|found| {
+            found.sort_unstable_by(|a, b| best_first(*a, *b));
+            found.truncate(k);
+        });
+        found
+    }
+}
+
+fn best_first(a: Neighbour, b: Neighbour) -> Ordering {
+    b.score.total_cmp(&a.score).then(a.id.cmp(&b.id))
+}
+
+/// A neighbour in a heap whose top is the worst.
+struct Kept(Neighbour);
+
+impl Ord for Kept {
+    fn cmp(&self, other: &Self) -> Ordering {
+        best_first(self.0, other.0)
+    }
+}
+
+impl PartialOrd for Kept {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Kept {}
+
+/// Up to six queries of one shape, with the best rows so far.
+struct Pack<'a> {
+    members: &'a [usize],
+    /// The shape: see [`Query::shape`].
+    shape: (bool, usize, usize),
+    /// The first of its rows in the tile of query vectors: the first vectors of all its queries, then the second ones.
+    first: usize,
+    kept: [BinaryHeap<Kept>; PACK],
+    /// What a score has to exceed, repeated for each row of a group.
+    thresholds: [f32; GROUP],
+}
+
+/// The best `k` of `rows` for each query of each pack.
+#[inline(always)]
+fn scan<'a, S: Simd>(
+    simd: S,
+    embeddings: &Embeddings,
+    queries: &[Query],
+    packs: &[&'a [usize]],
+    rows: Range<usize>,
+    k: usize,
+) -> Vec<Pack<'a>> {
+    let dim = embeddings.dim();
+    let (mut packs, vectors) = packed(queries, packs, dim);
+    // Whole groups, of which none is shared by two blocks.
+    let most = (BLOCK_BYTES / (4 * dim.max(1))).clamp(8, 64) / 8 * 8;
+    let mut block = Tile::new(most, dim);
+    let inputs: Vec<usize> = (0..most).map(|row| block.at(row)).collect();
+    let (mut scores, mut cosines) = (vec![0.0; most * PACK], vec![0.0; most * PACK]);
+    let mut row = rows.start;
+    while row < rows.end {
+        let n = most.min(rows.end - row);
+        for i in 0..n {
+            scale_to_unit(embeddings.vector((row + i) as u32), block.row_mut(i));
+        }
+        for pack in &mut packs {
+            pack.score(simd, &block, &inputs[..n], &vectors, &mut scores, &mut cosines);
+            scores[n * PACK..].fill(f32::NEG_INFINITY);
+            for (group, scores) in scores.as_chunks::<GROUP>().0.iter().enumerate() {
+                if any_above(simd, scores, &pack.thresholds) {
+                    pack.offer(queries, (row + group * (GROUP / PACK)) as u32, scores, k);
+                }
+            }
+        }
+        row += n;
+    }
+    packs
+}
+
+/// The packs and the vectors of their queries. Where a pack is not full, vectors are zeros and thresholds infinite.
+fn packed<'a>(queries: &[Query], packs: &[&'a [usize]], dim: usize) -> (Vec<Pack<'a>>, Tile) {
+    let mut rows = 0;
+    let pack = |&members: &&'a [usize]| {
+        let (shape, first) = (queries[members[0]].shape(), rows);
+        rows += PACK * (shape.1 + shape.2);
+        let threshold = |i| if i % PACK < members.len() { f32::NEG_INFINITY } else { f32::INFINITY };
+        let thresholds = std::array::from_fn(threshold);
+        Pack { members, shape, first, kept: Default::default(), thresholds }
+    };
+    let packs: Vec<Pack> = packs.iter().map(pack).collect();
+    let mut vectors = Tile::new(rows, dim);
+    for pack in &packs {
+        for (i, &query) in pack.members.iter().enumerate() {
+            queries[query].put(&mut vectors, pack.first + i, dim);
+        }
+    }
+    (packs, vectors)
+}
+
+/// `to` becomes `row` at length 1, or zeros. The square of the length is summed in double precision, so that it neither
+/// overflows nor vanishes.
+#[inline(always)]
+fn scale_to_unit(row: &[f32], to: &mut [f32]) {
+    let mut squares = [0.0f64; 16];
+    let (lines, rest) = row.as_chunks::<16>();
+    for line in lines {
+        for i in 0..16 {
+            squares[i] += f64::from(line[i]) * f64::from(line[i]);
+        }
+    }
+    let mut square: f64 = squares.iter().sum();
+    for &x in rest {
+        square += f64::from(x) * f64::from(x);
+    }
+    let scale = if square == 0.0 { 0.0 } else { (1.0 / square.sqrt()).min(f64::from(f32::MAX)) as f32 };
+    for (x, to) in row.iter().zip(to) {
+        *to = x * scale;
+    }
+}
+
+#[inline(always)]
+fn any_above<S: Simd>(simd: S, scores: &[f32; GROUP], thresholds: &[f32; GROUP]) -> bool {
+    let mut any = false;
+    for at in (0..GROUP).step_by(S::f32s::LEN) {
+        let score = S::f32s::from_slice(simd, &scores[at..at + S::f32s::LEN]);
+        any |= score.simd_gt(S::f32s::from_slice(simd, &thresholds[at..at + S::f32s::LEN])).any_true();
+    }
+    any
+}
+
+impl Pack<'_> {
+    /// `scores[i * PACK + j]` becomes the score of row `inputs[i]` for query `j`.
+    #[inline(always)]
+    fn score<S: Simd>(
+        &self,
+        simd: S,
+        block: &Tile,
+        inputs: &[usize],
+        vectors: &Tile,
+        scores: &mut [f32],
+        cosines: &mut [f32],
+    ) {
+        let (product, plus, minus) = self.shape;
+        if !product {
+            kernel::dots::<S, PACK>(simd, block, inputs, vectors, &self.targets(vectors, 0), scores);
+            return;
+        }
+        scores.fill(1.0);
+        for factor in 0..plus + minus {
+            kernel::dots::<S, PACK>(simd, block, inputs, vectors, &self.targets(vectors, factor), cosines);
+            for (score, &cosine) in scores.iter_mut().zip(&*cosines) {
+                let near = f32::midpoint(cosine, 1.0);
+                *score = if factor < plus { *score * near } else { *score / (near + EPSILON) };
+            }
+        }
+    }
+
+    /// The rows of `vectors` that hold vector `factor` of each query.
+    #[inline(always)]
+    fn targets(&self, vectors: &Tile, factor: usize) -> [usize; PACK] {
+        let mut targets = [0; PACK];
+        for (j, target) in targets.iter_mut().enumerate() {
+            *target = vectors.at(self.first + factor * PACK + j);
+        }
+        targets
+    }
+
+    /// Keeps those of a group of scores, of rows from `row` on, that belong to the best `k`. Rows come in the order of
+    /// their ids, so of equal scores the first stays.
+    #[cold]
+    #[inline(never)]
+    fn offer(&mut self, queries: &[Query], row: u32, scores: &[f32; GROUP], k: usize) {
+        for (i, &score) in scores.iter().enumerate() {
+            let (id, query) = (row + (i / PACK) as u32, i % PACK);
+            // A comparison that is false for what is not a number.
+            if score > self.thresholds[query] && !queries[self.members[query]].exclude.contains(&id) {
+                let kept = &mut self.kept[query];
+                if kept.len() == k {
+                    kept.pop();
+                }
+                // Adding zero makes -0 the 0 that it is equal to.
+                kept.push(Kept(Neighbour { id, score: score + 0.0 }));
+                if let (true, Some(worst)) = (kept.len() == k, kept.peek()) {
+                    self.thresholds.iter_mut().skip(query).step_by(PACK).for_each(|t| *t = worst.0.score);
+                }
+            }
+        }
+    }
+}
+
+/// The cosine of two words.
+///
+/// # Errors
+/// [`Error::UnknownWord`].
+pub fn similarity(e: &Embeddings, a: &str, b: &str) -> Result<f64> {
+    Ok(cosine(e.vector_of(a)?, e.vector_of(b)?))
+}
+
+/// The position of the word that fits the others least (the first of several), and the cosine of each word with the mean
+/// of the others, all at length 1.
+///
+/// # Errors
+/// [`Error::UnknownWord`], or [`Error::Setting`] when there are fewer than three words.
+pub fn odd_one_out(e: &Embeddings, words: &[String]) -> Result<(usize, Vec<f64>)> {
+    if words.len() < 3 {
+        return Err(Error::Setting("the odd one out is found among three or more words".into()));
+    }
+    let units = words.iter().map(|word| Ok(unit(e.vector_of(word)?))).collect::<Result<Vec<_>>>()?;
+    let fit = |i: usize| {
+        let mut sum = vec![0.0; e.dim()];
+        for (_, other) in units.iter().enumerate().filter(|&(j, _)| j != i) {
+            sum.iter_mut().zip(other).for_each(|(sum, x)| *sum += x);
+        }
+        cosine(&units[i], &sum)
+    };
+    let fits: Vec<f64> = (0..words.len()).map(fit).collect();
+    let odd = (0..fits.len()).min_by(|&a, &b| fits[a].total_cmp(&fits[b])).unwrap_or(0);
+    Ok((odd, fits))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::embeddings::Provenance;
+    use crate::vocab::Vocab;
+
+    fn embeddings(words: &[&str], dim: usize, rows: Vec<f32>) -> Embeddings {
+        Embeddings::new(Vocab::new(words, vec![]), dim, rows.into(), None, Provenance::default())
+    }
+
+    /// Random rows, of which some are zeros and some are equal.
+    fn random(seed: u64, words: usize, dim: usize) -> Embeddings {
+        let mut state = seed;
+        let mut next = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state >> 40
+        };
+        let mut rows: Vec<f32> = Vec::new();
+        for word in 0..words {
+            match next() % 8 {
+                0 => rows.extend(vec![0.0; dim]),
+                1 if word > 0 => {
+                    let from = (next() as usize % word) * dim;
+                    rows.extend_from_within(from..from + dim);
+                }
+                _ => rows.extend((0..dim).map(|_| next() as f32 / (1u64 << 23) as f32 - 1.0)),
+            }
+        }
+        let names: Vec<String> = (0..words).map(|word| format!("w{word}")).collect();
+        embeddings(&names.iter().map(String::as_str).collect::<Vec<_>>(), dim, rows)
+    }
+
+    /// The score by its definition.
+    fn gold(query: &Query, row: &[f32]) -> f64 {
+        if query.combine == Combine::Add {
+            let sum = |vectors: &[Vec<f32>], i: usize| vectors.iter().map(|v| v[i]).sum::<f32>();
+            let total: Vec<f32> =
+                (0..row.len()).map(|i| sum(&query.plus, i) - sum(&query.minus, i)).collect();
+            return cosine(&total, row);
+        }
+        let near = |v: &Vec<f32>| cosine(v, row).midpoint(1.0);
+        let plus: f64 = query.plus.iter().map(near).product();
+        plus / query.minus.iter().map(|v| near(v) + 0.001).product::<f64>()
+    }
+
+    fn queries(e: &Embeddings, picks: &[(Vec<u32>, Vec<u32>, bool)]) -> Vec<Query> {
+        let id = |x: &u32| x % e.vocab.len() as u32;
+        let query = |(plus, minus, mul): &(Vec<u32>, Vec<u32>, bool)| {
+            let vectors = |ids: &[u32]| ids.iter().map(|x| e.vector(id(x))).collect::<Vec<_>>();
+            let exclude = plus.iter().chain(minus).map(id).collect();
+            let combine = if *mul { Combine::Mul } else { Combine::Add };
+            Query::new(&vectors(plus), &vectors(minus), exclude, combine)
+        };
+        picks.iter().map(query).collect()
+    }
+
+    fn picks() -> impl Strategy<Value = Vec<(Vec<u32>, Vec<u32>, bool)>> {
+        let ids = |least| prop::collection::vec(any::<u32>(), least..3);
+        prop::collection::vec((ids(1), ids(0), any::<bool>()), 1..20)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn agrees_with_sorting_all_scores(
+            seed: u64, words in 1..200usize, dim in 1..40usize, k in 0..250usize, among in 1..250usize, picks in picks(),
+        ) {
+            let e = random(seed, words, dim);
+            let queries = queries(&e, &picks);
+            let found = Index::new(&e).nearest_among(among, &queries, k);
+            prop_assert_eq!(found.len(), queries.len());
+            for (query, found) in queries.iter().zip(&found) {
+                // In single precision, and where a score is divided by little more than EPSILON.
+                let off = |score: f64| if query.combine == Combine::Add { 1e-5 } else { 1e-3 * (1.0 + score) };
+                let mut left: Vec<u32> =
+                    (0..among.min(words) as u32).filter(|id| !query.exclude.contains(id)).collect();
+                prop_assert_eq!(found.len(), k.min(left.len()));
+                prop_assert!(found.is_sorted_by(|a, b| best_first(*a, *b) == Ordering::Less));
+                for near in found {
+                    let score = gold(query, e.vector(near.id));
+                    prop_assert!((f64::from(near.score) - score).abs() < off(score), "{} {}", near.score, score);
+                    let at = left.iter().position(|&id| id == near.id);
+                    left.remove(at.expect("a candidate, once"));
+                }
+                if let Some(last) = found.last() {
+                    for (id, score) in left.into_iter().map(|id| (id, gold(query, e.vector(id)))) {
+                        prop_assert!(score <= f64::from(last.score) + off(score));
+                        prop_assert!(e.vector(id) != e.vector(last.id) || id > last.id, "the first of equals");
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn queries_together_and_alone_are_answered_alike(seed: u64, picks in picks(), k in 1..20usize) {
+            let e = random(seed, 100, 12);
+            let (index, queries) = (Index::new(&e), queries(&e, &picks));
+            let alone: Vec<_> = queries.iter().flat_map(|q| index.nearest(std::slice::from_ref(q), k)).collect();
+            prop_assert_eq!(index.nearest(&queries, k), alone);
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let e = random(5, 5 * PIECE_ROWS + 13, 20);
+        let queries: Vec<Query> = (0..40)
+            .map(|i| (i, if i % 3 == 0 { Combine::Mul } else { Combine::Add }))
+            .map(|(i, combine)| Query::analogy_ids(&e, [i, 7 * i, 31 * i], combine))
+            .collect();
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| Index::new(&e).nearest(&queries, 10))
+        };
+        assert_eq!(with(1), with(3));
+    }
+
+    #[test]
+    fn lengths_do_not_matter_and_what_is_no_number_is_left_out() {
+        let words = ["a", "large", "small", "infinite", "none", "away"];
+        let rows = vec![1.0, 0.0, 3e38, 3e38, 1e-37, 0.0, f32::INFINITY, 1.0, f32::NAN, 1.0, -1e30, 0.0];
+        let e = embeddings(&words, 2, rows);
+        let found = &Index::new(&e).nearest(&[Query::word(&e, "a").unwrap()], 9)[0];
+        let got: Vec<(u32, i32)> = found.iter().map(|n| (n.id, (n.score * 1000.0).round() as i32)).collect();
+        assert_eq!(got, [(2, 1000), (1, 707), (5, -1000)]);
+    }
+
+    #[test]
+    fn expressions_have_signs_unless_a_word_is_known_with_them() {
+        let rows = vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0, -1.0, 1.0];
+        let e = embeddings(&["x", "y", "-y", "both"], 2, rows);
+        let parse = |terms: &[&str]| {
+            Query::expression(&e, &terms.iter().map(ToString::to_string).collect::<Vec<_>>(), Combine::Mul)
+        };
+        let query = parse(&["x", "-y", "-x", "+both"]).unwrap();
+        assert_eq!((query.plus.len(), query.minus.len()), (3, 1));
+        assert_eq!(query.exclude, [0, 2, 0, 3]);
+        for (terms, word) in [(["é"], "é"), (["-"], "-"), (["+z"], "z")] {
+            match parse(&terms).unwrap_err() {
+                Error::UnknownWord { word: unknown, .. } => assert_eq!(unknown, word),
+                other => panic!("{other}"),
+            }
+        }
+        assert!(matches!(parse(&[]), Err(Error::Setting(_))));
+    }
+
+    #[test]
+    fn similar_words_and_the_odd_one_out() {
+        let e = embeddings(&["x", "near", "far"], 2, vec![2.0, 0.0, 3.0, 0.3, -0.1, 1.0]);
+        assert!(similarity(&e, "x", "near").unwrap() > 0.99);
+        let words = ["near", "far", "x"].map(String::from);
+        let (odd, fits) = odd_one_out(&e, &words).unwrap();
+        assert_eq!((odd, fits.len()), (1, 3));
+        assert!(odd_one_out(&e, &words[..2]).is_err());
+    }
+}
