@@ -394,8 +394,8 @@ fn mean_of<S: Simd, const P: usize>(simd: S, line: usize, x: &Tile, inputs: &[us
                 sums[p] += load::<S, S::f32s>(simd, &x[p].0, lane);
             }
         }
-        for p in 0..P {
-            store(sums[p] * share, &mut mean.lines[line + p].0, lane);
+        for (p, sum) in sums.iter().enumerate() {
+            store(*sum * share, &mut mean.lines[line + p].0, lane);
         }
         lane += S::f32s::LEN;
     }
@@ -431,10 +431,10 @@ fn spread_of<S: Simd, const P: usize>(
     let mut lane = 0;
     while lane < LINE {
         let mut changes = [S::f32s::splat(simd, 0.0); P];
-        for p in 0..P {
+        for (p, change) in changes.iter_mut().enumerate() {
             let now: S::f32s = load(simd, &now.lines[line + p].0, lane);
             let was: S::f32s = load(simd, &was.lines[line + p].0, lane);
-            changes[p] = (now - was) * scale;
+            *change = (now - was) * scale;
         }
         for &input in inputs {
             let x = &mut x.lines[input + line..][..P];

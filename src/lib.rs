@@ -27,6 +27,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(test, allow(clippy::float_cmp, clippy::needless_range_loop, clippy::format_collect))]
+
 pub mod cache;
 pub mod corpus;
 pub mod embeddings;

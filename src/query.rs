@@ -505,8 +505,9 @@ mod tests {
             let found = Index::new(&e).nearest_among(among, &queries, k);
             prop_assert_eq!(found.len(), queries.len());
             for (query, found) in queries.iter().zip(&found) {
-                // In single precision, and where a score is divided by little more than EPSILON.
-                let off = |score: f64| if query.combine == Combine::Add { 1e-5 } else { 1e-3 * (1.0 + score) };
+                // In single precision, and each division can be by little more than EPSILON.
+                let rounding = (1e-6 * 1000f64.powi(query.minus.len() as i32)).max(1e-3);
+                let off = |score: f64| if query.combine == Combine::Add { 1e-5 } else { rounding * (1.0 + score) };
                 let mut left: Vec<u32> =
                     (0..among.min(words) as u32).filter(|id| !query.exclude.contains(id)).collect();
                 prop_assert_eq!(found.len(), k.min(left.len()));

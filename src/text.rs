@@ -65,7 +65,7 @@ impl Tokenizer {
     }
 
     fn word(self, word: &[u8], each: &mut impl FnMut(Token)) {
-        if !self.lowercase || word.iter().all(|b| b.is_ascii_lowercase()) {
+        if !self.lowercase || word.iter().all(u8::is_ascii_lowercase) {
             return each(Token::Word(word));
         }
         let mut lower = Vec::with_capacity(word.len());

@@ -145,10 +145,10 @@ pub fn read_words(path: &Path) -> Result<Vec<Vec<u8>>> {
         .filter_map(|line| line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty()))
         .map(<[u8]>::to_vec)
         .collect();
-    match words.is_empty() {
-        true => Err(Error::input(path, "no word in this vocabulary: expected `word count` lines")),
-        false => Ok(words),
+    if words.is_empty() {
+        return Err(Error::input(path, "no word in this vocabulary: expected `word count` lines"));
     }
+    Ok(words)
 }
 
 /// Counts words and gives each a provisional id, in the order of first sight.

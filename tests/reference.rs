@@ -1,7 +1,6 @@
 //! The trainer against a reference: word2vec's updates written out in the plainest way, in f64, on the same windows.
 //!
-//! With every word its own noise-free target the pool and the ring can be checked exactly: a vocabulary of two words leaves
-//! one noise word, whose residence in the pool ends with the chunk, and a window of one word leaves no order to differ in.
+//! A vocabulary of one word leaves no noise, so that every number can be followed.
 #![allow(missing_docs)]
 
 use std::path::Path;
@@ -32,50 +31,62 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-/// Trains on sentences of `word 0` with the given whole window, where noise (a single other word never seen as a centre)
-/// would be drawn with probability nought: all noise hits the target and is left out, so only true pairs are learnt.
+/// Trains on sentences of the only word of a vocabulary. All noise hits the target and is left out, so only true pairs
+/// are learnt. What is not word2vec's is when the target's row moves: the next centre's copy is fetched just before this
+/// centre's is corrected, and a copy goes back, as a difference, two centres later.
 fn reference(
     mut input: Vec<f64>,
     sentences: &[&[u32]],
     window: usize,
     rates: &[f64],
-    cbow: Option<bool>,
+    corrected: Option<bool>,
 ) -> (Vec<f64>, Vec<f64>) {
-    let mut output = vec![0.0; DIM];
+    let mut shared = vec![0.0; DIM];
     let mut rates = rates.iter();
     for sentence in sentences {
+        let mut copies = [shared.clone(), shared.clone()];
+        let mut fetched = copies.clone();
         for centre in 0..sentence.len() {
             let rate = *rates.next().unwrap();
             let n = (centre.saturating_sub(window)..sentence.len().min(centre + window + 1)).len() - 1;
-            if n == 0 {
-                continue;
+            let (this, next) = (centre % 2, (centre + 1) % 2);
+            let g = rate * (1.0 - sigmoid(dot(&input, &copies[this])));
+            if centre + 1 < sentence.len() {
+                for c in 0..DIM {
+                    // The first time there is nothing to put back: the difference is nought.
+                    shared[c] += copies[next][c] - fetched[next][c];
+                }
+                copies[next].clone_from(&shared);
+                fetched[next].clone_from(&shared);
             }
-            // All words of the window are word 0, so their mean is its row, and n inputs are n times the same row.
-            let g = rate * (1.0 - sigmoid(dot(&input, &output)));
-            let (before_in, before_out) = (input.clone(), output.clone());
-            match cbow {
+            let before_out = copies[this].clone();
+            match corrected {
+                // A row that is named n times is updated n times, and the target by the row as it then is.
                 None => {
-                    // The kernel updates a row that is named n times n times, and the target by the row as it then is.
-                    let mut x = before_in.clone();
                     for _ in 0..n {
                         for c in 0..DIM {
-                            output[c] += g * x[c];
-                            x[c] += g * before_out[c];
+                            copies[this][c] += g * input[c];
+                            input[c] += g * before_out[c];
                         }
                     }
-                    input = x;
                 }
+                // The mean of n times the same row is the row.
                 Some(corrected) => {
                     let share = if corrected { 1.0 } else { n as f64 };
                     for c in 0..DIM {
-                        output[c] += g * before_in[c];
+                        copies[this][c] += g * input[c];
                         input[c] += share * g * before_out[c];
                     }
                 }
             }
         }
+        for (copy, fetched) in copies.iter().zip(&fetched) {
+            for c in 0..DIM {
+                shared[c] += copy[c] - fetched[c];
+            }
+        }
     }
-    (input, output)
+    (input, shared)
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The two formats of word2vec.c.
 //!
 //! Text: a line `words dim`, then for each word a line `word x1 … xdim`; word2vec.c ends each with a space. The first line
-//! may be missing, as in GloVe's files. Binary: the same first line, then for each word its bytes, a space and `dim` f32,
-//! followed by a newline (word2vec.c) or not (gensim, the published GoogleNews file): newlines before a word are
+//! may be missing, as in `GloVe`'s files. Binary: the same first line, then for each word its bytes, a space and `dim` f32,
+//! followed by a newline (word2vec.c) or not (gensim, the published `GoogleNews` file): newlines before a word are
 //! skipped, which reads both. Words are bytes; they can't contain white space. Counts aren't stored.
 
 use std::io::Write;
@@ -42,7 +42,9 @@ pub(super) fn looks_text(file: &[u8]) -> bool {
     let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
     let numbers = fields(line).skip(1);
     let count = numbers.clone().count();
-    count > 0 && dim.is_none_or(|dim| dim == count) && numbers.clone().all(|field| number(field).is_some())
+    // Without a first line, a word and a single number are more likely sizes of a file that was cut short.
+    let plausible = dim.map_or(count > 1, |dim| dim == count && count > 0);
+    plausible && numbers.clone().all(|field| number(field).is_some())
 }
 
 /// Whether the first line has sizes for which the file is long enough.

@@ -56,6 +56,8 @@ impl Shared {
         let mut map = MmapMut::map_anon(bytes.max(1))?;
         #[cfg(all(target_os = "linux", not(miri)))]
         let _ = map.advise(memmap2::Advice::HugePage);
+        // The map begins at a page, so lines are aligned.
+        #[allow(clippy::cast_ptr_alignment)]
         let lines = NonNull::new(map.as_mut_ptr().cast::<Line>()).ok_or(std::io::ErrorKind::OutOfMemory)?;
         Ok(Self {
             lines,

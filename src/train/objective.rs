@@ -90,9 +90,8 @@ impl Work {
             // probability of the right answer; the loss is -ln p.
             for error in &self.errors[..pairs] {
                 let miss = f64::from((error / rate).abs());
-                self.loss.sum -= (-miss.min(1.0 - 1e-7)).ln_1p();
-                // `min` drops what is not a number.
-                self.loss.sum += miss - miss;
+                let miss = if miss < 1.0 - 1e-7 || miss.is_nan() { miss } else { 1.0 - 1e-7 };
+                self.loss.sum -= (-miss).ln_1p();
             }
             self.loss.pairs += pairs as u64;
         }

@@ -75,7 +75,7 @@ impl Chunk {
     }
 }
 
-/// Spreads what differs in a few bits of `x` over all bits (the finaliser of SplitMix64, Steele et al. 2014).
+/// Spreads what differs in a few bits of `x` over all bits (the finaliser of `SplitMix64`, Steele et al. 2014).
 pub fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
