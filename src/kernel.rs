@@ -401,60 +401,65 @@ fn mean_of<S: Simd, const P: usize>(simd: S, line: usize, x: &Tile, inputs: &[us
     }
 }
 
-/// Adds `scale * (row 0 of now - row 0 of was)` to each of the rows `inputs` of `x`.
+/// [`update`] where row 0 of `mean` stands for all `inputs` together: `y_j += g_j mean`, and each of the rows `inputs` of
+/// `x` takes `share` of `sum_j g_j y_j`, with the old values on the right.
 #[inline(always)]
-pub fn spread<S: Simd>(simd: S, x: &mut Tile, inputs: &[usize], now: &Tile, was: &Tile, scale: f32) {
+pub fn update_by_mean<S: Simd, const T: usize>(
+    simd: S,
+    x: &mut Tile,
+    inputs: &[usize],
+    mean: &Tile,
+    share: f32,
+    y: &mut Tile,
+    targets: &[usize; T],
+    gradient: &[f32; T],
+) {
     let mut line = 0;
-    let lines = x.width;
-    while line + 4 <= lines {
-        spread_of::<S, 4>(simd, line, x, inputs, now, was, scale);
-        line += 4;
+    while line + 2 <= x.width {
+        update_by_mean_of::<S, 2, T>(simd, line, x, inputs, mean, share, y, targets, gradient);
+        line += 2;
     }
-    while line < lines {
-        spread_of::<S, 1>(simd, line, x, inputs, now, was, scale);
-        line += 1;
+    if line < x.width {
+        update_by_mean_of::<S, 1, T>(simd, line, x, inputs, mean, share, y, targets, gradient);
     }
 }
 
-/// [`spread`] of `P` lines.
+/// [`update_by_mean`] of `P` lines.
 #[inline(always)]
-fn spread_of<S: Simd, const P: usize>(
+fn update_by_mean_of<S: Simd, const P: usize, const T: usize>(
     simd: S,
     line: usize,
     x: &mut Tile,
     inputs: &[usize],
-    now: &Tile,
-    was: &Tile,
-    scale: f32,
+    mean: &Tile,
+    share: f32,
+    y: &mut Tile,
+    targets: &[usize; T],
+    gradient: &[f32; T],
 ) {
-    let scale = S::f32s::splat(simd, scale);
     let mut lane = 0;
     while lane < LINE {
-        let mut changes = [S::f32s::splat(simd, 0.0); P];
-        for (p, change) in changes.iter_mut().enumerate() {
-            let now: S::f32s = load(simd, &now.lines[line + p].0, lane);
-            let was: S::f32s = load(simd, &was.lines[line + p].0, lane);
-            *change = (now - was) * scale;
+        let mut error = [S::f32s::splat(simd, 0.0); P];
+        for j in 0..T {
+            let gj = S::f32s::splat(simd, gradient[j]);
+            let y = &mut y.lines[targets[j] + line..][..P];
+            for (p, error) in error.iter_mut().enumerate() {
+                let yj: S::f32s = load(simd, &y[p].0, lane);
+                let mean: S::f32s = load(simd, &mean.lines[line + p].0, lane);
+                *error = gj.mul_add(yj, *error);
+                store(gj.mul_add(mean, yj), &mut y[p].0, lane);
+            }
+        }
+        for error in &mut error {
+            *error *= S::f32s::splat(simd, share);
         }
         for &input in inputs {
             let x = &mut x.lines[input + line..][..P];
-            for p in 0..P {
-                store(load::<S, S::f32s>(simd, &x[p].0, lane) + changes[p], &mut x[p].0, lane);
+            for (p, error) in error.iter().enumerate() {
+                store(load::<S, S::f32s>(simd, &x[p].0, lane) + *error, &mut x[p].0, lane);
             }
         }
         lane += S::f32s::LEN;
-    }
-}
-
-/// Row 0 of `to` becomes row 0 of `from`.
-#[inline(always)]
-pub fn copy<S: Simd>(simd: S, from: &Tile, to: &mut Tile) {
-    for (from, to) in from.lines[..from.width].iter().zip(&mut to.lines) {
-        let mut lane = 0;
-        while lane < LINE {
-            store(load::<S, S::f32s>(simd, &from.0, lane), &mut to.0, lane);
-            lane += S::f32s::LEN;
-        }
     }
 }
 
@@ -535,20 +540,24 @@ mod tests {
         }
 
         #[test]
-        fn the_mean_is_spread_as_defined(seed: u64, dim in 1..40usize, n in 1..5usize) {
-            let xs = rows(seed, n, dim);
+        fn a_block_by_the_mean_agrees_with_the_definition(seed: u64, dim in 1..70usize, n in 1..5usize) {
+            let (xs, ys, g, share) = (rows(seed, n, dim), rows(!seed, 3, dim), [0.3, -0.2, 0.1], 0.5);
             for level in levels() {
-                let mut x = tile(dim, &xs);
+                let (mut x, mut y) = (tile(dim, &xs), tile(dim, &ys));
                 let inputs: Vec<usize> = (0..n).map(|i| x.at(i)).collect();
-                let (mut h, was) = (Tile::new(1, dim), tile(dim, &rows(!seed, 1, dim)));
+                let targets: [usize; 3] = std::array::from_fn(|j| y.at(j));
+                let mut h = Tile::new(1, dim);
                 dispatch!(level, simd => mean(simd, &x, &inputs, &mut h));
-                dispatch!(level, simd => spread(simd, &mut x, &inputs, &h, &was, 0.5));
+                dispatch!(level, simd => update_by_mean(simd, &mut x, &inputs, &h, share, &mut y, &targets, &g));
                 for c in 0..dim {
                     let m = xs.iter().map(|row| f64::from(row[c])).sum::<f64>() / n as f64;
                     prop_assert!(close(h.row(0)[c], m));
+                    let error: f64 = (0..3).map(|j| f64::from(g[j]) * f64::from(ys[j][c])).sum();
                     for i in 0..n {
-                        let change = 0.5 * (m - f64::from(was.row(0)[c]));
-                        prop_assert!(close(x.row(i)[c], f64::from(xs[i][c]) + change));
+                        prop_assert!(close(x.row(i)[c], f64::from(xs[i][c]) + f64::from(share) * error));
+                    }
+                    for j in 0..3 {
+                        prop_assert!(close(y.row(j)[c], f64::from(ys[j][c]) + f64::from(g[j]) * m));
                     }
                 }
             }

@@ -132,6 +132,37 @@ impl Work {
         let errors = &self.errors[block * BLOCK * inputs.len()..][..T * inputs.len()];
         kernel::update::<S, T>(simd, x, inputs, y, targets, errors);
     }
+
+    /// Corrects `inputs`, which their mean stood for, and `targets` by the errors found last.
+    #[inline(always)]
+    fn apply_mean<S: Simd>(
+        &mut self,
+        simd: S,
+        x: &mut Tile,
+        inputs: &[usize],
+        mean: &Tile,
+        share: f32,
+        y: &mut Tile,
+        targets: &[usize],
+    ) {
+        by_blocks!(targets, self.apply_mean_block(simd, x, inputs, mean, share, y));
+    }
+
+    #[inline(always)]
+    fn apply_mean_block<S: Simd, const T: usize>(
+        &mut self,
+        targets: &[usize; T],
+        block: usize,
+        simd: S,
+        x: &mut Tile,
+        inputs: &[usize],
+        mean: &Tile,
+        share: f32,
+        y: &mut Tile,
+    ) {
+        let errors = self.errors[block * BLOCK..].first_chunk().expect("an error a target");
+        kernel::update_by_mean::<S, T>(simd, x, inputs, mean, share, y, targets, errors);
+    }
 }
 
 /// How the words of a window predict their centre. `inputs` are the places of the words' rows in the ring, `targets`
@@ -196,8 +227,7 @@ impl Objective for SkipGram {
 /// The mean of the window predicts the centre (Mikolov et al. 2013).
 pub struct Cbow {
     gradient: CbowGradient,
-    was: Tile,
-    now: Tile,
+    mean: Tile,
 }
 
 /// Which share of the error each word of a CBOW window takes.
@@ -216,7 +246,7 @@ pub enum CbowGradient {
 impl Cbow {
     /// For rows of `dim` floats.
     pub fn new(gradient: CbowGradient, dim: usize) -> Self {
-        Self { gradient, was: Tile::new(1, dim), now: Tile::new(1, dim) }
+        Self { gradient, mean: Tile::new(1, dim) }
     }
 }
 
@@ -232,8 +262,8 @@ impl Objective for Cbow {
         targets: &[usize],
         work: &mut Work,
     ) {
-        kernel::mean(simd, &ring.rows.now, inputs, &mut self.was);
-        work.score(simd, rate, &self.was, &[0], &pool.rows.now, targets);
+        kernel::mean(simd, &ring.rows.now, inputs, &mut self.mean);
+        work.score(simd, rate, &self.mean, &[0], &pool.rows.now, targets);
     }
 
     #[inline(always)]
@@ -246,12 +276,10 @@ impl Objective for Cbow {
         targets: &[usize],
         work: &mut Work,
     ) {
-        kernel::copy(simd, &self.was, &mut self.now);
-        work.apply(simd, &mut self.now, &[0], &mut pool.rows.now, targets);
         let share = match self.gradient {
             CbowGradient::Undivided => 1.0,
             CbowGradient::Corrected => 1.0 / inputs.len() as f32,
         };
-        kernel::spread(simd, &mut ring.rows.now, inputs, &self.now, &self.was, share);
+        work.apply_mean(simd, &mut ring.rows.now, inputs, &self.mean, share, &mut pool.rows.now, targets);
     }
 }
