@@ -93,7 +93,7 @@ impl<'a> Pool<'a> {
     /// Groups in turn.
     pub const GROUPS: usize = 16;
     /// Centres that meet a group before it is drawn anew.
-    pub const USES: usize = 8;
+    pub const USES: usize = 16;
 
     /// An empty pool for groups of `negative` noise words with rows in `output`.
     pub fn new(output: &'a Shared, noise: &'a Noise, negative: usize) -> Self {

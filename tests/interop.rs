@@ -1,0 +1,209 @@
+//! Files of other programs are read, and other programs read ours.
+#![allow(missing_docs)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use wordloom::embeddings::Embeddings;
+use wordloom::format::{self, Format};
+
+fn skip(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The Python to ask: `$WORDLOOM_PYTHON`, or else `python3`.
+fn python() -> Command {
+    let named = std::env::var_os("WORDLOOM_PYTHON").filter(|name| !name.is_empty());
+    Command::new(named.unwrap_or_else(|| "python3".into()))
+}
+
+/// Why there is no Python that can import `modules`, if that is so.
+fn python_lacks(modules: &str) -> Option<String> {
+    match python().args(["-c", &format!("import {modules}")]).output() {
+        Ok(ran) if ran.status.success() => None,
+        Ok(ran) => Some(String::from_utf8_lossy(&ran.stderr).lines().last().unwrap_or_default().into()),
+        Err(error) => Some(format!("no Python: {error}")),
+    }
+}
+
+#[track_caller]
+fn printed(ran: &Output) -> String {
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout.clone()).unwrap()
+}
+
+/// Runs a script of `tests/python`, which prints JSON.
+fn script(name: &str, model: &Path, words: &[&str]) -> Value {
+    let script = in_repository("tests/python").join(name);
+    let ran = python().env("PYTHONIOENCODING", "utf-8").arg(script).arg(model).args(words).output();
+    serde_json::from_str(&printed(&ran.unwrap())).unwrap()
+}
+
+fn wordloom(folder: &Path, line: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wordloom"));
+    command.current_dir(folder).env("WORDLOOM_CACHE", folder.join("cache")).args(line.split_whitespace());
+    printed(&command.output().unwrap())
+}
+
+/// Trains a small model with words of several scripts.
+fn trained(folder: &Path, name: &str) -> PathBuf {
+    let words = ["the", "naïve", "слово", "言葉", "cat", "🐈", "a"];
+    let text: Vec<&str> = (0..7000).map(|i: usize| words[(i * i + i / 7) % words.len()]).collect();
+    fs::write(folder.join("text.txt"), text.join(" ")).unwrap();
+    let settings = "-q --dim 13 --epochs 2 --threads 1 --subsample 0";
+    wordloom(folder, &format!("train skip-gram text.txt -o {name} {settings}"));
+    folder.join(name)
+}
+
+// Other programs read ours
+
+#[test]
+fn safetensors_for_python_opens_a_model() {
+    if let Some(why) = python_lacks("safetensors, numpy") {
+        return skip(&why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let model = trained(folder.path(), "m.safetensors");
+    let found = script("open_model.py", &model, &["cat", "言葉", "🐈"]);
+
+    let ours = format::read(&model).unwrap();
+    let (words, bytes) = (ours.vocab.len(), ours.vocab.bytes.len());
+    assert!(words >= 3);
+    let expected = serde_json::json!({
+        "input": ["float32", [words, 13]],
+        "output": ["float32", [words, 13]],
+        "vocab.counts": ["uint64", [words]],
+        "vocab.ends": ["uint64", [words]],
+        "vocab.order": ["uint32", [words]],
+        "vocab.bytes": ["uint8", [bytes]],
+    });
+    assert_eq!(found["tensors"], expected);
+    assert_eq!(found["words"], serde_json::json!(texts(&ours)));
+    assert_eq!(found["counts"], serde_json::json!(&ours.vocab.counts[..]));
+    assert_eq!((&found["order_sorts_words"], &found["finite"]), (&true.into(), &true.into()));
+    assert_eq!(found["history"]["settings"]["dim"], 13);
+    assert_eq!(found["history"]["corpus"]["words_read"], 7000);
+    for line in wordloom(folder.path(), "vector m.safetensors cat 言葉 🐈").lines() {
+        let (word, numbers) = line.split_once(' ').unwrap();
+        let theirs = found["vectors"][word].as_array().unwrap().iter().map(|x| number(x.as_str().unwrap()));
+        assert!(theirs.eq(numbers.split(' ').map(number)), "{word}");
+    }
+}
+
+#[test]
+fn word2vec_binary_is_what_its_description_says() {
+    if let Some(why) = python_lacks("json, struct") {
+        return skip(&why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let model = trained(folder.path(), "m.bin");
+    let found = script("read_word2vec.py", &model, &[]);
+    let ours = format::read(&model).unwrap();
+    assert_eq!((&found["count"], &found["dim"]), (&ours.vocab.len().into(), &13.into()));
+    assert_eq!(found["rest"], "\n");
+    for (id, row) in found["rows"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(row[0], *ours.vocab.text(id as u32));
+        let numbers = row[1].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32);
+        assert!(numbers.eq(ours.vector(id as u32).iter().copied()));
+    }
+}
+
+// Files of other programs are read
+
+/// A file of another program; the collection is no part of this repository.
+fn foreign(name: &str) -> Option<PathBuf> {
+    let path = in_repository("../shared/data/models").join(name);
+    if !path.exists() {
+        skip(&format!("{name} of the collection of models is not here"));
+        return None;
+    }
+    Some(path)
+}
+
+fn texts(model: &Embeddings) -> Vec<String> {
+    (0..model.vocab.len() as u32).map(|id| model.vocab.text(id).into_owned()).collect()
+}
+
+fn number(text: &str) -> f32 {
+    text.parse().unwrap()
+}
+
+fn format_of(path: &Path) -> Option<Format> {
+    Format::of_content(&fs::read(path).unwrap())
+}
+
+/// Reads a file, and checks that the vectors come through each of our formats as they are.
+fn read(path: &Path) -> Embeddings {
+    let model = format::read(path).unwrap();
+    assert_eq!(model.input().len(), model.vocab.len() * model.dim());
+    let folder = tempfile::tempdir().unwrap();
+    for to in [Format::Safetensors, Format::Text, Format::Binary] {
+        let copy = folder.path().join("copy");
+        format::write(&model, &copy, to).unwrap();
+        let copy = format::read(&copy).unwrap();
+        assert_eq!(copy.input(), model.input(), "{to:?}");
+        assert!(copy.vocab.words().eq(model.vocab.words()), "{to:?}");
+    }
+    model
+}
+
+#[test]
+fn word2vec_files_with_and_without_sizes_hold_the_same() {
+    let names = [
+        ("similarity.bin", Format::Binary),
+        ("similarity.txt", Format::Text),
+        ("similarity.nodims", Format::Text),
+    ];
+    let mut first: Option<Embeddings> = None;
+    for (name, form) in names {
+        let Some(path) = foreign(&format!("word2vec/{name}")) else { return };
+        assert_eq!(format_of(&path), Some(form));
+        let model = read(&path);
+        assert_eq!((model.vocab.len(), model.dim()), (41, 100));
+        let first = first.get_or_insert_with(|| model.clone());
+        assert_eq!(texts(&model), texts(first), "{name}");
+        assert_eq!(model.input(), first.input(), "{name}");
+    }
+}
+
+#[test]
+fn words_that_are_cut_within_a_character_are_read() {
+    for name in ["utf8-incomplete.bin", "utf8-incomplete.txt", "utf8-incomplete.dims"] {
+        let Some(path) = foreign(&format!("word2vec/{name}")) else { return };
+        let model = read(&path);
+        assert_eq!((model.vocab.len(), model.dim()), (3, 3));
+        let words: Vec<&[u8]> = model.vocab.words().collect();
+        assert_eq!([words[0], words[2]], [&b"meren"[..], b"rivieren"], "{name}");
+        assert!(std::str::from_utf8(words[1]).is_err(), "{name}: {:?}", words[1]);
+        assert!(words[1].starts_with(b"zee") && words[1].ends_with(b"n"), "{name}");
+        assert_eq!(model.vocab.id(words[1]), Some(1));
+    }
+}
+
+#[test]
+fn word2vec_binary_and_glove_of_others_answer_questions() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("word2vec/euclidean_vectors.bin", Format::Binary, 2747, 10),
+        ("glove/test_glove.txt", Format::Text, 76, 50),
+    ];
+    for (name, form, words, dim) in cases {
+        let Some(path) = foreign(name) else { continue };
+        assert_eq!(format_of(&path), Some(form), "{name}");
+        let model = read(&path);
+        assert_eq!((model.vocab.len(), model.dim()), (words, dim), "{name}");
+        assert!(model.vocab.id(b"the").is_some() && model.input().iter().all(|x| x.is_finite()), "{name}");
+        fs::copy(&path, folder.path().join("theirs")).unwrap();
+        let answer: Value =
+            serde_json::from_str(&wordloom(folder.path(), "similar theirs the -k 3 --json")).unwrap();
+        assert_eq!(answer["neighbours"].as_array().unwrap().len(), 3, "{name}");
+        let info: Value = serde_json::from_str(&wordloom(folder.path(), "info theirs --json")).unwrap();
+        assert_eq!((&info["words"], &info["dim"]), (&words.into(), &dim.into()));
+    }
+}
