@@ -3,12 +3,13 @@
 //! A mapped file must not be shortened by another program while it is open: the operating system would end the
 //! process at the next read beyond its new end. wordloom itself never does: [`replace`] writes beside and renames.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::marker::PhantomData;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytemuck::Pod;
 use memmap2::Mmap;
@@ -45,6 +46,14 @@ impl Mapped<u8> {
     /// # Errors
     /// When the file can't be opened or mapped (a pipe or a directory, for example).
     pub fn open(path: &Path) -> Result<Self> {
+        // Looked at first, as opening a pipe may wait.
+        let about = std::fs::metadata(path).map_err(Error::io(path))?;
+        if about.is_dir() {
+            return Err(Error::input(path, "is a directory, not a file"));
+        }
+        if !about.is_file() {
+            return Err(Error::input(path, "is a device or a pipe, which can't be mapped: give a file"));
+        }
         let file = File::open(path).map_err(Error::io(path))?;
         let length = file.metadata().map_err(Error::io(path))?.len();
         if length == 0 {
@@ -117,6 +126,19 @@ pub fn replace<R>(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> Resu
     Ok(result)
 }
 
+/// The files that have a temporary name now.
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    static ALL: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    ALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes all files that have a temporary name, for a process that ends without dropping what it has.
+pub fn remove_unfinished() {
+    for path in unfinished().iter() {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 /// A file under a temporary name; dropping it removes it.
 pub struct Beside {
     /// Open for reading and writing.
@@ -137,13 +159,19 @@ impl Beside {
         if path.is_dir() {
             return Err(Error::input(path, "is a directory: give the name of a file"));
         }
+        if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+            // Renaming would put a file in the place of a device.
+            return Err(Error::input(path, "is a device or a pipe: give the name of a file"));
+        }
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let mut temporary = std::ffi::OsString::from(".");
         temporary.push(name);
         temporary.push(format!(".{}-{serial}.tmp", std::process::id()));
         let beside = path.with_file_name(temporary);
         let file = File::options().read(true).write(true).create_new(true).open(&beside);
-        Ok(Self { file: file.map_err(Error::io(path))?, path: beside, kept: false })
+        let file = file.map_err(Error::io(path))?;
+        unfinished().insert(beside.clone());
+        Ok(Self { file, path: beside, kept: false })
     }
 
     /// The temporary name.
@@ -167,6 +195,7 @@ impl Drop for Beside {
         if !self.kept {
             let _ = std::fs::remove_file(&self.path);
         }
+        unfinished().remove(&self.path);
     }
 }
 

@@ -405,6 +405,8 @@ fn what_is_not_utf8_is_kept_and_told_or_refused() {
     for word in [&b"good "[..], b"b\xffd ", b"cut\xc3 "] {
         assert!(lines.iter().any(|line| line.starts_with(word)), "{word:?}");
     }
+    let split = place.run("train skip-gram t --unicode-words --dry-run").good();
+    assert!(split.err.contains("30 words are not UTF-8, split at those bytes"), "{}", split.err);
     place.fails("train skip-gram t --strict -o x", &["t: not UTF-8 at byte 6", "iconv"]);
     place.write("fine", "naïve café\n".repeat(9));
     let fine = place.run(&format!("train skip-gram fine --strict -o x.vec {QUICK}")).good();
@@ -750,7 +752,9 @@ fn settings_that_cannot_be_are_refused_before_anything_is_read() {
         ("--negative 0", "--negative"),
         ("--epochs 0", "--epochs"),
         ("--lr 0", "--lr"),
-        ("--lr=-1", "--lr"),
+        ("--lr -1", "--lr"),
+        ("--subsample -1", "--subsample"),
+        ("--max-vocab 0", "--max-vocab"),
         ("--lr nan", "--lr"),
         ("--subsample 2", "--subsample"),
         ("--noise-exponent inf", "--noise-exponent"),
@@ -795,7 +799,23 @@ fn outputs_that_cannot_be_written() {
     place.fails("train skip-gram text.txt -q -o text.txt", &["text.txt: ", "input"]);
     place.fails("train skip-gram text.txt -q -o m --save-vocab text.txt", &["text.txt: ", "input"]);
     place.fails("train skip-gram text.txt -q -o m --save-vocab nowhere/v", &["nowhere/v: "]);
+    place.fails("train skip-gram text.txt -q -o m --save-vocab ./m", &["./m: ", "two names"]);
+    place.write("words", "sea1\nsea2\n");
+    place.fails("train skip-gram text.txt -q --vocab words -o words", &["words: ", "input"]);
     place.fails("demo -o nowhere/m", &["nowhere/m: "]);
+}
+
+/// A file is put in the place of another by renaming, which would take a device away.
+#[cfg(unix)]
+#[test]
+fn devices_are_neither_replaced_nor_read_as_models() {
+    let place = Place::with_model();
+    // A link: whoever may rename in the folder of devices shall not lose one to a failing test.
+    std::os::unix::fs::symlink("/dev/null", place.path("null")).unwrap();
+    place.fails("convert m.safetensors null", &["null: ", "device"]);
+    place.fails("train skip-gram text.txt -q -o null", &["null: ", "device"]);
+    place.fails("info null", &["null: ", "device"]);
+    assert!(fs::symlink_metadata(place.path("null")).unwrap().is_symlink());
 }
 
 /// A limit on the size of files stands in for a full disk.
@@ -850,7 +870,9 @@ fn models_that_are_cut_or_are_none() {
     let header = br#"{"weight":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}"#;
     let foreign = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 16]].concat();
     place.write("foreign.safetensors", foreign);
-    for name in ["random", "picture.png", "prose", "foreign.safetensors", "missing"] {
+    fs::create_dir(place.path("folder")).unwrap();
+    place.fails("info folder", &["folder: is a directory"]);
+    for name in ["random", "picture.png", "prose", "foreign.safetensors", "missing", "folder"] {
         let names = &[&format!("{name}: ")[..]];
         place.fails(&format!("similar {name} king"), names);
         place.fails(&format!("vector {name} king"), names);
@@ -899,6 +921,29 @@ fn an_interrupted_training_leaves_nothing() {
         left.retain(|path| path.extension().is_none_or(|e| e != "corpus") || !how.is_empty());
         assert_eq!(left, [place.path("text.txt")]);
     }
+}
+
+/// Input that doesn't come keeps no one waiting who wants to leave.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_wait_for_input_leaves_nothing() {
+    let place = Place::new();
+    let mut child = place.wordloom("train cbow - -o m").stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"some words, and more to come").unwrap();
+    // The file that words are spooled to shows that reading has begun.
+    let begin = Instant::now();
+    while fs::read_dir(place.cache()).unwrap().count() == 0 {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let kill = format!("kill -INT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    drop(stdin);
+    assert_eq!(ran.code, Some(130), "{}", ran.err);
+    assert_eq!(ran.err, "wordloom: stopped; nothing was written\n");
+    assert_eq!(place.everything(), BTreeMap::new());
 }
 
 // Help and the demonstration

@@ -17,6 +17,9 @@ use super::show;
 /// How often counters are looked at.
 const POLL: Duration = Duration::from_millis(100);
 
+/// Reading may wait for input that doesn't come; it is given so long to notice that it is to stop.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Ctrl-C was pressed.
 static ASKED_TO_STOP: AtomicBool = AtomicBool::new(false);
 
@@ -25,9 +28,15 @@ pub(crate) fn listen() {
     // Without a handler the system ends the process, which is right too.
     let _ = ctrlc::set_handler(|| {
         if ASKED_TO_STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            end();
         }
     });
+}
+
+/// Ends the process at once, without unfinished files.
+fn end() -> ! {
+    wordloom::mapped::remove_unfinished();
+    std::process::exit(130)
 }
 
 /// An error if Ctrl-C was pressed.
@@ -91,8 +100,14 @@ pub(crate) fn counting<T: Send>(
     encode: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {
     let bar = Kind::new(quiet).bar(0, "{spinner} reading  {wide_msg}");
-    let begin = Instant::now();
+    let (begin, mut asked) = (Instant::now(), None);
     let result = watched(&reading.stop, encode, || {
+        if let Err(stopped) = stop_if_asked()
+            && asked.get_or_insert_with(Instant::now).elapsed() > PATIENCE
+        {
+            say(&format!("wordloom: {stopped}"));
+            end();
+        }
         let (bytes, words) = (reading.bytes.load(Ordering::Relaxed), reading.words.load(Ordering::Relaxed));
         let rate = bytes as f64 / 1e6 / begin.elapsed().as_secs_f64();
         bar.set_message(format!(

@@ -104,6 +104,14 @@ impl Train {
 impl Options {
     fn run(self, method: Method) -> anyhow::Result<ExitCode> {
         self.config.check()?;
+        if self.counting.max_vocab == Some(0) {
+            return Err(Error::Setting("--max-vocab must be at least 1".into()).into());
+        }
+        if let (Some(output), Some(words)) = (&self.output, &self.running.save_vocab)
+            && same_place(output, words)
+        {
+            return Err(Error::input(words, "is to be the model and the vocabulary: give two names").into());
+        }
         [&self.output, &self.running.save_vocab]
             .into_iter()
             .flatten()
@@ -126,7 +134,8 @@ impl Options {
     fn check_file(&self, file: &Path) -> anyhow::Result<()> {
         drop(Beside::new(file)?);
         let canonical = file.canonicalize().ok();
-        let inputs = wordloom::text::expand(&self.counting.inputs)?;
+        let mut inputs = wordloom::text::expand(&self.counting.inputs)?;
+        inputs.extend(self.counting.vocab_file.clone());
         if canonical.is_some() && inputs.iter().any(|input| input.canonicalize().ok() == canonical) {
             return Err(Error::input(file, "is an input too: give another name to write to").into());
         }
@@ -164,7 +173,9 @@ impl Options {
         let facts = &corpus.facts;
         if facts.invalid_utf8 > 0 {
             let words = show::counted(facts.invalid_utf8, "word is not UTF-8", "words are not UTF-8");
-            say(&format!("wordloom: {words}, kept as found; --strict stops there"));
+            let what =
+                if self.counting.tokenizer.unicode_words { "split at those bytes" } else { "kept as found" };
+            say(&format!("wordloom: {words}, {what}; --strict stops there"));
         }
         if self.config.whole_sequence && facts.tokens / facts.sentences.max(1) >= 1000 {
             say(
@@ -207,6 +218,15 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// Whether two names of files that need not exist stand for the same.
+fn same_place(a: &Path, b: &Path) -> bool {
+    let folder = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.unwrap_or(Path::new(".")).canonicalize().ok()
+    };
+    a == b || a.file_name() == b.file_name() && folder(a).is_some() && folder(a) == folder(b)
 }
 
 /// Tokens learnt in a second.

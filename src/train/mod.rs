@@ -69,13 +69,13 @@ pub struct Config {
     #[arg(long, value_name = "X", default_value_t = 0.75, allow_negative_numbers = true)]
     pub noise_exponent: f64,
     /// Thin out words that make up more than about this share of the text; 0 keeps all
-    #[arg(long, value_name = "X", default_value_t = 1e-4)]
+    #[arg(long, value_name = "X", default_value_t = 1e-4, allow_negative_numbers = true)]
     pub subsample: f64,
     /// Passes over the corpus
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub epochs: usize,
     /// Learning rate at the beginning; it falls in a line to near 0 [default: 0.025, CBOW 0.05]
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub lr: Option<f32>,
     /// How the words of a CBOW window share the error
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
