@@ -115,6 +115,19 @@ impl Query {
         }
     }
 
+    /// The sum of `plus` less that of `minus`; zeros where all that is left is rounding.
+    fn sum(&self, dim: usize) -> Vec<f32> {
+        let mut sum = vec![0.0f64; dim];
+        for (vectors, sign) in [(&self.plus, 1.0), (&self.minus, -1.0)] {
+            for vector in vectors {
+                assert_eq!(vector.len(), dim);
+                sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += sign * f64::from(*x));
+            }
+        }
+        let length = sum.iter().map(|x| x * x).sum::<f64>().sqrt();
+        if length < 1e-5 { vec![0.0; dim] } else { sum.into_iter().map(|x| x as f32).collect() }
+    }
+
     /// Copies the vectors with which a row's cosines are needed to the rows `at`, `at + PACK`, ... of `tile`.
     fn put(&self, tile: &mut Tile, at: usize, dim: usize) {
         if self.combine == Combine::Mul {
@@ -123,13 +136,7 @@ impl Query {
             }
             return;
         }
-        let mut sum = vec![0.0; dim];
-        for (vectors, sign) in [(&self.plus, 1.0), (&self.minus, -1.0)] {
-            for vector in vectors {
-                assert_eq!(vector.len(), dim);
-                sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += sign * x);
-            }
-        }
+        let sum = self.sum(dim);
         tile.row_mut(at)[..dim].copy_from_slice(&unit(&sum));
     }
 }
@@ -468,9 +475,13 @@ mod tests {
     /// The score by its definition.
     fn gold(query: &Query, row: &[f32]) -> f64 {
         if query.combine == Combine::Add {
-            let sum = |vectors: &[Vec<f32>], i: usize| vectors.iter().map(|v| v[i]).sum::<f32>();
-            let total: Vec<f32> =
+            let sum = |vectors: &[Vec<f32>], i: usize| vectors.iter().map(|v| f64::from(v[i])).sum::<f64>();
+            let total: Vec<f64> =
                 (0..row.len()).map(|i| sum(&query.plus, i) - sum(&query.minus, i)).collect();
+            if total.iter().map(|x| x * x).sum::<f64>().sqrt() < 1e-5 {
+                return 0.0;
+            }
+            let total: Vec<f32> = total.into_iter().map(|x| x as f32).collect();
             return cosine(&total, row);
         }
         let near = |v: &Vec<f32>| cosine(v, row).midpoint(1.0);

@@ -140,12 +140,14 @@ mod primitives {
     use super::{LINE, Shared};
 
     impl Shared {
-        /// Copies row `row` to `to`.
+        /// Copies row `row` to `to` and to `too`: a copy to work on, and one to tell later what changed.
         #[inline(always)]
-        pub fn load(&self, row: u32, to: &mut [f32]) {
-            for (line, to) in self.row(row).iter().zip(to.as_chunks_mut::<LINE>().0) {
-                for (from, to) in line.0.iter().zip(to) {
+        pub fn load(&self, row: u32, to: &mut [f32], too: &mut [f32]) {
+            let private = to.as_chunks_mut::<LINE>().0.iter_mut().zip(too.as_chunks_mut::<LINE>().0);
+            for (line, (to, too)) in self.row(row).iter().zip(private) {
+                for (from, (to, too)) in line.0.iter().zip(to.iter_mut().zip(too)) {
                     *to = f32::from_bits(from.load(Relaxed));
+                    *too = *to;
                 }
             }
         }

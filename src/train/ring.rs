@@ -66,7 +66,7 @@ impl<'a> Ring<'a> {
         }
     }
 
-    /// The offset in [`Ring::tile`] of the row of the word at `position`.
+    /// The place in [`Ring::rows`] of the row of the word at `position`.
     #[inline(always)]
     pub fn at(&self, position: usize) -> usize {
         self.rows.now.at(self.slot_at[position & (self.slot_at.len() - 1)] as usize)
