@@ -369,15 +369,17 @@ fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const P: usize, const T: usize
 /// Row 0 of `mean` becomes the mean of the rows `inputs` of `x`.
 #[inline(always)]
 pub fn mean<S: Simd>(simd: S, x: &Tile, inputs: &[usize], mean: &mut Tile) {
-    let mut line = 0;
-    let lines = x.width;
-    while line + 4 <= lines {
+    let (mut line, end) = (0, x.width);
+    while line + 4 <= end {
         mean_of::<S, 4>(simd, line, x, inputs, mean);
         line += 4;
     }
-    while line < lines {
+    if line + 2 <= end {
+        mean_of::<S, 2>(simd, line, x, inputs, mean);
+        line += 2;
+    }
+    if line < end {
         mean_of::<S, 1>(simd, line, x, inputs, mean);
-        line += 1;
     }
 }
 
@@ -414,12 +416,16 @@ pub fn update_by_mean<S: Simd, const T: usize>(
     targets: &[usize; T],
     gradient: &[f32; T],
 ) {
-    let mut line = 0;
-    while line + 2 <= x.width {
+    let (mut line, end) = (0, x.width);
+    while line + 4 <= end {
+        update_by_mean_of::<S, 4, T>(simd, line, x, inputs, mean, share, y, targets, gradient);
+        line += 4;
+    }
+    if line + 2 <= end {
         update_by_mean_of::<S, 2, T>(simd, line, x, inputs, mean, share, y, targets, gradient);
         line += 2;
     }
-    if line < x.width {
+    if line < end {
         update_by_mean_of::<S, 1, T>(simd, line, x, inputs, mean, share, y, targets, gradient);
     }
 }

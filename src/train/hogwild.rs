@@ -196,24 +196,52 @@ mod primitives {
         /// Copies row `row` to `to` and to `too`: a copy to work on, and one to tell later what changed.
         #[inline(always)]
         pub fn load(&self, row: u32, to: &mut [f32], too: &mut [f32]) {
-            let private = to.as_chunks_mut::<LINE>().0.iter_mut().zip(too.as_chunks_mut::<LINE>().0);
-            let lines = self.row(row).iter().zip(private);
+            let (lines, to, too) =
+                (self.row(row), to.as_chunks_mut::<LINE>().0, too.as_chunks_mut::<LINE>().0);
+            let n = lines.len().min(to.len()).min(too.len());
+            let (lines, to, too) = (&lines[..n], &mut to[..n], &mut too[..n]);
+            // Loops by number: iterators over three slices are not inlined here.
             match self.vector {
-                Vector::Bytes64 => lines.for_each(|(from, (to, too))| load_64(from, to, too)),
-                Vector::Bytes32 => lines.for_each(|(from, (to, too))| load_32(from, to, too)),
-                Vector::Bytes16 => lines.for_each(|(from, (to, too))| load_16(from, to, too)),
+                Vector::Bytes64 => {
+                    for i in 0..n {
+                        load_64(&lines[i], &mut to[i], &mut too[i]);
+                    }
+                }
+                Vector::Bytes32 => {
+                    for i in 0..n {
+                        load_32(&lines[i], &mut to[i], &mut too[i]);
+                    }
+                }
+                Vector::Bytes16 => {
+                    for i in 0..n {
+                        load_16(&lines[i], &mut to[i], &mut too[i]);
+                    }
+                }
             }
         }
 
         /// Adds `now - was` to row `row`.
         #[inline(always)]
         pub fn add(&self, row: u32, now: &[f32], was: &[f32]) {
-            let private = now.as_chunks::<LINE>().0.iter().zip(was.as_chunks::<LINE>().0);
-            let lines = self.row(row).iter().zip(private);
+            let (lines, now, was) = (self.row(row), now.as_chunks::<LINE>().0, was.as_chunks::<LINE>().0);
+            let n = lines.len().min(now.len()).min(was.len());
+            let (lines, now, was) = (&lines[..n], &now[..n], &was[..n]);
             match self.vector {
-                Vector::Bytes64 => lines.for_each(|(to, (now, was))| add_64(to, now, was)),
-                Vector::Bytes32 => lines.for_each(|(to, (now, was))| add_32(to, now, was)),
-                Vector::Bytes16 => lines.for_each(|(to, (now, was))| add_16(to, now, was)),
+                Vector::Bytes64 => {
+                    for i in 0..n {
+                        add_64(&lines[i], &now[i], &was[i]);
+                    }
+                }
+                Vector::Bytes32 => {
+                    for i in 0..n {
+                        add_32(&lines[i], &now[i], &was[i]);
+                    }
+                }
+                Vector::Bytes16 => {
+                    for i in 0..n {
+                        add_16(&lines[i], &now[i], &was[i]);
+                    }
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::kernel::{self, LABELS, Tile};
 /// Targets in one block of the kernel; more are learnt in several blocks, one after the other.
 const BLOCK: usize = 6;
 /// The loss is taken at one centre in so many.
-const SAMPLE: u64 = 64;
+const SAMPLE: u64 = 256;
 
 /// The loss of pairs of input and target, sampled.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,0 +1,63 @@
+//! The sessions in README: its `console` blocks are run, one after the other, in a folder of their own.
+#![allow(missing_docs)]
+
+use std::fs;
+use std::path::Path;
+
+/// `text` with `[..]` in place of each number with a decimal point in a `console` block: scores, sizes and times
+/// differ a little with threads and processors, and trycmd then accepts anything there.
+fn without_decimals(text: &str) -> String {
+    let mut console = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            console = line == "```console";
+        }
+        let output = console && !line.starts_with("$ ");
+        lines.push(if output { elide(line) } else { line.to_string() });
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A line with `[..]` in place of `digits.digits`.
+fn elide(line: &str) -> String {
+    let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (mut out, mut rest) = (String::new(), line);
+    while let Some(first) = rest.chars().next() {
+        let whole = digits(rest);
+        let part = rest[whole..].strip_prefix('.').map_or(0, digits);
+        let taken = if whole > 0 { whole } else { first.len_utf8() };
+        if whole > 0 && part > 0 {
+            out.push_str("[..]");
+            rest = &rest[whole + 1 + part..];
+        } else {
+            out.push_str(&rest[..taken]);
+            rest = &rest[taken..];
+        }
+    }
+    out
+}
+
+#[test]
+fn sessions_run_as_shown() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // trycmd runs the commands of `README.md` in `README.in`, if there is one: nothing is written to the repository.
+    fs::create_dir(folder.path().join("README.in")).unwrap();
+    let sessions = folder.path().join("README.md");
+    fs::write(&sessions, without_decimals(&readme)).unwrap();
+    let cases = trycmd::TestCases::new();
+    // Named, since trycmd skips a command that it doesn't find.
+    cases.register_bin("wordloom", Path::new(env!("CARGO_BIN_EXE_wordloom")));
+    cases.env("WORDLOOM_CACHE", folder.path().join("cache").display().to_string());
+    cases.case(&sessions).run();
+    let model = folder.path().join("README.in/demo.safetensors");
+    assert!(model.exists(), "the sessions of README were not run");
+}
+
+#[test]
+fn numbers_with_a_decimal_point_are_elided() {
+    assert_eq!(elide("  queen  0.9724 é"), "  queen  [..] é");
+    assert_eq!(elide("4,166 words x 100 -> demo.bin (1.7 MB)."), "4,166 words x 100 -> demo.bin ([..] MB).");
+    assert_eq!(elide("in 12. v1.x"), "in 12. v1.x");
+}
