@@ -75,11 +75,12 @@ fn two_topics_come_apart_whatever_the_settings() {
 #[test]
 fn the_loss_falls() {
     let folder = tempfile::tempdir().unwrap();
-    let corpus = two_topics(folder.path(), 3000);
+    let corpus = two_topics(folder.path(), 600);
     for method in METHODS {
         let losses = train(&corpus, method, &config(), &Progress::default()).unwrap().provenance.losses;
         assert_eq!(losses.len(), 8);
-        assert!(losses[7] < 0.95 * losses[0], "{method}: {losses:?}");
+        // Without knowledge it is ln 2 = 0.69 a pair.
+        assert!(losses[0] < 0.7 && losses[7] < 0.85 * losses[0], "{method}: {losses:?}");
     }
 }
 

@@ -86,7 +86,7 @@ fn warn_of_loss(model: &Embeddings, format: Format) {
     let lost: Vec<&str> = [
         ("counts", !model.vocab.counts.is_empty()),
         ("output vectors", model.output().is_some()),
-        ("settings and history", !model.provenance.method.is_empty()),
+        ("history", !model.provenance.method.is_empty()),
     ]
     .into_iter()
     .filter_map(|(what, there)| there.then_some(what))
