@@ -69,8 +69,8 @@ impl Noise {
 ///
 /// Centre `p` meets group `p` modulo [`Pool::GROUPS`], and each group is drawn anew after [`Pool::USES`] centres, one
 /// group at a time in turn. So each centre has `k` noise words of its own draw distribution, but only `k / USES` rows
-/// are moved for it. Neighbouring centres share context words and must not share noise words too: that repeats the same
-/// pair of input and noise word and costs analogies (`docs/design` has the measurements).
+/// are moved for it. Neighbouring centres share context words and must not share noise words too: that would repeat the
+/// same pair of input and noise word. (`docs/design/0003-kernel.md` has measurements.)
 pub struct Pool<'a> {
     /// The resident output rows: two slots for true targets, then the groups.
     pub rows: Residents<'a>,
