@@ -36,13 +36,12 @@ impl Plan {
         let kept =
             vocab.counts.iter().enumerate().map(|(word, &n)| n as f64 * subsample.probability(word)).sum();
         let schedule = Schedule::new(corpus.tokens().len(), config.epochs, config.rate(method), config.seed);
-        let first_epoch = |index: &usize| schedule.chunk(*index).is_some_and(|chunk| chunk.epoch == 0);
         Self {
             // Besides ids and sentence ends, a word has its bytes, their end, its count and its place in the order.
             corpus: 4 * facts.tokens + 8 * facts.sentences + bytes + 20 * words,
             model: model_size(format, words, config.dim as u64, bytes),
             memory: config.memory(vocab.len()),
-            chunks: (0..corpus.tokens().len()).take_while(first_epoch).count(),
+            chunks: schedule.chunks(),
             config: Config {
                 lr: Some(config.rate(method)),
                 threads: Some(config.threads()),
