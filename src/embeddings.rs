@@ -150,7 +150,7 @@ impl Embeddings {
         }
         match self.ngrams.as_ref().and_then(|ngrams| ngrams.compose(word.as_bytes(), self.dim)) {
             Some(vector) => Ok(Found { id: None, vector: vector.into() }),
-            None => self.vocab.known(word).map(|id| Found { id: Some(id), vector: self.vector(id).into() }),
+            None => Err(self.vocab.unknown(word, self.ngrams.is_some())),
         }
     }
 }

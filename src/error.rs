@@ -49,10 +49,12 @@ pub enum Error {
     #[error("{0}")]
     Setting(String),
     /// A word that the vocabulary lacks.
-    #[error("unknown word {}{}", quoted(word), suggestion(near))]
+    #[error("unknown word {}{}{}", quoted(word), unless(*ngrams), suggestion(near))]
     UnknownWord {
         /// The word, as it was asked for.
         word: String,
+        /// Whether n-grams of it were looked for.
+        ngrams: bool,
         /// The closest known spellings, best first.
         near: Vec<String>,
     },
@@ -93,6 +95,10 @@ impl Error {
 
 fn quoted(word: &str) -> String {
     format!("'{word}'")
+}
+
+fn unless(ngrams: bool) -> &'static str {
+    if ngrams { ", of which no n-gram is known either" } else { "" }
 }
 
 fn suggestion(near: &[String]) -> String {

@@ -82,12 +82,19 @@ impl<T: Pod> Mapped<T> {
     }
 }
 
+impl<T: Pod> Mapped<T> {
+    /// `length` elements, which are zeros before `fill` sees them.
+    pub fn filled(length: usize, fill: impl FnOnce(&mut [T])) -> Self {
+        let range = 0..length * size_of::<T>();
+        let mut units = vec![0u64; range.end.div_ceil(8)];
+        fill(bytemuck::cast_slice_mut(&mut bytemuck::cast_slice_mut::<u64, u8>(&mut units)[range.clone()]));
+        Self { bytes: Bytes::Owned(Arc::new(units)), range, of: PhantomData }
+    }
+}
+
 impl<T: Pod> From<&[T]> for Mapped<T> {
     fn from(values: &[T]) -> Self {
-        let bytes: &[u8] = bytemuck::cast_slice(values);
-        let mut units = vec![0u64; bytes.len().div_ceil(8)];
-        bytemuck::cast_slice_mut(&mut units)[..bytes.len()].copy_from_slice(bytes);
-        Self { bytes: Bytes::Owned(Arc::new(units)), range: 0..bytes.len(), of: PhantomData }
+        Self::filled(values.len(), |all| all.copy_from_slice(values))
     }
 }
 

@@ -127,7 +127,7 @@ pub struct Ngrams {
 
 impl Ngrams {
     /// The bytes of the vector of `bucket`, where it has one.
-    fn row(&self, bucket: u32, dim: usize) -> Option<&[u8]> {
+    pub fn row(&self, bucket: u32, dim: usize) -> Option<&[u8]> {
         let row = match &self.buckets {
             None => bucket as usize,
             Some(buckets) => buckets.binary_search(&bucket).ok()?,
@@ -135,28 +135,40 @@ impl Ngrams {
         self.rows.get(row.checked_mul(4 * dim)?..)?.get(..4 * dim)
     }
 
-    /// The sum of the vectors of `word`'s n-grams, how many of them have a vector, and how many count in a mean.
-    pub fn sum(&self, word: &[u8], dim: usize) -> (Vec<f32>, usize, usize) {
-        let (mut sum, mut known, mut counted) = (vec![0.0f32; dim], 0, 0);
+    /// Adds the vectors of `word`'s n-grams to `sum`. Returns how many of them have a vector, and how many count in a mean.
+    pub fn add(&self, word: &[u8], sum: &mut [f32]) -> (usize, usize) {
+        let (mut known, mut counted) = (0, 0);
         self.subwords.each(word, |bucket| {
-            let row = self.row(bucket, dim);
+            let row = self.row(bucket, sum.len());
             counted += usize::from(row.is_some() || !self.pruned);
             if let Some(row) = row {
                 known += 1;
-                for (sum, x) in sum.iter_mut().zip(row.as_chunks::<4>().0) {
-                    *sum += f32::from_le_bytes(*x);
-                }
+                add_row(row, sum);
             }
         });
-        (sum, known, counted)
+        (known, counted)
     }
 
     /// A vector for `word`, whether it was ever seen or not: the mean over its n-grams. `None` when none is known.
     pub fn compose(&self, word: &[u8], dim: usize) -> Option<Vec<f32>> {
-        let (mut sum, known, counted) = self.sum(word, dim);
-        sum.iter_mut().for_each(|x| *x /= counted as f32);
+        let mut sum = vec![0.0f32; dim];
+        let (known, counted) = self.add(word, &mut sum);
+        scale(&mut sum, counted);
         (known > 0).then_some(sum)
     }
+}
+
+/// Adds numbers that are given as bytes.
+pub(crate) fn add_row(row: &[u8], sum: &mut [f32]) {
+    for (sum, x) in sum.iter_mut().zip(row.as_chunks::<4>().0) {
+        *sum += f32::from_le_bytes(*x);
+    }
+}
+
+/// Makes a sum of `n` a mean, to the bit as fastText does.
+pub(crate) fn scale(sum: &mut [f32], n: usize) {
+    let share = 1.0 / n as f32;
+    sum.iter_mut().for_each(|x| *x *= share);
 }
 
 #[cfg(test)]

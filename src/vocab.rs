@@ -85,8 +85,12 @@ impl Vocab {
     /// # Errors
     /// [`Error::UnknownWord`].
     pub fn known(&self, word: &str) -> Result<u32> {
-        self.id(word.as_bytes())
-            .ok_or_else(|| Error::UnknownWord { word: word.into(), near: self.near(word, 3) })
+        self.id(word.as_bytes()).ok_or_else(|| self.unknown(word, false))
+    }
+
+    /// The error for a word that is not there; `ngrams` says whether its n-grams were looked for too.
+    pub fn unknown(&self, word: &str, ngrams: bool) -> Error {
+        Error::UnknownWord { word: word.into(), ngrams, near: self.near(word, 3) }
     }
 
     /// Up to `k` known spellings close to `word`, best first: the same letters in another case, then the fewest edits

@@ -19,7 +19,7 @@ const AHEAD: usize = 1 << 16;
 /// What all commands that ask have in common.
 #[derive(clap::Args)]
 pub(crate) struct Asking {
-    /// The model: a file of wordloom, or word2vec text or binary
+    /// The model: a file of wordloom or fastText, or word2vec text or binary
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
     /// Answer in JSON, one object a line
@@ -31,6 +31,14 @@ pub(crate) struct Asking {
 pub(crate) trait Answering {
     /// What it finds out.
     type Answer;
+
+    /// The model that is asked.
+    fn model(&self) -> &Embeddings;
+
+    /// The word that a term of a question of several stands for.
+    fn word<'a>(&self, term: &'a str) -> &'a str {
+        term
+    }
 
     /// Answers each question, which is the terms of a line, in order.
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Self::Answer>>;
@@ -90,6 +98,14 @@ fn write<A: Answering>(
     let mut all_answered = true;
     for (i, (answer, question)) in by.answer(questions).into_iter().zip(questions).enumerate() {
         all_answered &= answer.is_ok();
+        let line = lines.map_or_else(String::new, |lines| format!("line {}: ", lines[i]));
+        let composed = if answer.is_ok() { composed(by, question) } else { Vec::new() };
+        if form != Form::Json && !composed.is_empty() {
+            out.flush()?;
+            for word in &composed {
+                say(&format!("wordloom: {line}'{word}' is not in the vocabulary: composed from its n-grams"));
+            }
+        }
         match (answer, form) {
             (Ok(answer), Form::Long) => {
                 let text = by.long(question, &answer);
@@ -101,6 +117,9 @@ fn write<A: Answering>(
             (Ok(answer), Form::Line) => writeln!(out, "{}", by.line(question, &answer))?,
             (Ok(answer), Form::Json) => {
                 let mut object = Map::from_iter([("query".to_string(), json!(question.join(" ")))]);
+                if !composed.is_empty() {
+                    object.insert("composed".into(), json!(composed));
+                }
                 object.extend(by.json(&answer));
                 writeln!(out, "{}", Value::Object(object))?;
             }
@@ -110,12 +129,17 @@ fn write<A: Answering>(
             (Err(error), _) => {
                 // Answers so far first, where both go to one terminal.
                 out.flush()?;
-                let line = lines.map_or_else(String::new, |lines| format!("line {}: ", lines[i]));
                 say(&format!("wordloom: {line}{error}"));
             }
         }
     }
     Ok(all_answered)
+}
+
+/// The words of a question that was answered, though the vocabulary lacks them.
+fn composed<'a>(by: &impl Answering, question: &'a [String]) -> Vec<&'a str> {
+    let word = |term: &'a String| if question.len() > 1 { by.word(term) } else { term };
+    question.iter().map(word).filter(|word| by.model().vocab.id(word.as_bytes()).is_none()).collect()
 }
 
 /// Asks for a question until there is none.
@@ -194,13 +218,26 @@ pub(crate) fn expect(question: &[String], count: usize, more: bool) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use wordloom::embeddings::Provenance;
+    use wordloom::vocab::Vocab;
+
     use super::*;
 
     /// Tells how many questions came together, and turns each around.
-    struct Reverse(std::cell::RefCell<Vec<usize>>);
+    struct Reverse(std::cell::RefCell<Vec<usize>>, Embeddings);
+
+    fn reverse() -> Reverse {
+        let vocab = Vocab::new(&["a", "b", "c", "d", "e"], vec![]);
+        let model = Embeddings::new(vocab, 1, vec![1.0; 5].into(), None, Provenance::default());
+        Reverse(Vec::new().into(), model)
+    }
 
     impl Answering for Reverse {
         type Answer = String;
+
+        fn model(&self) -> &Embeddings {
+            &self.1
+        }
 
         fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<String>> {
             self.0.borrow_mut().push(questions.len());
@@ -222,7 +259,7 @@ mod tests {
     }
 
     fn answers(input: &[u8], form: Form) -> (bool, String, Vec<usize>) {
-        let (by, mut out) = (Reverse(Vec::new().into()), Vec::new());
+        let (by, mut out) = (reverse(), Vec::new());
         let good = batch(&mut BufReader::new(input), &by, form, &mut out).unwrap();
         (good, String::from_utf8(out).unwrap(), by.0.into_inner())
     }
@@ -239,17 +276,17 @@ mod tests {
         let (good, out, _) = answers(b"a b\nc\nd e\n", Form::Line);
         assert!(!good);
         assert_eq!(out, "a b\tb a\nd e\te d\n");
-        let (good, out, _) = answers(b"c\nd e\n", Form::Json);
+        let (good, out, _) = answers(b"c\nd f\n", Form::Json);
         assert!(!good);
         let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines[0], json!({ "query": "c", "error": "'c': 2 words are needed, not 1" }));
-        assert_eq!(lines[1], json!({ "query": "d e", "answer": "e d" }));
+        assert_eq!(lines[1], json!({ "query": "d f", "composed": ["f"], "answer": "f d" }));
     }
 
     #[test]
     fn lines_that_are_there_are_answered_together() {
         let input = b"a b\n".repeat(BLOCK + 5);
-        let (by, mut out) = (Reverse(Vec::new().into()), Vec::new());
+        let (by, mut out) = (reverse(), Vec::new());
         batch(&mut BufReader::with_capacity(AHEAD, &input[..]), &by, Form::Line, &mut out).unwrap();
         assert_eq!(by.0.into_inner()[..2], [BLOCK, 5]);
     }

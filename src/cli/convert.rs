@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use wordloom::error::Error;
 use wordloom::format::{self, Format};
 
 use super::progress::say;
-use super::{format_for, show, warn_of_loss};
+use super::{format_of, show, warn_of_loss};
 
 const EXAMPLES: &str = "Examples:
   wordloom convert my.safetensors my.vec                  to word2vec text
   wordloom convert GoogleNews.bin news.safetensors        opens at once from then on
+  wordloom convert cc.en.300.bin en.safetensors           fastText's, n-grams included
+  wordloom convert my.safetensors my.bin                  to fastText's format where there are n-grams
   wordloom convert my.safetensors vectors --to binary";
 
 /// Write word vectors in another format
@@ -30,8 +33,11 @@ pub(crate) struct Convert {
 
 impl Convert {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        if self.to.is_none() && self.out.extension().is_some_and(|end| end == "ftz") {
+            return Err(Error::input(&self.out, "quantised files are not written: name it .bin").into());
+        }
         let model = format::read(&self.model)?;
-        let to = format_for(&self.out, self.to);
+        let to = format_of(&model, &self.out, self.to);
         warn_of_loss(&model, to);
         format::write(&model, &self.out, to)?;
         let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use wordloom::embeddings::{Embeddings, Provenance};
 use wordloom::format::{self, Format};
 use wordloom::mapped::Mapped;
+use wordloom::subword::Ngrams;
 
 use super::plan::{settings, training};
 use super::show;
@@ -32,8 +33,8 @@ pub(crate) struct Info {
 
 impl Info {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let model = format::read(&self.model)?;
         let file = Mapped::open(&self.model)?;
+        let model = format::parse(&self.model, &file)?;
         let format = Format::of_content(&file).and_then(|format| format.to_possible_value());
         let format = format.map_or_else(String::new, |value| value.get_name().to_string());
         let mut out = std::io::stdout().lock();
@@ -45,6 +46,14 @@ impl Info {
                 "words": model.vocab.len(),
                 "dim": model.dim(),
                 "tensors": tensors(&model),
+                "ngrams": model.ngrams().map(|ngrams| json!({
+                    "min_n": ngrams.subwords.min_n,
+                    "max_n": ngrams.subwords.max_n,
+                    "buckets": ngrams.subwords.buckets,
+                    "rows": ngrams.rows.len() / 4 / model.dim(),
+                    "pruned": ngrams.pruned,
+                    "bytes": ngrams.rows.len(),
+                })),
                 "provenance": model.provenance,
             });
             writeln!(out, "{facts}")?;
@@ -55,6 +64,7 @@ impl Info {
             ("words", show::number(model.vocab.len() as u64)),
             ("numbers", format!("{} a word", model.dim())),
             ("holds", show::list(&tensors(&model))),
+            ("n-grams", model.ngrams().map_or_else(String::new, |all| ngrams(all, model.dim()))),
         ];
         lines.extend(history(&model.provenance));
         for (name, text) in lines.iter().filter(|(_, text)| !text.is_empty()) {
@@ -66,9 +76,31 @@ impl Info {
 
 /// What there is besides the words.
 fn tensors(model: &Embeddings) -> Vec<&'static str> {
-    let there =
-        [("input", true), ("output", model.output().is_some()), ("counts", !model.vocab.counts.is_empty())];
+    let there = [
+        ("input", true),
+        ("output", model.output().is_some()),
+        ("n-grams", model.ngrams().is_some()),
+        ("positions", model.positions().is_some()),
+        ("counts", !model.vocab.counts.is_empty()),
+    ];
     there.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
+}
+
+/// Which n-grams have vectors.
+fn ngrams(all: &Ngrams, dim: usize) -> String {
+    let Ngrams { subwords, rows, pruned, .. } = all;
+    let kept = match (rows.len() / 4 / dim.max(1), subwords.buckets as usize) {
+        (rows, buckets) if rows == buckets => String::new(),
+        (rows, _) => format!(", {} of them kept", show::number(rows as u64)),
+    };
+    format!(
+        "{} to {} characters in {} buckets{kept}{} ({})",
+        subwords.min_n,
+        subwords.max_n,
+        show::number(subwords.buckets),
+        if *pruned { " by pruning" } else { "" },
+        show::size(rows.len() as u64)
+    )
 }
 
 /// How a model was made, as far as is known.
@@ -77,32 +109,34 @@ fn history(of: &Provenance) -> Vec<(&'static str, String)> {
         return vec![("made by", of.program.clone())];
     }
     let time = show::time(Duration::from_secs_f64(of.seconds.clamp(0.0, 1e15)));
+    let time = if of.seconds > 0.0 { format!(", in {time} ({})", of.simd) } else { String::new() };
     let losses: Vec<String> = of.losses.iter().map(|loss| format!("{loss:.4}")).collect();
     let corpus = &of.corpus;
     let mut lines = vec![
-        ("made by", format!("{}, {}, in {time} ({})", of.program, of.method, of.simd)),
+        ("made by", format!("{}, {}{time}", of.program, of.method)),
         ("settings", training(&of.method, &of.settings)),
         ("loss", losses.join(" ")),
         ("text", text(&of.text)),
-        (
-            "",
-            format!(
-                "{} words, {} different, {}",
-                show::number(corpus.words_read),
-                show::number(corpus.types_read),
-                show::size(corpus.bytes_read)
-            ),
-        ),
-        (
-            "corpus",
-            format!(
-                "{} tokens in {}, hash {:016x}",
-                show::number(corpus.tokens),
-                show::counted(corpus.sentences, "sentence", "sentences"),
-                corpus.hash
-            ),
-        ),
     ];
+    let words = format!("{} words", show::number(corpus.words_read));
+    if corpus.bytes_read == 0 {
+        // Another program's file, which says no more.
+        lines.push(("text", words));
+        return lines;
+    }
+    lines.push((
+        "",
+        format!("{words}, {} different, {}", show::number(corpus.types_read), show::size(corpus.bytes_read)),
+    ));
+    lines.push((
+        "corpus",
+        format!(
+            "{} tokens in {}, hash {:016x}",
+            show::number(corpus.tokens),
+            show::counted(corpus.sentences, "sentence", "sentences"),
+            corpus.hash
+        ),
+    ));
     if corpus.invalid_utf8 > 0 {
         lines.push(("", show::counted(corpus.invalid_utf8, "word is not UTF-8", "words are not UTF-8")));
     }

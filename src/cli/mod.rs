@@ -81,17 +81,30 @@ fn format_for(path: &Path, named: Option<Format>) -> Format {
     named.or_else(|| Format::of_name(path)).unwrap_or(Format::Safetensors)
 }
 
+/// The same for `model`: with n-grams a `.bin` is fastText's.
+fn format_of(model: &Embeddings, path: &Path, named: Option<Format>) -> Format {
+    match format_for(path, named) {
+        Format::Binary if named.is_none() && model.ngrams().is_some() => Format::FastText,
+        format => format,
+    }
+}
+
 /// Says on stderr what writing `model` in `format` leaves out.
 fn warn_of_loss(model: &Embeddings, format: Format) {
+    let (ngrams, history) = (model.ngrams(), &model.provenance);
+    let (all, fasttext) = (format == Format::Safetensors, format == Format::FastText);
     let lost: Vec<&str> = [
-        ("counts", !model.vocab.counts.is_empty()),
-        ("output vectors", model.output().is_some()),
-        ("history", !model.provenance.method.is_empty()),
+        ("counts", !fasttext && !model.vocab.counts.is_empty()),
+        ("output vectors", !fasttext && model.output().is_some()),
+        ("n-grams", !fasttext && ngrams.is_some()),
+        ("lengths of unseen words' vectors", fasttext && ngrams.is_some_and(|ngrams| ngrams.pruned)),
+        ("weights of positions", model.positions().is_some()),
+        ("history", if fasttext { !history.losses.is_empty() } else { !history.method.is_empty() }),
     ]
     .into_iter()
     .filter_map(|(what, there)| there.then_some(what))
     .collect();
-    if format != Format::Safetensors && !lost.is_empty() {
+    if !all && !lost.is_empty() {
         progress::say(&format!("wordloom: this format does not hold {}", show::list(&lost)));
     }
 }

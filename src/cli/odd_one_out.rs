@@ -44,6 +44,10 @@ struct Answer {
 impl Answering for Odd<'_> {
     type Answer = Answer;
 
+    fn model(&self) -> &Embeddings {
+        self.0
+    }
+
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Answer>> {
         let odd = |words: &Vec<String>| {
             expect(words, 3, true)?;

@@ -71,6 +71,7 @@ fn model_size(format: Format, words: u64, dim: u64, bytes: u64) -> u64 {
     match format {
         Format::Safetensors => words * (2 * dim * 4 + 20) + bytes,
         Format::Binary => words * (dim * 4 + 2) + bytes,
+        Format::FastText => words * (2 * dim * 4 + 10) + bytes,
         // A number has a sign every other time, a leading zero, a point, eight or nine digits and a space.
         Format::Text => words * (dim * 12 + 2) + bytes,
     }

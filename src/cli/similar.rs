@@ -58,7 +58,7 @@ impl Similar {
             [word] => Query::word(&model, word),
             terms => Query::expression(&model, terms, self.search.method),
         };
-        self.asking.run(&questions, &Neighbours::new(&model, query, self.search.k))
+        self.asking.run(&questions, &Neighbours::new(&model, query, self.search.k, true))
     }
 }
 
@@ -73,16 +73,27 @@ pub(crate) struct Neighbours<'a, Q> {
     index: Index<'a>,
     query: Q,
     k: usize,
+    sums: bool,
 }
 
 impl<'a, Q> Neighbours<'a, Q> {
-    pub(crate) fn new(model: &'a Embeddings, query: Q, k: usize) -> Self {
-        Self { model, index: Index::new(model), query, k }
+    /// With `sums`, the terms of a question of several may be signed.
+    pub(crate) fn new(model: &'a Embeddings, query: Q, k: usize, sums: bool) -> Self {
+        Self { model, index: Index::new(model), query, k, sums }
     }
 }
 
 impl<Q: Fn(&[String]) -> Result<Query>> Answering for Neighbours<'_, Q> {
     type Answer = Vec<Neighbour>;
+
+    fn model(&self) -> &Embeddings {
+        self.model
+    }
+
+    fn word<'t>(&self, term: &'t str) -> &'t str {
+        let signed = self.sums && is_signed(term) && self.model.vocab.id(term.as_bytes()).is_none();
+        if signed { &term[1..] } else { term }
+    }
 
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Vec<Neighbour>>> {
         let mut queries = Vec::new();

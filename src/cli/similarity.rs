@@ -38,6 +38,10 @@ struct Cosines<'a>(&'a Embeddings);
 impl Answering for Cosines<'_> {
     type Answer = f64;
 
+    fn model(&self) -> &Embeddings {
+        self.0
+    }
+
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<f64>> {
         let cosine = |words: &Vec<String>| {
             expect(words, 2, false)?;

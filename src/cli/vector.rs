@@ -38,6 +38,10 @@ struct Vectors<'a>(&'a Embeddings);
 impl<'a> Answering for Vectors<'a> {
     type Answer = Found<'a>;
 
+    fn model(&self) -> &Embeddings {
+        self.0
+    }
+
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Found<'a>>> {
         let vector = |words: &Vec<String>| {
             expect(words, 1, false)?;

@@ -1,5 +1,7 @@
 //! Files of word vectors: which format a file is in, reading it, writing it. One format, one file.
 
+mod bytes;
+pub mod fasttext;
 pub mod native;
 pub mod word2vec;
 
@@ -18,6 +20,9 @@ pub enum Format {
     Text,
     /// word2vec binary (.bin)
     Binary,
+    /// fastText's model, with n-grams (.bin; .ftz is read)
+    #[value(name = "fasttext")]
+    FastText,
 }
 
 impl Format {
@@ -33,7 +38,9 @@ impl Format {
 
     /// The format that a file's content shows.
     pub fn of_content(file: &[u8]) -> Option<Self> {
-        if native::looks_native(file) {
+        if fasttext::looks_fasttext(file) {
+            Some(Self::FastText)
+        } else if native::looks_native(file) {
             Some(Self::Safetensors)
         } else if word2vec::looks_text(file) {
             Some(Self::Text)
@@ -50,16 +57,24 @@ impl Format {
 /// # Errors
 /// A missing file, one of no known format, or a damaged one.
 pub fn read(path: &Path) -> Result<Embeddings> {
-    let file = Mapped::open(path)?;
-    match Format::of_content(&file) {
-        Some(Format::Safetensors) => native::read(path, &file),
-        Some(Format::Text) => word2vec::read_text(path, &file),
-        Some(Format::Binary) => word2vec::read_binary(path, &file),
+    parse(path, &Mapped::open(path)?)
+}
+
+/// The same for a file that is in memory; `path` is what errors call it.
+///
+/// # Errors
+/// A file of no known format, or a damaged one.
+pub fn parse(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
+    match Format::of_content(file) {
+        Some(Format::Safetensors) => native::read(path, file),
+        Some(Format::Text) => word2vec::read_text(path, file),
+        Some(Format::Binary) => word2vec::read_binary(path, file),
+        Some(Format::FastText) => fasttext::read(path, file),
         None if file.is_empty() => Err(Error::format(path, 0, "an empty file, not a model")),
         None => Err(Error::format(
             path,
             0,
-            "neither a wordloom model nor word2vec text or binary: train one with `wordloom train`",
+            "neither a wordloom model nor one of fastText, nor word2vec text or binary: train one with `wordloom train`",
         )),
     }
 }
@@ -73,5 +88,6 @@ pub fn write(embeddings: &Embeddings, path: &Path, format: Format) -> Result<()>
         Format::Safetensors => native::write(embeddings, path),
         Format::Text => word2vec::write_text(embeddings, path),
         Format::Binary => word2vec::write_binary(embeddings, path),
+        Format::FastText => fasttext::write(embeddings, path),
     }
 }

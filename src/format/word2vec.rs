@@ -8,6 +8,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::bytes::Cursor;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::mapped::{self, Mapped};
@@ -86,29 +87,29 @@ pub(super) fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
 }
 
 pub(super) fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
-    let bad = |at: usize, problem: &str| Error::format(path, at as u64, problem);
-    let (count, dim, mut at) = header(file).ok_or_else(|| bad(0, "no line with the sizes"))?;
+    let mut cursor = Cursor::new(path, file);
+    let (count, dim, start) = header(file).ok_or_else(|| cursor.bad("no line with the sizes"))?;
+    cursor.take(start, "the sizes")?;
     // A word takes at least its numbers and a space, which bounds what a lying first line can make us allocate.
-    let least = dim.checked_mul(4).and_then(|row| row.checked_add(1)).and_then(|row| row.checked_mul(count));
-    if count == 0 || dim == 0 || least.is_none_or(|least| least > file.len() - at) {
-        let problem = format!("the first line says {count} words x {dim}, for which the file is too short");
-        return Err(bad(file.len(), &problem));
+    cursor.has_room(count, dim.saturating_mul(4).saturating_add(1), "the number of words")?;
+    if count == 0 || dim == 0 {
+        return Err(cursor.bad(format!("the first line says {count} words x {dim}")));
     }
+    let newlines = |cursor: &mut Cursor| {
+        while cursor.peek() == Some(b'\n') {
+            cursor.take(1, "a newline")?;
+        }
+        Ok(())
+    };
     let (mut words, mut vectors) = (Vec::with_capacity(count), Vec::with_capacity(count * dim));
     for _ in 0..count {
-        while file.get(at) == Some(&b'\n') {
-            at += 1;
-        }
-        let word_end = memchr::memchr(b' ', &file[at..]).ok_or_else(|| bad(at, "a word without an end"))?;
-        words.push(&file[at..at + word_end]);
-        at += word_end + 1;
-        let row = file.get(at..at + 4 * dim).ok_or_else(|| bad(at, "cut short within a vector"))?;
+        newlines(&mut cursor)?;
+        words.push(cursor.until(b' ', "a word")?);
+        let row = cursor.take(4 * dim, "a vector")?;
         vectors.extend(row.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
-        at += 4 * dim;
     }
-    if file[at..].iter().any(|&b| b != b'\n') {
-        return Err(bad(at, "more bytes than the first line says"));
-    }
+    newlines(&mut cursor)?;
+    cursor.end()?;
     let vocab = Vocab::new(&words, vec![]);
     Ok(Embeddings::new(vocab, dim, vectors.into(), None, super::native::foreign("word2vec binary")))
 }
