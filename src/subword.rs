@@ -135,26 +135,29 @@ impl Ngrams {
         self.rows.get(row.checked_mul(4 * dim)?..)?.get(..4 * dim)
     }
 
-    /// Adds the vectors of `word`'s n-grams to `sum`. Returns how many of them have a vector, and how many count in a mean.
-    pub fn add(&self, word: &[u8], sum: &mut [f32]) -> (usize, usize) {
-        let (mut known, mut counted) = (0, 0);
+    /// Adds the vectors of `word`'s n-grams to `sum`. Returns how many n-grams count in a mean.
+    pub fn add(&self, word: &[u8], sum: &mut [f32]) -> usize {
+        let mut counted = 0;
         self.subwords.each(word, |bucket| {
             let row = self.row(bucket, sum.len());
             counted += usize::from(row.is_some() || !self.pruned);
             if let Some(row) = row {
-                known += 1;
                 add_row(row, sum);
             }
         });
-        (known, counted)
+        counted
     }
 
-    /// A vector for `word`, whether it was ever seen or not: the mean over its n-grams. `None` when none is known.
+    /// A vector for `word`, whether it was ever seen or not: the mean over its n-grams. `None` when none is known: none has
+    /// a vector other than zeros, which stand in fastText's files for what no word has reached.
     pub fn compose(&self, word: &[u8], dim: usize) -> Option<Vec<f32>> {
         let mut sum = vec![0.0f32; dim];
-        let (known, counted) = self.add(word, &mut sum);
+        let counted = self.add(word, &mut sum);
+        if sum.iter().all(|x| *x == 0.0) {
+            return None;
+        }
         scale(&mut sum, counted);
-        (known > 0).then_some(sum)
+        Some(sum)
     }
 }
 
@@ -168,7 +171,9 @@ pub(crate) fn add_row(row: &[u8], sum: &mut [f32]) {
 /// Makes a sum of `n` a mean, to the bit as fastText does.
 pub(crate) fn scale(sum: &mut [f32], n: usize) {
     let share = 1.0 / n as f32;
-    sum.iter_mut().for_each(|x| *x *= share);
+    for x in sum {
+        *x *= share;
+    }
 }
 
 #[cfg(test)]

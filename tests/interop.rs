@@ -3,47 +3,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 use wordloom::embeddings::Embeddings;
 use wordloom::format::{self, Format};
 
-fn skip(why: &str) {
-    eprintln!("skipped: {why}");
-}
+mod python;
 
-fn in_repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-/// The Python to ask: `$WORDLOOM_PYTHON`, or else `python3`.
-fn python() -> Command {
-    let named = std::env::var_os("WORDLOOM_PYTHON").filter(|name| !name.is_empty());
-    Command::new(named.unwrap_or_else(|| "python3".into()))
-}
-
-/// Why there is no Python that can import `modules`, if that is so.
-fn python_lacks(modules: &str) -> Option<String> {
-    match python().args(["-c", &format!("import {modules}")]).output() {
-        Ok(ran) if ran.status.success() => None,
-        Ok(ran) => Some(String::from_utf8_lossy(&ran.stderr).lines().last().unwrap_or_default().into()),
-        Err(error) => Some(format!("no Python: {error}")),
-    }
-}
-
-#[track_caller]
-fn printed(ran: &Output) -> String {
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout.clone()).unwrap()
-}
-
-/// Runs a script of `tests/python`, which prints JSON.
-fn script(name: &str, model: &Path, words: &[&str]) -> Value {
-    let script = in_repository("tests/python").join(name);
-    let ran = python().env("PYTHONIOENCODING", "utf-8").arg(script).arg(model).args(words).output();
-    serde_json::from_str(&printed(&ran.unwrap())).unwrap()
-}
+use python::{foreign, printed, python_lacks, script, skip};
 
 fn wordloom(folder: &Path, line: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wordloom"));
@@ -70,7 +38,7 @@ fn safetensors_for_python_opens_a_model() {
     }
     let folder = tempfile::tempdir().unwrap();
     let model = trained(folder.path(), "m.safetensors");
-    let found = script("open_model.py", &model, &["cat", "言葉", "🐈"]);
+    let found = script("open_model.py", &[&model], "cat\n言葉\n🐈\n");
 
     let ours = format::read(&model).unwrap();
     let (words, bytes) = (ours.vocab.len(), ours.vocab.bytes.len());
@@ -103,7 +71,7 @@ fn word2vec_binary_is_what_its_description_says() {
     }
     let folder = tempfile::tempdir().unwrap();
     let model = trained(folder.path(), "m.bin");
-    let found = script("read_word2vec.py", &model, &[]);
+    let found = script("read_word2vec.py", &[&model], "");
     let ours = format::read(&model).unwrap();
     assert_eq!((&found["count"], &found["dim"]), (&ours.vocab.len().into(), &13.into()));
     assert_eq!(found["rest"], "\n");
@@ -115,16 +83,6 @@ fn word2vec_binary_is_what_its_description_says() {
 }
 
 // Files of other programs are read
-
-/// A file of another program; the collection is no part of this repository.
-fn foreign(name: &str) -> Option<PathBuf> {
-    let path = in_repository("../shared/data/models").join(name);
-    if !path.exists() {
-        skip(&format!("{name} of the collection of models is not here"));
-        return None;
-    }
-    Some(path)
-}
 
 fn texts(model: &Embeddings) -> Vec<String> {
     (0..model.vocab.len() as u32).map(|id| model.vocab.text(id).into_owned()).collect()

@@ -157,8 +157,9 @@ pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let output = Matrix::read(&mut cursor, quantised && quantised_output, dim, "output")?;
     cursor.end()?;
     // A classifier's rows are those of its labels, and hierarchical softmax has rows for the nodes of a tree.
+    // Zeros stand for rows that were not known to whoever wrote the file.
     let of_words = method != SUPERVISED && loss != HIERARCHICAL_SOFTMAX && output.rows == words;
-    let output = output.dense.filter(|_| of_words).map(|rows| {
+    let output = output.dense.filter(|rows| of_words && rows.iter().any(|byte| *byte != 0)).map(|rows| {
         let aligned = rows.part(0..rows.len());
         aligned.unwrap_or_else(|| Mapped::filled(rows.len() / 4, |all| add_row(&rows, all)))
     });
@@ -166,7 +167,7 @@ pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let vectors = Mapped::filled(words * dim, |all: &mut [f32]| {
         all.par_chunks_mut(dim).enumerate().for_each(|(row, vector)| {
             input.add(row, vector);
-            let counted = ngrams.as_ref().map_or(0, |ngrams| ngrams.add(dictionary.words[row], vector).1);
+            let counted = ngrams.as_ref().map_or(0, |ngrams| ngrams.add(dictionary.words[row], vector));
             scale(vector, 1 + counted);
         });
     });

@@ -1,6 +1,6 @@
 """Opens a model as any reader of safetensors would, and prints what it finds as JSON.
 
-Usage: open_model.py MODEL WORD...
+Usage: open_model.py MODEL < WORDS
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 import numpy
 import safetensors
 
-model, wanted = sys.argv[1], sys.argv[2:]
+model, wanted = sys.argv[1], sys.stdin.read().split()
 with safetensors.safe_open(model, framework="numpy") as file:
     tensors = {name: file.get_tensor(name) for name in file.keys()}
     metadata = file.metadata()
