@@ -5,6 +5,7 @@ mod batch;
 mod cache;
 mod convert;
 mod demo;
+mod eval;
 mod info;
 mod odd_one_out;
 mod plan;
@@ -46,6 +47,7 @@ enum Command {
     Similarity(similarity::Similarity),
     OddOneOut(odd_one_out::OddOneOut),
     Vector(vector::Vector),
+    Eval(eval::Eval),
     Info(info::Info),
     Convert(convert::Convert),
     Cache(cache::Cache),
@@ -69,6 +71,7 @@ impl Cli {
             Command::Similarity(similarity) => similarity.run(),
             Command::OddOneOut(odd) => odd.run(),
             Command::Vector(vector) => vector.run(),
+            Command::Eval(eval) => eval.run(),
             Command::Info(info) => info.run(),
             Command::Convert(convert) => convert.run(),
             Command::Cache(cache) => cache.run(),
