@@ -3,6 +3,7 @@
 mod analogy;
 mod batch;
 mod cache;
+mod compare;
 mod convert;
 mod demo;
 mod eval;
@@ -10,6 +11,7 @@ mod info;
 mod odd_one_out;
 mod plan;
 pub(crate) mod progress;
+mod runs;
 mod show;
 mod similar;
 mod similarity;
@@ -48,6 +50,7 @@ enum Command {
     OddOneOut(odd_one_out::OddOneOut),
     Vector(vector::Vector),
     Eval(eval::Eval),
+    Compare(compare::Compare),
     Info(info::Info),
     Convert(convert::Convert),
     Cache(cache::Cache),
@@ -56,7 +59,7 @@ enum Command {
 /// Reads the command line.
 pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let arguments = similar::options_first(arguments.collect());
-    let matches = train::tidy(Cli::command()).try_get_matches_from(arguments)?;
+    let matches = compare::tidy(train::tidy(Cli::command())).try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -72,6 +75,7 @@ impl Cli {
             Command::OddOneOut(odd) => odd.run(),
             Command::Vector(vector) => vector.run(),
             Command::Eval(eval) => eval.run(),
+            Command::Compare(compare) => compare.run(),
             Command::Info(info) => info.run(),
             Command::Convert(convert) => convert.run(),
             Command::Cache(cache) => cache.run(),
@@ -105,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        train::tidy(Cli::command()).debug_assert();
+        compare::tidy(train::tidy(Cli::command())).debug_assert();
     }
 
     #[test]

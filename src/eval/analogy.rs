@@ -6,6 +6,7 @@
 //! sampled is pairs ([`Clusters`]).
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use super::{Answers, Known, Measure, Outcome, Section, cells, lines};
@@ -38,6 +39,20 @@ pub(super) struct Relation {
 struct Pair {
     word: String,
     answers: Vec<String>,
+}
+
+/// Questions as ids.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// The three words of each question that can be asked.
+    pub(super) words: Vec<[u32; 3]>,
+    /// Its right answers.
+    accepted: Vec<Vec<u32>>,
+    /// For each item that is used, its question, if it can be asked.
+    used: Vec<Option<usize>>,
+    clusters: Clusters,
+    /// The questions of each section.
+    sections: Vec<Range<usize>>,
 }
 
 impl Questions {
@@ -99,19 +114,16 @@ impl Questions {
         Ok(Self { sections: vec![Relation { name: name.into(), pairs, questions }], made_of_pairs: true })
     }
 
-    /// The share of right answers. All words that count as known can be answers but the three of the question.
-    pub(super) fn score(&self, e: &Embeddings, known: Known, zero: bool) -> Outcome {
-        // What can be asked: the words, which answers are right, and the place among all right ones.
-        let (mut asked, mut accepted, mut clusters) = (Vec::new(), Vec::new(), Clusters::default());
-        let mut used: Vec<Option<usize>> = Vec::new();
-        let mut sections = Vec::new();
+    /// What can be asked, with the words that are known. With `zero` an item is used even where it can't.
+    pub(super) fn ask(&self, known: Known, zero: bool) -> Asked {
+        let mut asked = Asked::default();
         for section in &self.sections {
             let pairs: Vec<(Option<u32>, Vec<u32>)> = section
                 .pairs
                 .iter()
                 .map(|p| (known.find(&p.word), p.answers.iter().filter_map(|a| known.find(a)).collect()))
                 .collect();
-            let (mut items, before) = (Vec::new(), asked.len());
+            let (mut items, before) = (Vec::new(), asked.words.len());
             for &[i, j] in &section.questions {
                 let (shown, sought) = (&pairs[i as usize], &pairs[j as usize]);
                 let question = match (shown.0, shown.1.first(), sought.0, sought.1.is_empty()) {
@@ -120,17 +132,23 @@ impl Questions {
                 };
                 if question.is_some() || zero {
                     items.push([i, j]);
-                    used.push(question.map(|_| asked.len()));
+                    asked.used.push(question.map(|_| asked.words.len()));
                 }
                 if let Some(question) = question {
-                    asked.push(question);
-                    accepted.push(sought.1.clone());
+                    asked.words.push(question);
+                    asked.accepted.push(sought.1.clone());
                 }
             }
-            clusters.push(items);
-            sections.push((before..asked.len(), section));
+            asked.clusters.push(items);
+            asked.sections.push(before..asked.words.len());
         }
-        let found = query::analogies(e, known.limit, &asked);
+        asked
+    }
+
+    /// The share of right answers. All words that count as known can be answers but the three of the question.
+    pub(super) fn score(&self, e: &Embeddings, known: Known, zero: bool) -> Outcome {
+        let Asked { words, accepted, used, clusters, sections } = self.ask(known, zero);
+        let found = query::analogies(e, known.limit, &words);
         let right: Vec<[bool; 3]> = found
             .iter()
             .zip(&accepted)
@@ -150,7 +168,7 @@ impl Questions {
                 ]
             });
         let measures = measures.collect();
-        let sections = sections.into_iter().map(|(asked, section)| {
+        let sections = sections.into_iter().zip(&self.sections).map(|(asked, section)| {
             let count = |i: usize| right[asked.clone()].iter().filter(|right| right[i]).count();
             Section {
                 name: section.name.clone(),
@@ -162,6 +180,6 @@ impl Questions {
             }
         });
         let total = self.sections.iter().map(|section| section.questions.len()).sum();
-        Outcome { total, known: asked.len(), clusters, measures, sections: sections.collect() }
+        Outcome { total, known: words.len(), clusters, measures, sections: sections.collect() }
     }
 }

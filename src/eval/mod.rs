@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use self::analogy::Questions;
 pub use self::principal::components;
-use self::sentence::Sentences;
+use self::sentence::{Sentences, is_known};
 use self::similarity::Pairs;
 use self::stats::{Clusters, Draw, Ranked, Statistic, bootstrap, pearson};
 use crate::embeddings::Embeddings;
@@ -189,6 +189,16 @@ impl Set {
             Items::Pairs(_) => "similarity",
             Items::Questions(_) => "analogies",
             Items::Sentences(_) => "sentences",
+        }
+    }
+
+    /// How many items a model with this vocabulary knows all words of.
+    pub fn known(&self, vocab: &Vocab, policy: &Policy) -> usize {
+        let known = Known { vocab, limit: policy.restrict.unwrap_or(usize::MAX) };
+        match &self.items {
+            Items::Pairs(pairs) => pairs.ids(known).flatten().count(),
+            Items::Questions(questions) => questions.ask(known, false).words.len(),
+            Items::Sentences(sentences) => sentences.ids(known).iter().filter(|pair| is_known(pair)).count(),
         }
     }
 

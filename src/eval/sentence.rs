@@ -24,12 +24,17 @@ impl Sentences {
         Ok(Self(items.into_iter().map(|(grade, texts)| (grade, texts.map(|text| words(&text)))).collect()))
     }
 
+    /// The known words of each pair of sentences.
+    pub(super) fn ids(&self, known: Known) -> Vec<[Vec<u32>; 2]> {
+        let ids =
+            |words: &Vec<String>| words.iter().filter_map(|word| known.find(word)).collect::<Vec<u32>>();
+        self.0.iter().map(|(_, texts)| texts.each_ref().map(ids)).collect()
+    }
+
     /// Correlations of grades with the cosines of sentences. A pair is known when both sentences have a known word; words that
     /// are not known are left out of them.
     pub(super) fn score(&self, e: &Embeddings, known: Known, zero: bool) -> Outcome {
-        let ids =
-            |words: &Vec<String>| words.iter().filter_map(|word| known.find(word)).collect::<Vec<u32>>();
-        let pairs: Vec<[Vec<u32>; 2]> = self.0.iter().map(|(_, texts)| texts.each_ref().map(ids)).collect();
+        let pairs = self.ids(known);
         let scored = |cosines: Vec<Option<f64>>, names: [&'static str; 2]| {
             let items = cosines.into_iter().zip(&self.0).map(|(c, (grade, _))| Some((*grade, c?))).collect();
             let measures = |items: Vec<(f64, f64)>| {
@@ -51,6 +56,11 @@ impl Sentences {
         outcome.measures.extend(mean.measures);
         outcome
     }
+}
+
+/// Whether both sentences have a known word.
+pub(super) fn is_known(pair: &[Vec<u32>; 2]) -> bool {
+    pair.iter().all(|words| !words.is_empty())
 }
 
 /// The words of a sentence, without punctuation.
@@ -81,9 +91,8 @@ fn cosines(
     centre: bool,
 ) -> Vec<Option<f64>> {
     let dim = e.dim();
-    let known = |pair: &&[Vec<u32>; 2]| pair.iter().all(|words| !words.is_empty());
     let mut rows: Vec<f64> = Vec::new();
-    for words in pairs.iter().filter(known).flatten() {
+    for words in pairs.iter().filter(|pair| is_known(pair)).flatten() {
         let start = rows.len();
         rows.resize(start + dim, 0.0);
         for &word in words {
@@ -103,5 +112,5 @@ fn cosines(
         let lengths = (dot(a, a) * dot(b, b)).sqrt();
         if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }
     };
-    pairs.iter().map(|pair| known(&pair).then(|| two.next().map_or(0.0, cosine))).collect()
+    pairs.iter().map(|pair| is_known(pair).then(|| two.next().map_or(0.0, cosine))).collect()
 }

@@ -16,12 +16,15 @@ impl Pairs {
         graded_lines(file, text, "two words").map(Self)
     }
 
+    /// The words of each pair, where both are known.
+    pub(super) fn ids(&self, known: Known) -> impl Iterator<Item = Option<[u32; 2]>> {
+        self.0.iter().map(move |(_, [a, b])| Some([known.find(a)?, known.find(b)?]))
+    }
+
     /// Spearman's correlation of grades and cosines.
     pub(super) fn score(&self, e: &Embeddings, known: Known, zero: bool) -> Outcome {
-        let cosine = |(grade, [a, b]): &(f64, [String; 2])| {
-            Some((*grade, cosine(e.vector(known.find(a)?), e.vector(known.find(b)?))))
-        };
-        let items = self.0.iter().map(cosine).collect();
+        let cosines = self.ids(known).map(|pair| pair.map(|[a, b]| cosine(e.vector(a), e.vector(b))));
+        let items = cosines.zip(&self.0).map(|(cosine, (grade, _))| Some((*grade, cosine?))).collect();
         let measures = |items: Vec<(f64, f64)>| {
             vec![Measure { name: "Spearman", answers: Answers::Ranked(Ranked::new(&items)) }]
         };
