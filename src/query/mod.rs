@@ -5,11 +5,13 @@
 //! Representations").
 
 mod analogies;
+mod ensemble;
 mod search;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::analogies::{Answers, analogies};
+pub use self::ensemble::{Agreed, ensemble};
 pub use self::search::Index;
 use crate::embeddings::{Embeddings, cosine, unit};
 use crate::error::{Error, Result};
@@ -99,6 +101,29 @@ impl Query {
     /// When an id is not below the number of words.
     pub fn analogy_ids(e: &Embeddings, [a, b, c]: [u32; 3], combine: Combine) -> Self {
         Self::new(&[e.vector(b), e.vector(c)], &[e.vector(a)], vec![a, b, c], combine)
+    }
+
+    /// The score of a row by its definition; [`Index`] finds those of all rows.
+    pub fn score(&self, row: &[f32]) -> f64 {
+        if self.combine == Combine::Add {
+            return cosine(&self.sum(row.len()), row);
+        }
+        let near = |v: &Vec<f32>| cosine(v, row).midpoint(1.0);
+        let plus: f64 = self.plus.iter().map(near).product();
+        plus / self.minus.iter().map(|v| near(v) + f64::from(EPSILON)).product::<f64>()
+    }
+
+    /// The sum of `plus` less that of `minus`; zeros where all that is left is rounding.
+    fn sum(&self, dim: usize) -> Vec<f32> {
+        let mut sum = vec![0.0f64; dim];
+        for (vectors, sign) in [(&self.plus, 1.0), (&self.minus, -1.0)] {
+            for vector in vectors {
+                assert_eq!(vector.len(), dim);
+                sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += sign * f64::from(*x));
+            }
+        }
+        let length = sum.iter().map(|x| x * x).sum::<f64>().sqrt();
+        if length < 1e-5 { vec![0.0; dim] } else { sum.into_iter().map(|x| x as f32).collect() }
     }
 }
 

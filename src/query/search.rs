@@ -291,19 +291,6 @@ impl Query {
         }
     }
 
-    /// The sum of `plus` less that of `minus`; zeros where all that is left is rounding.
-    fn sum(&self, dim: usize) -> Vec<f32> {
-        let mut sum = vec![0.0f64; dim];
-        for (vectors, sign) in [(&self.plus, 1.0), (&self.minus, -1.0)] {
-            for vector in vectors {
-                assert_eq!(vector.len(), dim);
-                sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += sign * f64::from(*x));
-            }
-        }
-        let length = sum.iter().map(|x| x * x).sum::<f64>().sqrt();
-        if length < 1e-5 { vec![0.0; dim] } else { sum.into_iter().map(|x| x as f32).collect() }
-    }
-
     /// Copies the vectors with which a row's cosines are needed to the rows `at`, `at + PACK`, ... of `tile`.
     fn put(&self, tile: &mut Tile, at: usize, dim: usize) {
         if self.combine == Combine::Mul {
@@ -323,7 +310,6 @@ pub(super) mod tests {
 
     use super::super::tests::embeddings;
     use super::*;
-    use crate::embeddings::cosine;
 
     /// Random rows, of which some are zeros and some are equal.
     pub(crate) fn random(seed: u64, words: usize, dim: usize) -> Embeddings {
@@ -345,23 +331,6 @@ pub(super) mod tests {
         }
         let names: Vec<String> = (0..words).map(|word| format!("w{word}")).collect();
         embeddings(&names.iter().map(String::as_str).collect::<Vec<_>>(), dim, rows)
-    }
-
-    /// The score by its definition.
-    fn gold(query: &Query, row: &[f32]) -> f64 {
-        if query.combine == Combine::Add {
-            let sum = |vectors: &[Vec<f32>], i: usize| vectors.iter().map(|v| f64::from(v[i])).sum::<f64>();
-            let total: Vec<f64> =
-                (0..row.len()).map(|i| sum(&query.plus, i) - sum(&query.minus, i)).collect();
-            if total.iter().map(|x| x * x).sum::<f64>().sqrt() < 1e-5 {
-                return 0.0;
-            }
-            let total: Vec<f32> = total.into_iter().map(|x| x as f32).collect();
-            return cosine(&total, row);
-        }
-        let near = |v: &Vec<f32>| cosine(v, row).midpoint(1.0);
-        let plus: f64 = query.plus.iter().map(near).product();
-        plus / query.minus.iter().map(|v| near(v) + 0.001).product::<f64>()
     }
 
     fn queries(e: &Embeddings, picks: &[(Vec<u32>, Vec<u32>, bool)]) -> Vec<Query> {
@@ -399,13 +368,13 @@ pub(super) mod tests {
                 prop_assert_eq!(found.len(), k.min(left.len()));
                 prop_assert!(found.is_sorted_by(|a, b| best_first(*a, *b) == Ordering::Less));
                 for near in found {
-                    let score = gold(query, e.vector(near.id));
+                    let score = query.score(e.vector(near.id));
                     prop_assert!((f64::from(near.score) - score).abs() < off(score), "{} {}", near.score, score);
                     let at = left.iter().position(|&id| id == near.id);
                     left.remove(at.expect("a candidate, once"));
                 }
                 if let Some(last) = found.last() {
-                    for (id, score) in left.into_iter().map(|id| (id, gold(query, e.vector(id)))) {
+                    for (id, score) in left.into_iter().map(|id| (id, query.score(e.vector(id)))) {
                         prop_assert!(score <= f64::from(last.score) + off(score));
                         prop_assert!(e.vector(id) != e.vector(last.id) || id > last.id, "the first of equals");
                     }
