@@ -4,6 +4,7 @@ mod analogy;
 mod batch;
 mod cache;
 mod compare;
+mod comparison;
 mod convert;
 mod demo;
 mod eval;

@@ -2,6 +2,7 @@
 //! not trained again.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -228,16 +229,10 @@ impl Trainer<'_> {
         let note = file.with_extension("json");
         let known = fs::read(&note).ok().and_then(|text| serde_json::from_slice::<Note>(&text).ok());
         let kept = known.and_then(|note| Some((note, format::read(&file).ok()?)));
-        let (Note { peak_memory }, model, how) = match kept {
-            Some((note, model)) => (note, model, "kept from before"),
-            None => {
-                let trained = self.train(job, &file)?;
-                let text = serde_json::to_vec(&trained)?;
-                mapped::replace(&note, |out| {
-                    std::io::Write::write_all(out, &text).map_err(Error::io(&note))
-                })?;
-                (trained, format::read(&file)?, "trained")
-            }
+        let how = if kept.is_some() { "kept from before" } else { "trained" };
+        let (Note { peak_memory }, model) = match kept {
+            Some(kept) => kept,
+            None => (self.train(job, &file, &note)?, format::read(&file)?),
         };
         let history = &model.provenance;
         let time = show::time(Duration::from_secs_f64(history.seconds.clamp(0.0, 1e9)));
@@ -246,8 +241,8 @@ impl Trainer<'_> {
         Ok(Run { name, model, peak_memory })
     }
 
-    /// Trains in a process of its own.
-    fn train(&self, job: &Job, file: &Path) -> anyhow::Result<Note> {
+    /// Trains in a process of its own, and notes that it is finished.
+    fn train(&self, job: &Job, file: &Path, finished: &Path) -> anyhow::Result<Note> {
         let mut command = Command::new(std::env::current_exe().context("can't find wordloom itself")?);
         command.args(["train", job.preset.command, "--quiet", "--json"]);
         command.args(["--seed", &job.seed.to_string(), "--output"]).arg(file);
@@ -265,7 +260,10 @@ impl Trainer<'_> {
             bail!("{}, seed {}: {last}", job.preset.name, job.seed);
         }
         let facts: Value = serde_json::from_slice(&output.stdout).context("what a training said")?;
-        Ok(Note { peak_memory: facts["peak_memory"].as_u64() })
+        let note = Note { peak_memory: facts["peak_memory"].as_u64() };
+        let text = serde_json::to_vec(&note)?;
+        mapped::replace(finished, |out| out.write_all(&text).map_err(Error::io(finished)))?;
+        Ok(note)
     }
 }
 

@@ -137,22 +137,26 @@ fn of_set(
     // The vocabulary is the same for all, so the items are.
     let first = &outcomes[0].runs[0];
     let clusters = &first.clusters;
+    let answers = (0..first.measures.len())
+        .flat_map(|place| outcomes.iter().flat_map(|o| &o.runs).map(move |outcome| &outcome.measures[place]));
+    let statistic = |m| -> Statistic { Box::new(move |draw| Measure::score(m, clusters, draw)) };
+    let statistics: Vec<Statistic> = answers.map(statistic).collect();
+    let mut rows = stats::bootstrap(clusters, asking.draws, asking.seed, &statistics).into_iter();
+
     let (mut measures, mut differences) = (Vec::new(), Vec::new());
     for (place, measure) in first.measures.iter().enumerate() {
         let of = |outcome: &Outcome| outcome.value(&outcome.measures[place]);
         let runs: Vec<Vec<f64>> = outcomes.iter().map(|o| o.runs.iter().map(of).collect()).collect();
-        let answers = outcomes.iter().flat_map(|o| &o.runs).map(|outcome| &outcome.measures[place]);
-        let statistic = |m| -> Statistic { Box::new(move |draw| Measure::score(m, clusters, draw)) };
-        let statistics: Vec<Statistic> = answers.map(statistic).collect();
-        let mut rows = stats::bootstrap(clusters, asking.draws, asking.seed, &statistics).into_iter();
         // The mean over the runs of a method, draw by draw.
-        let drawn: Vec<Vec<f64>> = contenders
-            .iter()
-            .map(|contender| {
-                let rows: Vec<Vec<f64>> = rows.by_ref().take(contender.runs.len()).collect();
-                (0..asking.draws).map(|i| mean(&rows.iter().map(|row| row[i]).collect::<Vec<_>>())).collect()
-            })
-            .collect();
+        let mut drawn: Vec<Vec<f64>> = Vec::new();
+        for contender in contenders {
+            let n = contender.runs.len();
+            let mut sums = vec![0.0; asking.draws];
+            for row in rows.by_ref().take(n) {
+                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x / n as f64);
+            }
+            drawn.push(sums);
+        }
         let score = |(runs, drawn): (&Vec<f64>, &Vec<f64>)| {
             let (spread, mut drawn) = (deviation(runs), drawn.clone());
             let error = spread / (runs.len() as f64).sqrt();

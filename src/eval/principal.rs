@@ -50,7 +50,9 @@ fn orthonormal(vectors: &mut [Vec<f64>]) -> Vec<f64> {
         }
         let length = dot(vector, vector).sqrt();
         let scale = if length > 1e-12 * before { 1.0 / length } else { 0.0 };
-        vector.iter_mut().for_each(|x| *x *= scale);
+        for x in vector.iter_mut() {
+            *x *= scale;
+        }
         lengths.push(length * f64::from(u8::from(scale > 0.0)));
     }
     lengths

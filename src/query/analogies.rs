@@ -97,11 +97,11 @@ impl Best {
     #[cold]
     #[inline(never)]
     fn offer(&mut self, first: u32, end: u32, exclude: &[u32; 3], scores: [&[f32]; 3]) {
-        for i in 0..3 {
-            for (word, &score) in (first..end).zip(scores[i]) {
+        for ((scores, best), best_word) in scores.iter().zip(&mut self.scores).zip(&mut self.words) {
+            for (word, &score) in (first..end).zip(*scores) {
                 // A comparison that is false for what is not a number.
-                if score > self.scores[i] && !exclude.contains(&word) {
-                    (self.scores[i], self.words[i]) = (score, word);
+                if score > *best && !exclude.contains(&word) {
+                    (*best, *best_word) = (score, word);
                 }
             }
         }
