@@ -4,7 +4,7 @@
 //! ```text
 //!  files ──text──▶ words ──encode──▶ Corpus (vocabulary, token ids, sentence ends) ──train──▶ Embeddings
 //!                                                                                              │      ▲
-//!                                                                    query · eval ◀────────────┘   format
+//!                                                                    query · eval · compare ◀──┘   format
 //! ```
 //!
 //! Each arrow is a function of what stands to its left. [`corpus::Corpus`] is all that training sees,

@@ -13,7 +13,7 @@ use self::common::{Place, skip};
 
 /// What a reader does, and what is seen then. The page's own names are not used, only what is on it.
 const SCRIPT: &str = r##"<script>
-addEventListener("load", () => {
+addEventListener("load", () => setTimeout(() => {
   const seen = { errors: window.problems }, $ = s => [...document.querySelectorAll(s)], text = s => $(s).map(e => e.textContent);
   try {
     seen.headings = text("h2");
@@ -23,6 +23,8 @@ addEventListener("load", () => {
     seen.ticks = $("#score-plot .axis").length;
     seen.curves = $("#curves polyline").map(line => line.getAttribute("points").split(" ").length);
     seen.maps = $("#maps svg").map(map => map.querySelectorAll("circle").length);
+    const right = svg => Math.max(...[...svg.querySelectorAll("circle")].map(c => +c.getAttribute("cx")));
+    seen.outside = $("svg").filter(svg => svg.querySelector("circle") && right(svg) > svg.clientWidth).length;
     seen.confounds = text("#confounds td");
     // Sort by the first column, twice.
     const column = () => text("#measures tbody td:nth-child(2)"), button = document.querySelector("#measures th:nth-child(2) button");
@@ -37,7 +39,7 @@ addEventListener("load", () => {
     seen.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
   } catch (error) { seen.errors.push(String(error)); }
   const note = document.createElement("pre"); note.id = "seen"; note.textContent = JSON.stringify(seen); document.body.append(note);
-});
+}, 50));
 </script>"##;
 
 /// The name of a browser that answers.
@@ -129,6 +131,7 @@ fn the_page_works_in_a_browser() {
             assert_eq!(list.as_array().unwrap().len(), 10, "{seen}");
         }
         assert_eq!(seen["marked"], 2, "the word on each map");
+        assert_eq!(seen["outside"], 0, "each plot fits its place: {seen}");
         assert_eq!(seen["followed"], seen["lists"][0][0]);
         assert!(seen["unknown"].as_str().unwrap().contains("nowhere"), "{seen}");
         assert_eq!(seen["wide"], false, "nothing sticks out at {width}: {seen}");
