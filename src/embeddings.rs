@@ -1,5 +1,6 @@
 //! Word vectors with their vocabulary and their history: what training makes, what files hold, what queries ask.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::{Corpus, Facts};
 use crate::error::Result;
 use crate::mapped::Mapped;
+use crate::subword::Ngrams;
 use crate::train::{Config, Method};
 use crate::vocab::Vocab;
 
@@ -20,6 +22,17 @@ pub struct Embeddings {
     dim: usize,
     input: Mapped<f32>,
     output: Option<Mapped<f32>>,
+    ngrams: Option<Ngrams>,
+    positions: Option<Mapped<f32>>,
+}
+
+/// The vector of a word that was asked for.
+#[derive(Clone, Debug)]
+pub struct Found<'a> {
+    /// The word's id; `None` when the vocabulary doesn't have it, and the vector is composed from its n-grams.
+    pub id: Option<u32>,
+    /// The vector.
+    pub vector: Cow<'a, [f32]>,
 }
 
 /// How vectors were made. Fields that are not known are empty.
@@ -80,7 +93,21 @@ impl Embeddings {
     ) -> Self {
         assert_eq!(input.len(), vocab.len() * dim);
         assert!(output.as_ref().is_none_or(|output| output.len() == input.len()));
-        Self { vocab, provenance, dim, input, output }
+        Self { vocab, provenance, dim, input, output, ngrams: None, positions: None }
+    }
+
+    /// The same with vectors of n-grams, from which vectors for unseen words can be composed. Each input vector must
+    /// be the mean of the word's own row and those of its n-grams.
+    #[must_use]
+    pub fn with_ngrams(self, ngrams: Option<Ngrams>) -> Self {
+        Self { ngrams, ..self }
+    }
+
+    /// The same with the weights that were learnt for the positions around a centre: a row of `dim` numbers for each,
+    /// from the furthest before it to the furthest behind.
+    #[must_use]
+    pub fn with_positions(self, positions: Option<Mapped<f32>>) -> Self {
+        Self { positions, ..self }
     }
 
     /// Numbers in a vector.
@@ -103,12 +130,28 @@ impl Embeddings {
         &self.input[id as usize * self.dim..][..self.dim]
     }
 
-    /// The vector of `word`.
+    /// Vectors of n-grams, where the model has them.
+    pub fn ngrams(&self) -> Option<&Ngrams> {
+        self.ngrams.as_ref()
+    }
+
+    /// Weights of the positions in a window, row by row, where they were learnt.
+    pub fn positions(&self) -> Option<&[f32]> {
+        self.positions.as_deref()
+    }
+
+    /// The vector of `word`, composed from its n-grams where the vocabulary doesn't have it.
     ///
     /// # Errors
-    /// [`crate::error::Error::UnknownWord`], with near spellings.
-    pub fn vector_of(&self, word: &str) -> Result<&[f32]> {
-        Ok(self.vector(self.vocab.known(word)?))
+    /// [`crate::error::Error::UnknownWord`], with near spellings, when there are no n-grams or none is known.
+    pub fn find(&self, word: &str) -> Result<Found<'_>> {
+        if let Some(id) = self.vocab.id(word.as_bytes()) {
+            return Ok(Found { id: Some(id), vector: self.vector(id).into() });
+        }
+        match self.ngrams.as_ref().and_then(|ngrams| ngrams.compose(word.as_bytes(), self.dim)) {
+            Some(vector) => Ok(Found { id: None, vector: vector.into() }),
+            None => self.vocab.known(word).map(|id| Found { id: Some(id), vector: self.vector(id).into() }),
+        }
     }
 }
 

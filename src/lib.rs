@@ -41,6 +41,7 @@ pub mod kernel;
 pub mod mapped;
 pub mod query;
 pub mod sample;
+pub mod subword;
 pub mod text;
 pub mod train;
 pub mod vocab;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value};
-use wordloom::embeddings::Embeddings;
+use wordloom::embeddings::{Embeddings, Found};
 use wordloom::error::Result;
 
 use super::batch::{Answering, Asking, expect};
@@ -36,30 +36,30 @@ impl Vector {
 struct Vectors<'a>(&'a Embeddings);
 
 impl<'a> Answering for Vectors<'a> {
-    type Answer = &'a [f32];
+    type Answer = Found<'a>;
 
-    fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<&'a [f32]>> {
+    fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Found<'a>>> {
         let vector = |words: &Vec<String>| {
             expect(words, 1, false)?;
-            self.0.vector_of(&words[0])
+            self.0.find(&words[0])
         };
         questions.iter().map(vector).collect()
     }
 
-    fn long(&self, question: &[String], answer: &&[f32]) -> String {
+    fn long(&self, question: &[String], answer: &Found) -> String {
         self.line(question, answer) + "\n"
     }
 
-    fn line(&self, question: &[String], answer: &&[f32]) -> String {
+    fn line(&self, question: &[String], answer: &Found) -> String {
         let mut line = question.join(" ");
-        for x in *answer {
+        for x in answer.vector.iter() {
             // Writing to a string can't fail.
             let _ = write!(line, " {x}");
         }
         line
     }
 
-    fn json(&self, answer: &&[f32]) -> Map<String, Value> {
-        Map::from_iter([("vector".to_string(), answer.iter().map(|&x| show::json(x)).collect())])
+    fn json(&self, answer: &Found) -> Map<String, Value> {
+        Map::from_iter([("vector".to_string(), answer.vector.iter().map(|&x| show::json(x)).collect())])
     }
 }

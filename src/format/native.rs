@@ -8,24 +8,29 @@
 //! | --- | --- | --- |
 //! | `input` | F32 `[words, dim]` | input vectors: what is meant by "the word vectors" |
 //! | `output` | F32 `[words, dim]`, optional | output (context) vectors |
+//! | `positions` | F32 `[positions, dim]`, optional | weights of the positions around a centre, from left to right |
+//! | `ngrams` | F32 `[buckets, dim]`, optional | vectors of n-grams; an input vector is the mean of them and of the word's own |
+//! | `ngrams.buckets` | U32 `[buckets]`, with `ngrams` | which buckets they are, ascending |
 //! | `vocab.counts` | U64 `[words]`, optional | how often each word occurs |
 //! | `vocab.ends` | U64 `[words]` | where each word ends in `vocab.bytes` |
 //! | `vocab.order` | U32 `[words]` | word ids sorted by the bytes of their words |
 //! | `vocab.bytes` | U8 `[bytes]` | the words one after the other, most frequent first |
 //!
 //! The metadata entry `wordloom` is JSON: every setting, the seed, threads, the corpus and its hash, losses, version
-//! ([`Provenance`]). All numbers are little-endian. The file is mapped, not read: opening looks at the header alone.
+//! ([`Provenance`]); the entry `subwords`, where there are n-grams, is JSON that says which ([`Subwords`]). All numbers are little-endian. The file is mapped, not read: opening looks at the header alone.
 
 use std::io::Write;
 use std::path::Path;
 
 use bytemuck::Pod;
-use safetensors::tensor::{Dtype, Metadata, SafeTensors};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
 use crate::mapped::{self, Mapped};
+use crate::subword::{Ngrams, Subwords};
 use crate::vocab::Vocab;
 
 /// Whether this could be a safetensors file: a length, then the brace of a JSON object.
@@ -70,9 +75,17 @@ pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     if words == 0 || dim == 0 {
         return Err(bad("a model without a word".into()));
     }
+    let positions = match shape("positions").as_deref() {
+        Some(&[rows, _]) => Some(all.get("positions", Dtype::F32, Some(&[rows, dim]))?),
+        _ => None,
+    };
     let note = metadata.metadata().as_ref().and_then(|all| all.get("wordloom"));
     let provenance = note.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    Ok(Embeddings::new(vocab, dim, input, output, provenance))
+    let ngrams = match shape("ngrams").as_deref() {
+        Some(&[rows, _]) => Some(all.ngrams(rows, dim)?),
+        _ => None,
+    };
+    Ok(Embeddings::new(vocab, dim, input, output, provenance).with_ngrams(ngrams).with_positions(positions))
 }
 
 struct Tensors<'a> {
@@ -90,8 +103,25 @@ impl Tensors<'_> {
         if info.dtype != dtype || shape.is_some_and(|shape| shape != info.shape) {
             return Err(bad(&format!("is {:?} {:?}, not {dtype:?} {shape:?}", info.dtype, info.shape)));
         }
+        self.part(info).ok_or_else(|| bad("is not aligned"))
+    }
+
+    fn part<T: Pod>(&self, info: &TensorInfo) -> Option<Mapped<T>> {
         let (start, end) = info.data_offsets;
-        self.file.part(self.begin + start..self.begin + end).ok_or_else(|| bad("is not aligned"))
+        self.file.part(self.begin + start..self.begin + end)
+    }
+
+    fn ngrams(&self, rows: usize, dim: usize) -> Result<Ngrams> {
+        let bad = |problem: &str| Error::format(self.path, self.begin as u64, problem);
+        self.get::<f32>("ngrams", Dtype::F32, Some(&[rows, dim]))?;
+        let bytes = self.metadata.info("ngrams").and_then(|info| self.part(info));
+        let rule = self.metadata.metadata().as_ref().and_then(|all| all.get("subwords"));
+        let rule: Option<Rule> = rule.and_then(|json| serde_json::from_str(json).ok());
+        let (Some(bytes), Some(Rule { subwords, pruned })) = (bytes, rule) else {
+            return Err(bad("n-grams without the metadata 'subwords': not a wordloom model"));
+        };
+        let buckets = Some(self.get("ngrams.buckets", Dtype::U32, Some(&[rows]))?);
+        Ok(Ngrams { subwords, buckets, rows: bytes, pruned })
     }
 }
 
@@ -104,22 +134,42 @@ pub(super) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
     if let Some(output) = embeddings.output() {
         tensors.push(("output", "F32", vec![words, dim], bytemuck::cast_slice(output)));
     }
-    if tensors.len() == 1 && words * dim % 2 == 1 {
-        // An odd number of 4-byte elements before 8-byte ones: the order of ids goes between.
-        tensors.push(("vocab.order", "U32", vec![words], bytemuck::cast_slice(&vocab.order)));
+    if let Some(positions) = embeddings.positions() {
+        tensors.push(("positions", "F32", vec![positions.len() / dim, dim], bytemuck::cast_slice(positions)));
+    }
+    let mut notes = json!({ "format": "pt" });
+    // What goes before the 8-byte elements if they would else not be aligned: one of the two then has an odd length.
+    let mut small: Vec<(&str, &str, Vec<usize>, &[u8])> = Vec::new();
+    let all_buckets: Vec<u32>;
+    if let Some(Ngrams { subwords, buckets, rows, pruned }) = embeddings.ngrams() {
+        let (subwords, pruned) = (*subwords, *pruned);
+        notes["subwords"] = serde_json::to_string(&Rule { subwords, pruned }).unwrap_or_default().into();
+        tensors.push(("ngrams", "F32", vec![rows.len() / 4 / dim, dim], rows));
+        let buckets = if let Some(some) = buckets {
+            &some[..]
+        } else {
+            all_buckets = (0..subwords.buckets).collect();
+            &all_buckets
+        };
+        small.push(("ngrams.buckets", "U32", vec![buckets.len()], bytemuck::cast_slice(buckets)));
+    }
+    small.push(("vocab.order", "U32", vec![words], bytemuck::cast_slice(&vocab.order)));
+    if tensors.iter().map(|(.., bytes)| bytes.len()).sum::<usize>() % 8 != 0
+        && let Some(odd) = small.iter().position(|(.., bytes)| bytes.len() % 8 != 0)
+    {
+        tensors.push(small.remove(odd));
     }
     if !vocab.counts.is_empty() {
         tensors.push(("vocab.counts", "U64", vec![words], bytemuck::cast_slice(&vocab.counts)));
     }
     tensors.push(("vocab.ends", "U64", vec![words], bytemuck::cast_slice(&vocab.ends)));
-    if !tensors.iter().any(|(name, ..)| *name == "vocab.order") {
-        tensors.push(("vocab.order", "U32", vec![words], bytemuck::cast_slice(&vocab.order)));
-    }
+    tensors.append(&mut small);
     tensors.push(("vocab.bytes", "U8", vec![vocab.bytes.len()], &vocab.bytes));
 
     let mut header = Map::new();
     let note = serde_json::to_string(&embeddings.provenance).unwrap_or_default();
-    header.insert("__metadata__".into(), json!({ "format": "pt", "wordloom": note }));
+    notes["wordloom"] = note.into();
+    header.insert("__metadata__".into(), notes);
     let mut end = 0;
     for (name, dtype, shape, bytes) in &tensors {
         let start = end;
@@ -134,6 +184,15 @@ pub(super) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
         out.write_all(&header).map_err(Error::io(path))?;
         tensors.iter().try_for_each(|(.., bytes)| out.write_all(bytes).map_err(Error::io(path)))
     })
+}
+
+/// The metadata entry `subwords`.
+#[derive(Serialize, Deserialize)]
+struct Rule {
+    #[serde(flatten)]
+    subwords: Subwords,
+    #[serde(default)]
+    pruned: bool,
 }
 
 /// A history for vectors that were read from a file of another program.
@@ -156,9 +215,17 @@ mod tests {
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.safetensors");
-        for (dim, output, counts) in [(3, true, true), (3, false, true), (4, false, false), (1, true, false)]
-        {
-            let before = model(&["the", "of", "naïve"], dim, output, counts);
+        let settings = [(3, true, true), (3, false, true), (4, false, false), (1, true, false)];
+        for ((dim, output, counts), buckets) in settings.into_iter().zip([0u32, 3, 2, 5]) {
+            let before =
+                model(&["the", "of", "naïve"], dim, output, counts).with_ngrams((buckets > 0).then(|| {
+                    let rows: Vec<u8> =
+                        (0..buckets * dim as u32).flat_map(|i| (i as f32).to_le_bytes()).collect();
+                    let subwords = Subwords { min_n: 2, max_n: 3, buckets: buckets + 1 };
+                    let buckets: Vec<u32> = (0..buckets).map(|i| i + i / 2).collect();
+                    Ngrams { subwords, buckets: Some(buckets.into()), rows: rows.into(), pruned: false }
+                }));
+            let before = before.with_positions(output.then(|| vec![1.0; 4 * dim].into()));
             write(&before, &path).unwrap();
             let after = crate::format::read(&path).unwrap();
             assert_eq!(before.input(), after.input());
@@ -166,6 +233,11 @@ mod tests {
             assert_eq!(before.provenance, after.provenance);
             assert_eq!(&before.vocab.counts[..], &after.vocab.counts[..]);
             assert_eq!(after.vocab.id("naïve".as_bytes()), Some(2));
+            assert_eq!(before.positions(), after.positions());
+            let unseen =
+                |model: &Embeddings| model.find("thenaïve").ok().map(|found| found.vector.into_owned());
+            assert_eq!(unseen(&before), unseen(&after));
+            assert_eq!(unseen(&after).is_some(), buckets > 0);
             let bytes = std::fs::read(&path).unwrap();
             assert_eq!((u64::from_le_bytes(bytes[..8].try_into().unwrap()) + 8) % 64, 0, "data are aligned");
             SafeTensors::deserialize(&bytes).unwrap();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::analogies::{Answers, analogies};
 pub use self::ensemble::{Agreed, ensemble};
 pub use self::search::Index;
-use crate::embeddings::{Embeddings, cosine, unit};
+use crate::embeddings::{Embeddings, Found, cosine, unit};
 use crate::error::{Error, Result};
 
 /// A word and how near it is.
@@ -55,13 +55,20 @@ impl Query {
         Self { plus: units(plus), minus: units(minus), exclude, combine }
     }
 
-    /// The neighbours of `word`, itself excluded.
+    /// The neighbours of `word`, itself excluded. Here and below, a word that the vocabulary lacks is composed from its
+    /// n-grams where the model has them.
     ///
     /// # Errors
     /// [`Error::UnknownWord`].
     pub fn word(e: &Embeddings, word: &str) -> Result<Self> {
-        let id = e.vocab.known(word)?;
-        Ok(Self::new(&[e.vector(id)], &[], vec![id], Combine::Add))
+        Ok(Self::found(&[e.find(word)?], &[], Combine::Add))
+    }
+
+    /// Words near to all of `plus` and far from all of `minus`, these excluded.
+    fn found(plus: &[Found], minus: &[Found], combine: Combine) -> Self {
+        let exclude = plus.iter().chain(minus).filter_map(|found| found.id).collect();
+        let units = |words: &[Found]| words.iter().map(|found| unit(&found.vector)).collect();
+        Self { plus: units(plus), minus: units(minus), exclude, combine }
     }
 
     /// Sums and differences of words, as in `king -man +woman`; these words are excluded. A term that begins with `+` or
@@ -73,18 +80,16 @@ impl Query {
         if terms.is_empty() {
             return Err(Error::Setting("an expression needs a word, as in: king -man +woman".into()));
         }
-        let (mut plus, mut minus, mut exclude) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut plus, mut minus) = (Vec::new(), Vec::new());
         for term in terms {
             let (word, side) = match (e.vocab.id(term.as_bytes()), term.split_at_checked(1)) {
                 (None, Some(("+", word))) if !word.is_empty() => (word, &mut plus),
                 (None, Some(("-", word))) if !word.is_empty() => (word, &mut minus),
                 _ => (term.as_str(), &mut plus),
             };
-            let id = e.vocab.known(word)?;
-            side.push(e.vector(id));
-            exclude.push(id);
+            side.push(e.find(word)?);
         }
-        Ok(Self::new(&plus, &minus, exclude, combine))
+        Ok(Self::found(&plus, &minus, combine))
     }
 
     /// What is to `c` as `b` is to `a`: `b - a + c`, the three excluded.
@@ -92,7 +97,8 @@ impl Query {
     /// # Errors
     /// [`Error::UnknownWord`].
     pub fn analogy(e: &Embeddings, a: &str, b: &str, c: &str, combine: Combine) -> Result<Self> {
-        Ok(Self::analogy_ids(e, [e.vocab.known(a)?, e.vocab.known(b)?, e.vocab.known(c)?], combine))
+        let (a, b, c) = (e.find(a)?, e.find(b)?, e.find(c)?);
+        Ok(Self::found(&[b, c], &[a], combine))
     }
 
     /// [`Query::analogy`] of known words.
@@ -132,7 +138,7 @@ impl Query {
 /// # Errors
 /// [`Error::UnknownWord`].
 pub fn similarity(e: &Embeddings, a: &str, b: &str) -> Result<f64> {
-    Ok(cosine(e.vector_of(a)?, e.vector_of(b)?))
+    Ok(cosine(&e.find(a)?.vector, &e.find(b)?.vector))
 }
 
 /// The position of the word that fits the others least (the first of several), and the cosine of each word with the mean
@@ -144,7 +150,7 @@ pub fn odd_one_out(e: &Embeddings, words: &[String]) -> Result<(usize, Vec<f64>)
     if words.len() < 3 {
         return Err(Error::Setting("the odd one out is found among three or more words".into()));
     }
-    let units = words.iter().map(|word| Ok(unit(e.vector_of(word)?))).collect::<Result<Vec<_>>>()?;
+    let units = words.iter().map(|word| Ok(unit(&e.find(word)?.vector))).collect::<Result<Vec<_>>>()?;
     let fit = |i: usize| {
         let mut sum = vec![0.0; e.dim()];
         for (_, other) in units.iter().enumerate().filter(|&(j, _)| j != i) {
@@ -176,7 +182,7 @@ mod tests {
         };
         let query = parse(&["x", "-y", "-x", "+both"]).unwrap();
         assert_eq!((query.plus.len(), query.minus.len()), (3, 1));
-        assert_eq!(query.exclude, [0, 2, 0, 3]);
+        assert_eq!(query.exclude, [0, 2, 3, 0]);
         for (terms, word) in [(["é"], "é"), (["-"], "-"), (["+z"], "z")] {
             match parse(&terms).unwrap_err() {
                 Error::UnknownWord { word: unknown, .. } => assert_eq!(unknown, word),

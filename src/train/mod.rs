@@ -28,6 +28,10 @@ use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
 use crate::kernel::LINE;
 
+/// How far from 0 input vectors begin: their length is about 0.46 for any `dim`. word2vec.c begins with ±1/(2 dim), 16 times
+/// less at dim 100, and learns less from the same text (`docs/design/0008-beginning.md`).
+const SPREAD: f32 = 0.8;
+
 /// Which words predict which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -277,15 +281,16 @@ impl Run<'_> {
     }
 }
 
-/// Input rows begin uniform in ±1/(2 dim), as in word2vec.c; output rows stay zeros.
+/// Input rows begin uniform in ±[`SPREAD`]/√dim, output rows as zeros.
 fn initialise(input: &Shared, seed: u64) {
     let dim = input.dim();
+    let spread = SPREAD / (dim as f32).sqrt();
     (0..input.rows() as u32).into_par_iter().for_each_init(
         || (vec![0.0; dim.next_multiple_of(LINE)], vec![0.0; dim.next_multiple_of(LINE)]),
         |(row, zeros), word| {
             let mut rng = rand::rngs::Xoshiro256PlusPlus::seed_from_u64(mix(seed) ^ u64::from(word));
             for x in &mut row[..dim] {
-                *x = ((rng.next_u64() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) / dim as f32;
+                *x = spread * ((rng.next_u64() >> 40) as f32 / (1u64 << 23) as f32 - 1.0);
             }
             input.add(word, row, zeros);
         },

@@ -1,0 +1,237 @@
+//! Words as bags of character n-grams (Bojanowski, Grave, Joulin & Mikolov 2017, "Enriching Word Vectors with Subword
+//! Information"), numbered as fastText numbers them: a vector for a word is the mean of its own row and the rows of its
+//! n-grams, and a word that was never seen still has n-grams.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::mapped::Mapped;
+use crate::vocab::Vocab;
+
+/// Which n-grams a word has, and how they are numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subwords {
+    /// Characters in the shortest n-grams.
+    pub min_n: usize,
+    /// Characters in the longest n-grams.
+    pub max_n: usize,
+    /// N-grams are hashed to so many buckets; those that share one share a vector.
+    pub buckets: u32,
+}
+
+/// fastText's mark for the end of a sentence, which has no n-grams.
+const END_OF_SENTENCE: &[u8] = b"</s>";
+
+impl Subwords {
+    /// Calls `each` with the bucket of every n-gram of `<word>`, in the order of their first bytes, short ones first.
+    ///
+    /// The hash is 32-bit FNV-1a over bytes that are extended by their sign, as in fastText, whose models depend on it.
+    /// A character is what UTF-8 makes one; a boundary mark alone is no n-gram.
+    pub fn each(&self, word: &[u8], mut each: impl FnMut(u32)) {
+        if self.buckets == 0 || word == END_OF_SENTENCE {
+            return;
+        }
+        let byte = |at: usize| match at {
+            0 => b'<',
+            at if at <= word.len() => word[at - 1],
+            _ => b'>',
+        };
+        let (end, inside) = (word.len() + 2, |at: usize| byte(at) & 0xC0 == 0x80);
+        for start in (0..end).filter(|&at| !inside(at)) {
+            let (mut hash, mut at) = (2_166_136_261u32, start);
+            for n in 1..=self.max_n {
+                if at == end {
+                    break;
+                }
+                loop {
+                    hash = (hash ^ byte(at) as i8 as u32).wrapping_mul(16_777_619);
+                    at += 1;
+                    if at == end || !inside(at) {
+                        break;
+                    }
+                }
+                if n >= self.min_n && !(n == 1 && (start == 0 || at == end)) {
+                    each(hash % self.buckets);
+                }
+            }
+        }
+    }
+}
+
+/// The rows that each word of a vocabulary is made of, while it is trained: its own, whose number is the word's, then
+/// those of its n-grams. Only buckets that some word reaches have a row.
+pub struct Rows {
+    rows: Vec<u32>,
+    ends: Vec<u64>,
+    /// The buckets that have a row, ascending; the first one's row comes after the words' rows.
+    pub buckets: Vec<u32>,
+}
+
+impl Rows {
+    /// The rows of all words of `vocab`.
+    pub fn new(vocab: &Vocab, subwords: &Subwords) -> Self {
+        let words: Vec<Vec<u32>> = (0..vocab.len() as u32)
+            .into_par_iter()
+            .map(|word| {
+                let mut buckets = Vec::new();
+                subwords.each(vocab.word(word), |bucket| buckets.push(bucket));
+                buckets
+            })
+            .collect();
+        let mut buckets: Vec<u32> = words.iter().flatten().copied().collect();
+        buckets.par_sort_unstable();
+        buckets.dedup();
+        let mut rows = Vec::with_capacity(words.iter().map(|word| word.len() + 1).sum());
+        let mut ends = Vec::with_capacity(words.len());
+        for (word, ngrams) in words.iter().enumerate() {
+            rows.push(word as u32);
+            let row = |bucket| (vocab.len() + buckets.partition_point(|b| b < bucket)) as u32;
+            rows.extend(ngrams.iter().map(row));
+            ends.push(rows.len() as u64);
+        }
+        Self { rows, ends, buckets }
+    }
+
+    /// The rows of `word`; at least one.
+    #[inline(always)]
+    pub fn of(&self, word: u32) -> &[u32] {
+        let word = word as usize;
+        let start = if word == 0 { 0 } else { self.ends[word - 1] };
+        &self.rows[start as usize..self.ends[word] as usize]
+    }
+
+    /// The number of rows.
+    pub fn total(&self) -> usize {
+        self.ends.len() + self.buckets.len()
+    }
+
+    /// Rows of all words together, each as often as it is used.
+    pub fn uses(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+/// Vectors of n-grams, to compose a vector for any word.
+#[derive(Clone, Debug)]
+pub struct Ngrams {
+    /// Which n-grams a word has.
+    pub subwords: Subwords,
+    /// The buckets that have a vector, ascending; `None` when all have.
+    pub buckets: Option<Mapped<u32>>,
+    /// Their vectors, row by row: 32-bit floats, little-endian, at any alignment.
+    pub rows: Mapped<u8>,
+    /// Whether n-grams without a vector were dropped on purpose, by pruning, and don't count in a mean; else they count as
+    /// zeros.
+    pub pruned: bool,
+}
+
+impl Ngrams {
+    /// The bytes of the vector of `bucket`, where it has one.
+    fn row(&self, bucket: u32, dim: usize) -> Option<&[u8]> {
+        let row = match &self.buckets {
+            None => bucket as usize,
+            Some(buckets) => buckets.binary_search(&bucket).ok()?,
+        };
+        self.rows.get(row.checked_mul(4 * dim)?..)?.get(..4 * dim)
+    }
+
+    /// The sum of the vectors of `word`'s n-grams, how many of them have a vector, and how many count in a mean.
+    pub fn sum(&self, word: &[u8], dim: usize) -> (Vec<f32>, usize, usize) {
+        let (mut sum, mut known, mut counted) = (vec![0.0f32; dim], 0, 0);
+        self.subwords.each(word, |bucket| {
+            let row = self.row(bucket, dim);
+            counted += usize::from(row.is_some() || !self.pruned);
+            if let Some(row) = row {
+                known += 1;
+                for (sum, x) in sum.iter_mut().zip(row.as_chunks::<4>().0) {
+                    *sum += f32::from_le_bytes(*x);
+                }
+            }
+        });
+        (sum, known, counted)
+    }
+
+    /// A vector for `word`, whether it was ever seen or not: the mean over its n-grams. `None` when none is known.
+    pub fn compose(&self, word: &[u8], dim: usize) -> Option<Vec<f32>> {
+        let (mut sum, known, counted) = self.sum(word, dim);
+        sum.iter_mut().for_each(|x| *x /= counted as f32);
+        (known > 0).then_some(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn buckets(subwords: &Subwords, word: &str) -> Vec<u32> {
+        let mut all = Vec::new();
+        subwords.each(word.as_bytes(), |bucket| all.push(bucket));
+        all
+    }
+
+    /// FNV-1a by its definition, with fastText's signed bytes.
+    fn hash(text: &str) -> u32 {
+        text.bytes().fold(2_166_136_261, |h, b| (h ^ (b as i8) as u32).wrapping_mul(16_777_619))
+    }
+
+    proptest! {
+        #[test]
+        fn ngrams_are_those_of_the_definition(word in "[a-zäßж語🦀<>]{0,9}", min_n in 1..5usize, more in 0..4usize) {
+            let subwords = Subwords { min_n, max_n: min_n + more, buckets: 1009 };
+            let marked: Vec<char> = format!("<{word}>").chars().collect();
+            let mut expected = Vec::new();
+            for start in 0..marked.len() {
+                for n in min_n..=min_n + more {
+                    let Some(ngram) = marked.get(start..start + n) else { continue };
+                    if n > 1 || start > 0 && start + 1 < marked.len() {
+                        expected.push(hash(&ngram.iter().collect::<String>()) % 1009);
+                    }
+                }
+            }
+            prop_assert_eq!(buckets(&subwords, &word), expected);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_sentence_has_no_ngrams_and_broken_text_does_no_harm() {
+        let subwords = Subwords { min_n: 3, max_n: 6, buckets: 100 };
+        assert!(buckets(&subwords, "</s>").is_empty());
+        assert!(buckets(&Subwords { buckets: 0, ..subwords }, "word").is_empty());
+        for broken in [&b"\x80\x80"[..], b"\xff", b"a\xc3", b""] {
+            subwords.each(broken, |bucket| assert!(bucket < 100));
+        }
+    }
+
+    #[test]
+    fn words_share_the_rows_of_their_ngrams() {
+        let vocab = Vocab::new(&["king", "kings", "a"], vec![3, 2, 1]);
+        let subwords = Subwords { min_n: 3, max_n: 3, buckets: 1_000_000 };
+        let rows = Rows::new(&vocab, &subwords);
+        // <ki kin ing ng> - <ki kin ing ngs gs> - <a>
+        assert_eq!(rows.buckets.len(), 4 + 2 + 1);
+        assert_eq!(rows.total(), 3 + 7);
+        assert_eq!((rows.of(0)[0], rows.of(1)[0], rows.of(2)[0]), (0, 1, 2));
+        assert_eq!(rows.of(0)[1..4], rows.of(1)[1..4]);
+        assert_eq!((rows.of(0).len(), rows.of(1).len(), rows.of(2).len()), (5, 6, 2));
+        assert_eq!(rows.uses(), 13);
+    }
+
+    #[test]
+    fn vectors_of_unseen_words_are_means_of_known_ngrams() {
+        let subwords = Subwords { min_n: 3, max_n: 3, buckets: 1_000_000 };
+        let (ki, kin) = (hash("<ki") % 1_000_000, hash("kin") % 1_000_000);
+        let known = if ki < kin { [ki, kin] } else { [kin, ki] };
+        let rows: Vec<u8> = [1.0f32, 2.0, 3.0, 6.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let mut ngrams =
+            Ngrams { subwords, buckets: Some(known[..].into()), rows: rows.into(), pruned: false };
+        // <ki kin in>: the last one is not known.
+        let third = 1.0f32 / 3.0;
+        let close = |a: Vec<f32>, b: [f32; 2]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(close(ngrams.compose(b"kin", 2).unwrap(), [4.0 * third, 8.0 * third]));
+        assert_eq!(ngrams.compose(b"zebra", 2), None);
+        ngrams.pruned = true;
+        assert!(close(ngrams.compose(b"kin", 2).unwrap(), [2.0, 4.0]));
+    }
+}
