@@ -286,7 +286,8 @@ fn arguments(settings: &Value) -> Vec<String> {
     arguments
 }
 
-/// The most memory that this process has had so far, in bytes, files that are mapped and were touched included. Known on Linux only.
+/// The most memory that this process has had so far, in bytes, files that are mapped and were touched included. Known
+/// on Linux only.
 pub(crate) fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -3,8 +3,8 @@
 use crate::embeddings::{Embeddings, unit};
 use crate::eval::components;
 
-/// The places of the first `words` words, within ±1, and which share of the squared distances from the middle is in the map.
-/// Vectors are taken at length 1.
+/// The places of the first `words` words, within ±1, and which share of the squared distances from the middle is in
+/// the map. Vectors are taken at length 1.
 pub fn map(e: &Embeddings, words: usize) -> (Vec<[f64; 2]>, f64) {
     let (words, dim) = (words.min(e.vocab.len()), e.dim());
     let mut rows: Vec<f64> = (0..words as u32).flat_map(|id| unit(e.vector(id))).map(f64::from).collect();
@@ -30,8 +30,8 @@ fn fitted(mut places: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
     places
 }
 
-/// Turns and mirrors a map so that its words lie as near as can be to those of `other` (orthogonal Procrustes in the plane), which
-/// makes the two easy to compare.
+/// Turns and mirrors a map so that its words lie as near as can be to those of `other` (orthogonal Procrustes in the
+/// plane), which makes the two easy to compare.
 pub fn turn_towards(places: Vec<[f64; 2]>, other: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let sum =
         |f: fn([f64; 2], [f64; 2]) -> f64| places.iter().zip(other).map(|(&a, &b)| f(a, b)).sum::<f64>();

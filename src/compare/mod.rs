@@ -1,5 +1,5 @@
-//! Several trainings side by side: which method is better on which set, is the difference more than chance, and which words do
-//! they see differently?
+//! Several trainings side by side: which method is better on which set, is the difference more than chance, and which
+//! words do they see differently?
 //!
 //! Everything is told over the words that all models have. Models of one method that differ in their seed are its runs:
 //! their spread is the yardstick for any difference between methods, of scores ([`scores`]) as of neighbours
@@ -115,8 +115,8 @@ pub struct Confound {
     pub values: Vec<String>,
 }
 
-/// Groups models by what they are: those whose histories differ in nothing but seed and time are runs of one method. `apart`
-/// takes each model for a method of its own, as happens to those without a history.
+/// Groups models by what they are: those whose histories differ in nothing but seed and time are runs of one method.
+/// `apart` takes each model for a method of its own, as happens to those without a history.
 pub fn group(runs: Vec<Run>, apart: bool) -> Vec<Contender> {
     let mut groups: Vec<(Option<Value>, Contender)> = Vec::new();
     for run in runs {

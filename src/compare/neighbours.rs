@@ -1,6 +1,6 @@
-//! Whether methods agree on which words are near: the share of neighbours that two models have in common, beside that of
-//! two runs of one method, which differ by chance alone (Hellrich & Hahn 2016, "Bad Company", Wendlandt et al. 2018,
-//! "Factors Influencing the Surprising Instability of Word Embeddings").
+//! Whether methods agree on which words are near: the share of neighbours that two models have in common, beside that
+//! of two runs of one method, which differ by chance alone (Hellrich & Hahn 2016, "Bad Company", Wendlandt et al.
+//! 2018, "Factors Influencing the Surprising Instability of Word Embeddings").
 
 use rayon::prelude::*;
 use serde::Serialize;

@@ -30,7 +30,8 @@ impl Report {
         }
         let mut near: Vec<String> = Vec::new();
         for runs in &lists.near {
-            // Three bytes of id and one of cosine (in 255ths, from 0) for each neighbour; 0xffffff where there are fewer.
+            // Three bytes of id and one of cosine (in 255ths, from 0) for each neighbour; 0xffffff where there are
+            // fewer.
             let mut bytes: Vec<u8> = Vec::new();
             for &i in &listed {
                 for n in 0..super::neighbours::NEAR {

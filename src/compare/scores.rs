@@ -1,8 +1,9 @@
 //! Scores of several methods on the same sets, and which differences are more than chance.
 //!
-//! Two things vary: which items a set happens to have, and which seed a training happened to have. Items are drawn anew by
-//! the bootstrap, the same for all models, so that differences are paired. What seeds change is estimated from the runs of
-//! a method and added to each draw ([`stats::widen`]); with one run a method there is no estimate, and intervals say so.
+//! Two things vary: which items a set happens to have, and which seed a training happened to have. Items are drawn
+//! anew by the bootstrap, the same for all models, so that differences are paired. What seeds change is estimated from
+//! the runs of a method and added to each draw ([`stats::widen`]); with one run a method there is no estimate, and
+//! intervals say so.
 
 use serde::Serialize;
 

@@ -2,9 +2,9 @@
 //! sentences.
 //!
 //! A set is read once ([`Set::read`]) and put to any number of models ([`Set::score`]). Which kind it is shows in its
-//! lines. A word is looked up as it stands, then in lower case; what a model doesn't know is left out and counted, or counts
-//! as zero ([`Policy`]). The answer to each single item is kept in the [`Outcome`], for intervals and paired comparisons
-//! ([`stats`]).
+//! lines. A word is looked up as it stands, then in lower case; what a model doesn't know is left out and counted, or
+//! counts as zero ([`Policy`]). The answer to each single item is kept in the [`Outcome`], for intervals and paired
+//! comparisons ([`stats`]).
 
 mod analogy;
 mod principal;
@@ -116,8 +116,9 @@ pub struct Section {
 }
 
 impl Set {
-    /// Reads the sets that `paths` stand for: a file for one; a folder for all `.txt`, `.tsv`, `.csv` and `.tab` files in it, folders
-    /// too. Files of pairs (BATS, Gladkova et al. 2016) that lie in one folder are the sections of one set.
+    /// Reads the sets that `paths` stand for: a file for one; a folder for all `.txt`, `.tsv`, `.csv` and `.tab` files
+    /// in it, folders too. Files of pairs (BATS, Gladkova et al. 2016) that lie in one folder are the sections of one
+    /// set.
     ///
     /// # Errors
     /// A missing or unreadable file, no file at all, or [`Error::Input`] with the line that can't be read.
@@ -337,7 +338,8 @@ impl Kind {
     }
 }
 
-/// The cells of a line: apart by tabs, or else by commas (a cell with commas stands in double quotes), or else by white space.
+/// The cells of a line: apart by tabs, or else by commas (a cell with commas stands in double quotes), or else by
+/// white space.
 fn cells(line: &str) -> Vec<Cow<'_, str>> {
     if line.contains('\t') {
         return line.split('\t').map(|cell| cell.trim().into()).collect();

@@ -3,9 +3,9 @@
 /// Rounds of the iteration at most; it ends when directions stand still.
 const ROUNDS: usize = 1000;
 
-/// The `k` directions, unit vectors at right angles, that hold most of the squared length of `rows` (`dim` numbers each), the longest
-/// first, each with its share of it. About the origin: for components in the usual sense take the mean off first.
-/// Fewer where the rows have fewer directions.
+/// The `k` directions, unit vectors at right angles, that hold most of the squared length of `rows` (`dim` numbers
+/// each), the longest first, each with its share of it. About the origin: for components in the usual sense take the
+/// mean off first. Fewer where the rows have fewer directions.
 pub fn components(rows: &[f64], dim: usize, k: usize) -> Vec<(Vec<f64>, f64)> {
     let mut moments = vec![0.0; dim * dim];
     for row in rows.chunks_exact(dim) {
@@ -35,8 +35,8 @@ pub fn components(rows: &[f64], dim: usize, k: usize) -> Vec<(Vec<f64>, f64)> {
     kept.map(|(direction, length)| (direction, length / total)).collect()
 }
 
-/// Makes `vectors` unit vectors at right angles, in their order; returns what the lengths were. One that is a sum of those
-/// before it becomes zeros.
+/// Makes `vectors` unit vectors at right angles, in their order; returns what the lengths were. One that is a sum of
+/// those before it becomes zeros.
 fn orthonormal(vectors: &mut [Vec<f64>]) -> Vec<f64> {
     let mut lengths = Vec::new();
     for i in 0..vectors.len() {

@@ -1,6 +1,6 @@
 //! Graded pairs of sentences: how far do vectors carry beyond words? A sentence is the mean of its words' vectors, or
-//! their weighted mean less what all sentences have in common (SIF: Arora, Liang & Ma 2017, "A Simple but Tough-to-Beat Baseline
-//! for Sentence Embeddings").
+//! their weighted mean less what all sentences have in common (SIF: Arora, Liang & Ma 2017, "A Simple but
+//! Tough-to-Beat Baseline for Sentence Embeddings").
 
 use std::path::Path;
 
@@ -31,8 +31,8 @@ impl Sentences {
         self.0.iter().map(|(_, texts)| texts.each_ref().map(ids)).collect()
     }
 
-    /// Correlations of grades with the cosines of sentences. A pair is known when both sentences have a known word; words that
-    /// are not known are left out of them.
+    /// Correlations of grades with the cosines of sentences. A pair is known when both sentences have a known word;
+    /// words that are not known are left out of them.
     pub(super) fn score(&self, e: &Embeddings, known: Known, zero: bool) -> Outcome {
         let pairs = self.ids(known);
         let scored = |cosines: Vec<Option<f64>>, names: [&'static str; 2]| {

@@ -1,8 +1,8 @@
 //! How sure a score is, and whether two differ: the bootstrap (Efron 1979), of sets whose items hang together.
 //!
 //! All scores of a set are taken from the same draws, so that a column of [`bootstrap`] less another is the paired
-//! bootstrap of their difference. Intervals are those of percentiles. Draw `b` follows from (seed, `b`): results don't depend on the
-//! number of threads.
+//! bootstrap of their difference. Intervals are those of percentiles. Draw `b` follows from (seed, `b`): results don't
+//! depend on the number of threads.
 
 use std::ops::Range;
 
@@ -15,9 +15,9 @@ use crate::train::schedule::mix;
 /// The share of draws that an interval holds.
 pub const LEVEL: f64 = 0.95;
 
-/// What the items of a set have in common. Sections are drawn first, then clusters in each section; an item that lies in
-/// two clusters, as a question does that is made of two pairs of words, counts as often as the product of their numbers (the
-/// pigeonhole bootstrap, Owen 2007).
+/// What the items of a set have in common. Sections are drawn first, then clusters in each section; an item that lies
+/// in two clusters, as a question does that is made of two pairs of words, counts as often as the product of their
+/// numbers (the pigeonhole bootstrap, Owen 2007).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clusters {
     sections: Vec<Section>,

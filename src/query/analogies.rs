@@ -1,9 +1,9 @@
 //! The answers to many analogy questions at once.
 //!
-//! A set of questions is made of few words: Google's 19,544 questions of 905. The cosines of all these with eight rows of the
-//! vocabulary are one small product of matrices, which stays in the first-level cache, and the score of a question for
-//! these rows is made of three of its lines. So a question costs a handful of instructions for eight candidates,
-//! whatever the length of the vectors.
+//! A set of questions is made of few words: Google's 19,544 questions of 905. The cosines of all these with eight rows
+//! of the vocabulary are one small product of matrices, which stays in the first-level cache, and the score of a
+//! question for these rows is made of three of its lines. So a question costs a handful of instructions for eight
+//! candidates, whatever the length of the vectors.
 
 use std::ops::Range;
 
@@ -32,8 +32,8 @@ pub struct Answers {
     pub nearest: Option<u32>,
 }
 
-/// Completes each of `questions`, `a` is to `b` as `c` is to what, with one of the first `candidates` words but `a`, `b`
-/// and `c`. Of equal scores the first word's counts. The same for any number of threads.
+/// Completes each of `questions`, `a` is to `b` as `c` is to what, with one of the first `candidates` words but `a`,
+/// `b` and `c`. Of equal scores the first word's counts. The same for any number of threads.
 ///
 /// # Panics
 /// When an id is not below the number of words.

@@ -1,6 +1,6 @@
-//! The neighbours that several models agree on. What a single training calls near is partly chance; the mean over trainings that
-//! differ in their seed is more reliable, and their spread tells how reliable (Antoniak & Mimno 2018, "Evaluating the Stability of
-//! Embedding-based Word Similarities").
+//! The neighbours that several models agree on. What a single training calls near is partly chance; the mean over
+//! trainings that differ in their seed is more reliable, and their spread tells how reliable (Antoniak & Mimno 2018,
+//! "Evaluating the Stability of Embedding-based Word Similarities").
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,8 @@ pub struct Agreed {
     pub models: usize,
 }
 
-/// The `k` words with the highest mean scores among those that are among the `k` nearest in some model and known to all;
+/// The `k` words with the highest mean scores among those that are among the `k` nearest in some model and known to
+/// all;
 /// `query` makes the question to a model. Words of one mean in the order of the first model.
 ///
 /// # Errors

@@ -71,7 +71,8 @@ impl Query {
         Self { plus: units(plus), minus: units(minus), exclude, combine }
     }
 
-    /// Sums and differences of words, as in `king -man +woman`; these words are excluded. A term that begins with `+` or
+    /// Sums and differences of words, as in `king -man +woman`; these words are excluded. A term that begins with `+`
+    /// or
     /// `-` is a signed word, unless the vocabulary has it as it stands.
     ///
     /// # Errors
@@ -141,8 +142,8 @@ pub fn similarity(e: &Embeddings, a: &str, b: &str) -> Result<f64> {
     Ok(cosine(&e.find(a)?.vector, &e.find(b)?.vector))
 }
 
-/// The position of the word that fits the others least (the first of several), and the cosine of each word with the mean
-/// of the others, all at length 1.
+/// The position of the word that fits the others least (the first of several), and the cosine of each word with the
+/// mean of the others, all at length 1.
 ///
 /// # Errors
 /// [`Error::UnknownWord`], or [`Error::Setting`] when there are fewer than three words.
