@@ -39,6 +39,11 @@ impl Tile {
         Self { lines: vec![Line::default(); rows * stride], dim, width, stride }
     }
 
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.lines.len() / self.stride
+    }
+
     /// The offset of row `row`, in lines: what names a row below.
     #[inline(always)]
     pub fn at(&self, row: usize) -> usize {

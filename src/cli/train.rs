@@ -230,6 +230,7 @@ impl Options {
                 "words": model.vocab.len(),
                 "dim": model.dim(),
                 "words_per_second": speed(&model).round(),
+                "peak_memory": super::runs::peak_memory(),
                 "provenance": &model.provenance,
             });
             writeln!(std::io::stdout(), "{facts}")?;
