@@ -132,10 +132,10 @@ impl Shared {
             }
             let (share, n) = (1.0 / rows.len() as f32, to.len().min(too.len()));
             let (to, too) = (&mut to[..n], &mut too[..n]);
-            for i in 0..n {
-                to[i] *= share;
-                too[i] = to[i];
+            for x in &mut *to {
+                *x *= share;
             }
+            too.copy_from_slice(to);
         }
     }
 

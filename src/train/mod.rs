@@ -339,7 +339,9 @@ fn compose(rows: &[f32], bags: &Rows, words: usize, dim: usize) -> Vec<f32> {
         for &row in bag {
             to.iter_mut().zip(&rows[row as usize * dim..][..dim]).for_each(|(to, x)| *to += x);
         }
-        to.iter_mut().for_each(|x| *x /= bag.len() as f32);
+        for x in to {
+            *x /= bag.len() as f32;
+        }
     });
     all
 }
