@@ -4,7 +4,7 @@
 //! ```text
 //!  files ──text──▶ words ──encode──▶ Corpus (vocabulary, token ids, sentence ends) ──train──▶ Embeddings
 //!                                                                                              │      ▲
-//!                                                                    query · eval ◀────────────┘   format
+//!                                                                    query · eval · compare ◀──┘   format
 //! ```
 //!
 //! Each arrow is a function of what stands to its left. [`corpus::Corpus`] is all that training sees,
@@ -30,6 +30,7 @@
 #![cfg_attr(test, allow(clippy::float_cmp, clippy::needless_range_loop, clippy::format_collect))]
 
 pub mod cache;
+pub mod compare;
 pub mod corpus;
 pub mod embeddings;
 pub mod encode;

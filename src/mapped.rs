@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytemuck::Pod;
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 
 use crate::error::{Error, Result};
 
@@ -89,6 +89,19 @@ impl<T: Pod> Mapped<T> {
         let mut units = vec![0u64; range.end.div_ceil(8)];
         fill(bytemuck::cast_slice_mut(&mut bytemuck::cast_slice_mut::<u64, u8>(&mut units)[range.clone()]));
         Self { bytes: Bytes::Owned(Arc::new(units)), range, of: PhantomData }
+    }
+
+    /// The first `length` elements of memory that was mapped to be written to, and no longer is.
+    ///
+    /// # Errors
+    /// When the system refuses to protect it.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn of_memory(map: MmapMut, length: usize) -> std::io::Result<Self> {
+        let range = 0..length * size_of::<T>();
+        assert!(range.end <= map.len());
+        Ok(Self { bytes: Bytes::File(Arc::new(map.make_read_only()?)), range, of: PhantomData })
     }
 }
 

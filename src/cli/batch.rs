@@ -32,13 +32,8 @@ pub(crate) trait Answering {
     /// What it finds out.
     type Answer;
 
-    /// The model that is asked.
-    fn model(&self) -> &Embeddings;
-
-    /// The word that a term of a question of several stands for.
-    fn word<'a>(&self, term: &'a str) -> &'a str {
-        term
-    }
+    /// The words of a question that the model lacks.
+    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str>;
 
     /// Answers each question, which is the terms of a line, in order.
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Self::Answer>>;
@@ -99,7 +94,7 @@ fn write<A: Answering>(
     for (i, (answer, question)) in by.answer(questions).into_iter().zip(questions).enumerate() {
         all_answered &= answer.is_ok();
         let line = lines.map_or_else(String::new, |lines| format!("line {}: ", lines[i]));
-        let composed = if answer.is_ok() { composed(by, question) } else { Vec::new() };
+        let composed = if answer.is_ok() { by.unseen(question) } else { Vec::new() };
         if form != Form::Json && !composed.is_empty() {
             out.flush()?;
             for word in &composed {
@@ -134,12 +129,6 @@ fn write<A: Answering>(
         }
     }
     Ok(all_answered)
-}
-
-/// The words of a question that was answered, though the vocabulary lacks them.
-fn composed<'a>(by: &impl Answering, question: &'a [String]) -> Vec<&'a str> {
-    let word = |term: &'a String| if question.len() > 1 { by.word(term) } else { term };
-    question.iter().map(word).filter(|word| by.model().vocab.id(word.as_bytes()).is_none()).collect()
 }
 
 /// Asks for a question until there is none.
@@ -216,6 +205,17 @@ pub(crate) fn expect(question: &[String], count: usize, more: bool) -> Result<()
     Err(Error::Setting(format!("'{}': {least}{count} words are needed, not {found}", question.join(" "))))
 }
 
+/// The words of `question` that `model` lacks. With `sums`, the terms of a question of several may be signed.
+pub(crate) fn unseen<'q>(model: &Embeddings, question: &'q [String], sums: bool) -> Vec<&'q str> {
+    let lacks = |word: &&str| model.vocab.id(word.as_bytes()).is_none();
+    let unsigned = |term: &'q str| match term.strip_prefix(['+', '-']) {
+        Some(word) if sums && question.len() > 1 && !word.is_empty() => word,
+        _ => term,
+    };
+    // A word that is known with its sign is that word.
+    question.iter().map(String::as_str).filter(lacks).map(unsigned).filter(lacks).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use wordloom::embeddings::Provenance;
@@ -235,8 +235,8 @@ mod tests {
     impl Answering for Reverse {
         type Answer = String;
 
-        fn model(&self) -> &Embeddings {
-            &self.1
+        fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
+            unseen(&self.1, question, false)
         }
 
         fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<String>> {

@@ -7,7 +7,7 @@ use wordloom::embeddings::Embeddings;
 use wordloom::error::Result;
 use wordloom::query;
 
-use super::batch::{Answering, Asking, expect};
+use super::batch::{Answering, Asking, expect, unseen};
 use super::show;
 
 const EXAMPLES: &str = "Examples:
@@ -44,8 +44,8 @@ struct Answer {
 impl Answering for Odd<'_> {
     type Answer = Answer;
 
-    fn model(&self) -> &Embeddings {
-        self.0
+    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
+        unseen(self.0, question, false)
     }
 
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Answer>> {

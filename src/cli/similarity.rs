@@ -7,7 +7,7 @@ use wordloom::embeddings::Embeddings;
 use wordloom::error::Result;
 use wordloom::query;
 
-use super::batch::{Answering, Asking, expect};
+use super::batch::{Answering, Asking, expect, unseen};
 use super::show;
 
 const EXAMPLES: &str = "Examples:
@@ -38,8 +38,8 @@ struct Cosines<'a>(&'a Embeddings);
 impl Answering for Cosines<'_> {
     type Answer = f64;
 
-    fn model(&self) -> &Embeddings {
-        self.0
+    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
+        unseen(self.0, question, false)
     }
 
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<f64>> {

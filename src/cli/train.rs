@@ -23,6 +23,7 @@ const EXAMPLES: &str = "Examples:
   wordloom train skip-gram text.txt -o my.safetensors
   wordloom train cbow texts/ more.txt.gz -o my.safetensors --lowercase --dim 200 --epochs 10
   zcat *.gz | wordloom train skip-gram - -o my.vec
+  wordloom train skip-gram text.txt --subwords 3..6 -o my.safetensors
   wordloom train skip-gram text.txt --dry-run          what would it take?";
 
 /// Train word vectors on text
@@ -41,6 +42,9 @@ enum Which {
     /// The mean of a window predicts its centre: several times faster
     #[command(after_help = EXAMPLES)]
     Cbow(Options),
+    /// Skip-gram with character n-grams and fastText's defaults: vectors for unseen words, better ones for rare words
+    #[command(after_help = EXAMPLES)]
+    Fasttext(Options),
 }
 
 #[derive(clap::Args)]
@@ -82,20 +86,34 @@ struct Running {
     quiet: bool,
 }
 
-/// Hides what skip-gram has no use for.
+/// Hides what skip-gram has no use for, and gives `train fasttext` fastText's defaults.
 pub(crate) fn tidy(command: clap::Command) -> clap::Command {
+    let hide = |method: clap::Command| {
+        ["cbow_gradient", "position_weights"]
+            .into_iter()
+            .fold(method, |m, name| m.mut_arg(name, |a| a.hide(true)))
+    };
     command.mut_subcommand("train", |train| {
-        train.mut_subcommand("skip-gram", |method| method.mut_arg("cbow_gradient", |a| a.hide(true)))
+        train.mut_subcommand("skip-gram", hide).mut_subcommand("fasttext", |method| {
+            let defaults = [("lr", "0.05"), ("noise_exponent", "0.5"), ("subwords", "3..6")];
+            defaults
+                .into_iter()
+                .fold(hide(method), |method, (name, value)| method.mut_arg(name, |a| a.default_value(value)))
+        })
     })
 }
 
 impl Train {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.method {
-            Which::SkipGram(options) if options.config.cbow_gradient != CbowGradient::default() => {
-                Err(Error::Setting("--cbow-gradient is for `train cbow`".into()).into())
+            Which::SkipGram(options) | Which::Fasttext(options)
+                if options.config.cbow_gradient != CbowGradient::default()
+                    || options.config.position_weights =>
+            {
+                Err(Error::Setting("--cbow-gradient and --position-weights are for `train cbow`".into())
+                    .into())
             }
-            Which::SkipGram(options) => options.run(Method::SkipGram),
+            Which::SkipGram(options) | Which::Fasttext(options) => options.run(Method::SkipGram),
             Which::Cbow(options) => options.run(Method::Cbow),
         }
     }
@@ -212,6 +230,7 @@ impl Options {
                 "words": model.vocab.len(),
                 "dim": model.dim(),
                 "words_per_second": speed(&model).round(),
+                "peak_memory": super::runs::peak_memory(),
                 "provenance": &model.provenance,
             });
             writeln!(std::io::stdout(), "{facts}")?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use wordloom::embeddings::{Embeddings, Found};
 use wordloom::error::Result;
 
-use super::batch::{Answering, Asking, expect};
+use super::batch::{Answering, Asking, expect, unseen};
 use super::show;
 
 const EXAMPLES: &str = "Examples:
@@ -38,8 +38,8 @@ struct Vectors<'a>(&'a Embeddings);
 impl<'a> Answering for Vectors<'a> {
     type Answer = Found<'a>;
 
-    fn model(&self) -> &Embeddings {
-        self.0
+    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
+        unseen(self.0, question, false)
     }
 
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Found<'a>>> {
