@@ -18,18 +18,22 @@
 //!
 //! A word's vector is the mean of its own row and those of its n-grams ([`crate::subword`]), as fastText itself answers.
 
-use std::io::Write;
+mod matrix;
+mod write;
+
 use std::path::Path;
 
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
+use self::matrix::Matrix;
+pub(super) use self::write::write;
 use super::bytes::Cursor;
 use crate::corpus::Facts;
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
-use crate::mapped::{self, Mapped};
-use crate::subword::{Ngrams, Subwords, add_row, scale};
+use crate::mapped::Mapped;
+use crate::subword::{Subwords, add_row, scale};
 use crate::vocab::Vocab;
 
 const MAGIC: i32 = 793_712_314;
@@ -59,10 +63,6 @@ const HIERARCHICAL_SOFTMAX: i32 = 1;
 const NEGATIVE_SAMPLING: i32 = 2;
 const SUPERVISED: i32 = 3;
 
-/// Centroids for each part of a row.
-const CENTROIDS: usize = 256;
-/// More numbers for a byte of code than anyone stores; what decoding allocates is bounded by it.
-const LONGEST_PART: usize = 64;
 /// So many n-grams for each word, or bytes hashed for them, are taken for honest on average.
 const MOST_NGRAMS: usize = 10_000;
 
@@ -261,256 +261,5 @@ impl<'a> Dictionary<'a> {
             return Err(cursor.bad(problem));
         }
         Ok(())
-    }
-}
-
-/// Rows of a file: `dense`, or else `quantised`.
-struct Matrix<'a> {
-    rows: usize,
-    dim: usize,
-    dense: Option<Mapped<u8>>,
-    quantised: Option<Quantised<'a>>,
-}
-
-/// Rows of which each part is one of 256 centroids (Jégou, Douze & Schmid 2011, "Product Quantization for Nearest
-/// Neighbor Search"), multiplied by a norm that is quantised too.
-struct Quantised<'a> {
-    codes: &'a [u8],
-    centroids: Centroids<'a>,
-    norms: Option<(&'a [u8], Centroids<'a>)>,
-}
-
-struct Centroids<'a> {
-    /// Parts of a row, and numbers in each but the last, which has what is left.
-    parts: usize,
-    part: usize,
-    bytes: &'a [u8],
-}
-
-impl<'a> Matrix<'a> {
-    fn read(cursor: &mut Cursor<'a>, quantised: bool, dim: usize, name: &str) -> Result<Self> {
-        let norms = quantised && cursor.flag(&format!("whether {name} norms are quantised"))?;
-        let rows = cursor.size64(&format!("the number of {name} rows"))?;
-        if cursor.size64(&format!("the length of {name} rows"))? != dim {
-            return Err(cursor.bad(format!("{name} rows are not of {dim} numbers, as dim says")));
-        }
-        if !quantised {
-            let dense = cursor.part(rows, 4 * dim, &format!("{name} rows"))?;
-            return Ok(Self { rows, dim, dense: Some(dense), quantised: None });
-        }
-        let size = cursor.size32(&format!("the size of {name} codes"))?;
-        let codes = cursor.take(size, &format!("{name} codes"))?;
-        let centroids = Centroids::read(cursor, dim, &format!("{name} centroids"))?;
-        if centroids.parts.checked_mul(rows) != Some(size) {
-            return Err(cursor.bad(format!("{size} codes for {rows} rows of {} parts", centroids.parts)));
-        }
-        let norms = if norms {
-            let codes = cursor.take(rows, &format!("codes of {name} norms"))?;
-            Some((codes, Centroids::read(cursor, 1, &format!("{name} norms"))?))
-        } else {
-            None
-        };
-        Ok(Self { rows, dim, dense: None, quantised: Some(Quantised { codes, centroids, norms }) })
-    }
-
-    /// Adds row `row` to `sum`.
-    fn add(&self, row: usize, sum: &mut [f32]) {
-        if let Some(rows) = &self.dense {
-            add_row(&rows[4 * self.dim * row..][..4 * self.dim], sum);
-        }
-        if let Some(Quantised { codes, centroids, norms }) = &self.quantised {
-            let norm = norms.as_ref().map_or(1.0, |(codes, norms)| {
-                let mut norm = [0.0];
-                norms.add(&codes[row..=row], 1.0, &mut norm);
-                norm[0]
-            });
-            centroids.add(&codes[centroids.parts * row..][..centroids.parts], norm, sum);
-        }
-    }
-
-    /// The rows behind those of `words` words, for n-grams.
-    fn ngrams(
-        &self,
-        cursor: &Cursor,
-        subwords: Subwords,
-        words: usize,
-        pruned: Option<&[(u32, usize)]>,
-    ) -> Result<Ngrams> {
-        let behind = self.rows.checked_sub(words);
-        let rows = match (behind, pruned) {
-            (Some(behind), Some(kept)) if kept.iter().all(|&(_, row)| row < behind) => kept.len(),
-            (Some(behind), None) if behind == subwords.buckets as usize => behind,
-            _ => {
-                let problem =
-                    format!("{} input rows for {words} words and {} buckets", self.rows, subwords.buckets);
-                return Err(cursor.bad(problem));
-            }
-        };
-        let mapped = self.dense.as_ref().and_then(|dense| dense.part(4 * self.dim * words..dense.len()));
-        let rows = mapped.unwrap_or_else(|| {
-            Mapped::filled(rows * self.dim * 4, |bytes: &mut [u8]| {
-                bytes.par_chunks_mut(4 * self.dim).enumerate().for_each_init(
-                    || vec![0.0f32; self.dim],
-                    |decoded, (i, row)| {
-                        decoded.fill(0.0);
-                        self.add(words + pruned.map_or(i, |kept| kept[i].1), decoded);
-                        row.copy_from_slice(bytemuck::cast_slice(decoded));
-                    },
-                );
-            })
-        });
-        let buckets = pruned.map(|kept| kept.iter().map(|&(bucket, _)| bucket).collect::<Vec<_>>().into());
-        Ok(Ngrams { subwords, buckets, rows, pruned: pruned.is_some() })
-    }
-}
-
-impl<'a> Centroids<'a> {
-    fn read(cursor: &mut Cursor<'a>, dim: usize, name: &str) -> Result<Self> {
-        let mut sizes = [0; 4];
-        for (size, of) in sizes.iter_mut().zip(["rows", "parts", "a part", "the last part"]) {
-            *size = cursor.size32(&format!("the size of {of} of {name}"))?;
-        }
-        let [length, parts, part, last] = sizes;
-        let fits = (1..=LONGEST_PART).contains(&part) && parts == dim.div_ceil(part);
-        if length != dim || !fits || last != dim - (parts - 1) * part {
-            let problem =
-                format!("{name} of {parts} parts of {part} numbers, the last of {last}, for rows of {dim}");
-            return Err(cursor.bad(problem));
-        }
-        Ok(Self { parts, part, bytes: cursor.take(4 * CENTROIDS * dim, name)? })
-    }
-
-    /// Adds the row with the given codes to `sum`, multiplied by `norm`.
-    fn add(&self, codes: &[u8], norm: f32, sum: &mut [f32]) {
-        for (i, (code, sum)) in codes.iter().zip(sum.chunks_mut(self.part)).enumerate() {
-            let first = CENTROIDS * self.part * i + usize::from(*code) * sum.len();
-            let numbers = self.bytes[4 * first..].as_chunks::<4>().0;
-            for (sum, x) in sum.iter_mut().zip(numbers) {
-                *sum += norm * f32::from_le_bytes(*x);
-            }
-        }
-    }
-}
-
-/// Writes version 12, not quantised.
-pub(super) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
-    check(embeddings, path)?;
-    let (words, dim, ngrams) = (embeddings.vocab.len(), embeddings.dim(), embeddings.ngrams());
-    let buckets = ngrams.map_or(0, |ngrams| ngrams.subwords.buckets);
-    mapped::replace(path, |out| {
-        let mut put = |bytes: &[u8]| out.write_all(bytes).map_err(Error::io(path));
-        put(&head(embeddings))?;
-        put(&rows_follow(words + buckets as usize, dim))?;
-        let mut block = vec![0.0f32; BLOCK * dim];
-        for first in (0..words).step_by(BLOCK) {
-            let rows = &mut block[..BLOCK.min(words - first) * dim];
-            rows.par_chunks_mut(dim).enumerate().for_each_init(
-                || vec![0.0; dim],
-                |mean, (i, row)| own_row(embeddings, (first + i) as u32, row, mean),
-            );
-            put(bytemuck::cast_slice(rows))?;
-        }
-        let zeros = vec![0; 4 * dim];
-        for bucket in 0..buckets {
-            put(ngrams.and_then(|ngrams| ngrams.row(bucket, dim)).unwrap_or(&zeros))?;
-        }
-        put(&rows_follow(words, dim))?;
-        match embeddings.output() {
-            Some(output) => put(bytemuck::cast_slice(output)),
-            None => (0..words).try_for_each(|_| put(&zeros)),
-        }
-    })
-}
-
-/// Words whose rows are computed at a time.
-const BLOCK: usize = 4096;
-
-/// Refuses what the format can't hold.
-fn check(embeddings: &Embeddings, path: &Path) -> Result<()> {
-    let vocab = &embeddings.vocab;
-    let buckets = embeddings.ngrams().map_or(0, |ngrams| ngrams.subwords.buckets);
-    if i32::try_from(vocab.len()).is_err() || i32::try_from(buckets).is_err() {
-        return Err(Error::input(path, "more words or buckets than fastText's format can number"));
-    }
-    let shown = |word| String::from_utf8_lossy(word).into_owned();
-    if let Some(word) = vocab.words().find(|word| word.contains(&0)) {
-        let problem = format!("the word '{}' has a byte 0, which fastText's format can't hold", shown(word));
-        return Err(Error::input(path, problem));
-    }
-    let mut pairs = vocab.order.windows(2).map(|pair| (vocab.word(pair[0]), vocab.word(pair[1])));
-    if let Some((word, _)) = pairs.find(|(a, b)| a == b) {
-        let problem = format!("the word '{}' is there twice, which fastText can't load", shown(word));
-        return Err(Error::input(path, problem));
-    }
-    Ok(())
-}
-
-/// All that comes before the rows.
-fn head(embeddings: &Embeddings) -> Vec<u8> {
-    let Embeddings { vocab, provenance, .. } = embeddings;
-    let known = |name: &str| provenance.settings.get(name).or_else(|| provenance.text.get(name));
-    let rule = embeddings.ngrams().map(|ngrams| ngrams.subwords);
-    // Words that occur nowhere are not loaded by all programs.
-    let counts = || (0..vocab.len() as u32).map(|id| vocab.count(id).unwrap_or(1).max(1) as i64);
-    let words = vocab.len() as i32;
-    let tokens = match provenance.corpus.words_read {
-        0 => counts().fold(0, i64::saturating_add),
-        read => read as i64,
-    };
-
-    let mut head = Vec::new();
-    let mut put = |bytes: &[u8]| head.extend_from_slice(bytes);
-    put(&MAGIC.to_le_bytes());
-    put(&VERSION.to_le_bytes());
-    for (name, default) in ARGS {
-        let x = match name {
-            "dim" => embeddings.dim() as i32,
-            "loss" => NEGATIVE_SAMPLING,
-            "model" => 1 + i32::from(provenance.method != METHODS[0]),
-            "buckets" => rule.map_or(0, |rule| rule.buckets as i32),
-            "min_n" => rule.map_or(0, |rule| rule.min_n as i32),
-            "max_n" => rule.map_or(0, |rule| rule.max_n as i32),
-            name => known(name).and_then(Value::as_i64).and_then(|x| x.try_into().ok()).unwrap_or(default),
-        };
-        put(&x.to_le_bytes());
-    }
-    put(&known("subsample").and_then(Value::as_f64).unwrap_or(1e-4).to_le_bytes());
-    for x in [words, words, 0] {
-        put(&x.to_le_bytes());
-    }
-    put(&tokens.to_le_bytes());
-    put(&(-1i64).to_le_bytes());
-    for (word, count) in vocab.words().zip(counts()) {
-        put(word);
-        put(&[0]);
-        put(&count.to_le_bytes());
-        put(&[0]);
-    }
-    head
-}
-
-/// What stands before a dense matrix.
-fn rows_follow(rows: usize, dim: usize) -> Vec<u8> {
-    [&[0][..], &(rows as i64).to_le_bytes(), &(dim as i64).to_le_bytes()].concat()
-}
-
-/// Makes `row` what has to be summed with the rows of a word's n-grams for its vector to be their mean.
-fn own_row(embeddings: &Embeddings, word: u32, row: &mut [f32], mean: &mut [f32]) {
-    let (vector, bytes) = (embeddings.vector(word), embeddings.vocab.word(word));
-    let mut n = 1;
-    if let Some(ngrams) = embeddings.ngrams() {
-        ngrams.subwords.each(bytes, |_| n += 1);
-    }
-    row.fill(0.0);
-    // Once for the row, and once more for what rounding makes of the mean when it is read.
-    for _ in 0..2 {
-        mean.copy_from_slice(row);
-        if let Some(ngrams) = embeddings.ngrams() {
-            ngrams.add(bytes, mean);
-        }
-        scale(mean, n);
-        for ((row, x), mean) in row.iter_mut().zip(vector).zip(mean.iter()) {
-            *row += n as f32 * (x - mean);
-        }
     }
 }
