@@ -30,6 +30,7 @@
 #![cfg_attr(test, allow(clippy::float_cmp, clippy::needless_range_loop, clippy::format_collect))]
 
 pub mod cache;
+pub mod cooccur;
 pub mod corpus;
 pub mod embeddings;
 pub mod encode;

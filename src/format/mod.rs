@@ -1,5 +1,6 @@
 //! Files of word vectors: which format a file is in, reading it, writing it. One format, one file.
 
+pub mod counts;
 pub mod native;
 pub mod word2vec;
 

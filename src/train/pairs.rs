@@ -1,0 +1,203 @@
+//! Co-occurrence counts in the order in which they are trained on: in blocks of which each meets few rows and few columns.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use crate::cooccur::{Progress, RowsOf, Source};
+use crate::error::{Error, Result};
+use crate::mapped::{Beside, Mapped};
+
+/// There are at least so many parts, so that as many threads have something to do; fewer only with fewer words.
+const FEWEST: usize = 16;
+/// There are at most so many parts, as a part of counts is scattered to so many blocks at a time.
+const MOST: usize = 1024;
+/// The vectors of a part take about so many bytes: they and a few of the other part stay in the second-level cache.
+const CACHED: usize = 640 << 10;
+
+/// A count, for training.
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Pair {
+    /// The place of the row's word in its part.
+    pub row: u16,
+    /// The place of the column's word in its part.
+    pub column: u16,
+    /// The natural logarithm of the count.
+    pub log: f32,
+}
+
+/// How words are dealt into parts: word `id` is in part `id % parts`, at place `id / parts` there. Ids go by frequency,
+/// so that all parts have their share of frequent words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deal {
+    words: usize,
+    parts: usize,
+}
+
+impl Deal {
+    /// Deals `words` words whose vectors take `bytes` bytes each.
+    pub fn new(words: usize, bytes: usize) -> Self {
+        let parts = (words * bytes).div_ceil(CACHED).clamp(FEWEST, MOST);
+        let places = usize::from(u16::MAX) + 1;
+        Self { words, parts: parts.max(words.div_ceil(places)).min(words).max(1) }
+    }
+
+    /// The number of parts.
+    pub fn parts(self) -> usize {
+        self.parts
+    }
+
+    /// The largest number of words in a part.
+    pub fn largest(self) -> usize {
+        self.words.div_ceil(self.parts)
+    }
+
+    /// The part of a word and its place there.
+    pub fn of(self, word: usize) -> (usize, usize) {
+        (word % self.parts, word / self.parts)
+    }
+
+    /// The words of a part, by place.
+    pub fn words(self, part: usize) -> impl Iterator<Item = usize> {
+        (part..self.words).step_by(self.parts)
+    }
+}
+
+/// All counts, in blocks of rows of one part and columns of one part. In a block they are sorted by row, then column.
+pub struct Pairs {
+    /// How words are dealt into parts.
+    pub deal: Deal,
+    /// Where each block ends in `store`, blocks of the same rows one after the other.
+    ends: Vec<usize>,
+    store: Store,
+}
+
+enum Store {
+    /// The blocks of each part of rows.
+    Memory(Vec<Vec<Pair>>),
+    /// A temporary file, removed when dropped, after the map of it.
+    Disk(Mapped<Pair>, #[expect(dead_code, reason = "removes the file")] Beside),
+}
+
+/// What became of a part of rows.
+struct Made {
+    pairs: Vec<Pair>,
+    sizes: Vec<usize>,
+}
+
+impl Pairs {
+    /// Brings the rows of `source` into the order that `deal` makes, on the threads of the current rayon pool. Within
+    /// `memory` bytes all is kept in memory; otherwise it is written to a file in `directory`.
+    ///
+    /// # Errors
+    /// No pair at all, a full disk, or [`Error::Stopped`].
+    pub fn new(
+        source: &Source,
+        deal: Deal,
+        memory: u64,
+        directory: &Path,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let scratch = source.scratch() * rayon::current_num_threads() as u64;
+        let memory = memory.saturating_sub(scratch);
+        let parts: Vec<Vec<u32>> =
+            (0..deal.parts).map(|part| deal.words(part).map(|word| word as u32).collect()).collect();
+        let place = |word: usize| {
+            let (part, place) = deal.of(word);
+            (part as u16, place as u16)
+        };
+        let places: Vec<(u16, u16)> = (0..deal.words).map(place).collect();
+        let make = |rows: &mut RowsOf, part: &[u32]| {
+            let mut blocks = vec![Vec::new(); deal.parts];
+            for row in 0..part.len() {
+                for entry in rows.row(row) {
+                    let (block, column) = places[entry.word as usize];
+                    blocks[usize::from(block)].push(Pair { row: row as u16, column, log: entry.count.ln() });
+                }
+            }
+            Made { sizes: blocks.iter().map(Vec::len).collect(), pairs: blocks.concat() }
+        };
+        let mut sink = Sink { directory, limit: memory / 2, memory: Vec::new(), disk: None };
+        let (mut ends, mut end) = (Vec::with_capacity(deal.parts * deal.parts), 0);
+        source.each(&parts, memory / 4, progress, make, |made| {
+            for size in made.sizes {
+                end += size;
+                ends.push(end);
+            }
+            sink.take(made.pairs)
+        })?;
+        if end == 0 {
+            let problem = "no two words occur near each other: give more text, or lines of more than one word";
+            return Err(Error::Setting(problem.into()));
+        }
+        Ok(Self { deal, ends, store: sink.finish(end)? })
+    }
+
+    /// The number of counts.
+    pub fn len(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// Whether there is no count.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the counts are in a temporary file.
+    pub fn on_disk(&self) -> bool {
+        matches!(self.store, Store::Disk(..))
+    }
+
+    /// The counts of rows in one part and columns in another.
+    pub fn block(&self, rows: usize, columns: usize) -> &[Pair] {
+        let before = |block: usize| if block == 0 { 0 } else { self.ends[block - 1] };
+        let block = rows * self.deal.parts + columns;
+        let (start, end) = (before(block), self.ends[block]);
+        match &self.store {
+            Store::Disk(pairs, _) => &pairs[start..end],
+            Store::Memory(parts) => {
+                let first = before(rows * self.deal.parts);
+                &parts[rows][start - first..end - first]
+            }
+        }
+    }
+}
+
+/// Where finished parts go: to memory while there is room, then to a file.
+struct Sink<'a> {
+    directory: &'a Path,
+    /// Bytes of memory.
+    limit: u64,
+    memory: Vec<Vec<Pair>>,
+    disk: Option<(BufWriter<File>, Beside)>,
+}
+
+impl Sink<'_> {
+    fn take(&mut self, pairs: Vec<Pair>) -> Result<()> {
+        self.memory.push(pairs);
+        let bytes: usize = self.memory.iter().map(|part| size_of_val(&part[..])).sum();
+        if self.disk.is_none() && bytes as u64 > self.limit {
+            std::fs::create_dir_all(self.directory).map_err(Error::io(self.directory))?;
+            // The name is one that clearing the cache knows, should the process be killed.
+            let beside = Beside::new(&self.directory.join("once-pairs"))?;
+            let file = beside.file.try_clone().map_err(Error::io(beside.path()))?;
+            self.disk = Some((BufWriter::with_capacity(1 << 20, file), beside));
+        }
+        if let Some((out, beside)) = &mut self.disk {
+            for part in self.memory.drain(..) {
+                out.write_all(bytemuck::cast_slice(&part)).map_err(Error::io(beside.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, pairs: usize) -> Result<Store> {
+        let Some((mut out, beside)) = self.disk else { return Ok(Store::Memory(self.memory)) };
+        out.flush().map_err(Error::io(beside.path()))?;
+        let file = Mapped::open(beside.path())?;
+        let mapped = file.part(0..pairs * size_of::<Pair>());
+        let shortened = || Error::format(beside.path(), file.len() as u64, "was changed by another program");
+        Ok(Store::Disk(mapped.ok_or_else(shortened)?, beside))
+    }
+}
