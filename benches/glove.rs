@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use wordloom::cooccur::{Progress, Source, Windows};
 use wordloom::encode::{Counting, Reading, encode};
+use wordloom::format::counts::About;
 use wordloom::train::glove::{Config, train};
 use wordloom::train::pairs::Pairs;
 
@@ -37,8 +38,10 @@ fn main() {
             let deal = config.deal(corpus.vocab.len());
             let pairs = Pairs::new(&source, deal, 4 << 30, &folder, &Progress::default()).expect("pairs");
             counted.push(begin.elapsed().as_secs_f64());
-            let epoch = train(&pairs, &config, &wordloom::train::Progress::default()).expect("training");
-            trained.push(epoch.time.as_secs_f64() / epochs as f64);
+            let about = About::text(&corpus, &Windows::default(), &counting);
+            let progress = wordloom::train::Progress::default();
+            let model = train(&pairs, &corpus.vocab, &about, &config, &progress).expect("training");
+            trained.push(model.provenance.seconds / epochs as f64);
             let (count, epoch) = (counted[counted.len() - 1], trained[trained.len() - 1]);
             println!("{count:8.2} {epoch:8.2} {:8.1} of {}", pairs.len() as f64 / epoch / 1e6, pairs.len());
         }

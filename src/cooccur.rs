@@ -168,9 +168,10 @@ impl<'a> Source<'a> {
         self.sizes.iter().sum()
     }
 
-    /// Bytes of scratch space for each thread.
-    pub fn scratch(&self) -> u64 {
-        (self.words() * (size_of::<f64>() + size_of::<Entry>() + size_of::<usize>() + 1)) as u64
+    /// What is left of `memory` bytes beside the threads' scratch space.
+    pub fn room(&self, memory: u64) -> u64 {
+        let scratch = self.words() * (size_of::<f64>() + size_of::<Entry>() + size_of::<usize>() + 1);
+        memory.saturating_sub((scratch * rayon::current_num_threads()) as u64)
     }
 
     /// At most so many counts are in the rows of `words`.

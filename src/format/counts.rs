@@ -23,11 +23,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::native::{Tensors, looks_native};
-use crate::cooccur::{Entry, LARGEST, Windows};
-use crate::corpus::Facts;
+use crate::cooccur::{Entry, LARGEST, Progress, RowsOf, Source, Windows};
+use crate::corpus::{Corpus, Facts};
+use crate::encode::Counting;
 use crate::error::{Error, Result};
 use crate::mapped::{Beside, Mapped};
 use crate::vocab::Vocab;
+
+/// So many rows are counted at a time.
+const PIECE: usize = 256;
 
 /// The files that hold counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -73,6 +77,18 @@ pub enum Rows {
     },
     /// In any order.
     Records(Mapped<Record>),
+}
+
+impl About {
+    /// What is counted in `corpus`, made of `text`.
+    pub fn text(corpus: &Corpus, windows: &Windows, text: &Counting) -> Self {
+        Self {
+            program: concat!("wordloom ", env!("CARGO_PKG_VERSION")).into(),
+            windows: Some(windows.clone()),
+            text: serde_json::to_value(text).unwrap_or_default(),
+            corpus: corpus.facts.clone(),
+        }
+    }
 }
 
 impl Rows {
@@ -175,8 +191,43 @@ fn read_native(path: &Path, file: &Mapped<u8>) -> Result<Counts> {
     Ok(Counts { vocab, about, rows: Rows::Sorted { ends, entries } })
 }
 
+/// Counts `source` and writes all rows to a file at `path`, on the threads of the current rayon pool and in about
+/// `memory` bytes; `vocab` are its words. Returns the number of counts.
+///
+/// # Errors
+/// When the file can't be written, or its format can't hold so many words, or [`Error::Stopped`].
+pub fn write(
+    source: &Source,
+    path: &Path,
+    format: CountFormat,
+    (vocab, about): (&Vocab, &About),
+    memory: u64,
+    progress: &Progress,
+) -> Result<u64> {
+    let words: Vec<u32> = (0..vocab.len() as u32).collect();
+    let pieces: Vec<Vec<u32>> = words.chunks(PIECE).map(<[u32]>::to_vec).collect();
+    let mut writer = Writer::new(path, format, vocab, about)?;
+    let make = |rows: &mut RowsOf, piece: &[u32]| {
+        let (mut ends, mut entries) = (Vec::with_capacity(piece.len()), Vec::new());
+        for row in 0..piece.len() {
+            entries.extend_from_slice(rows.row(row));
+            ends.push(entries.len());
+        }
+        (ends, entries)
+    };
+    source.each(&pieces, source.room(memory) / 2, progress, make, |(ends, entries)| {
+        let mut start = 0;
+        ends.into_iter().try_for_each(|end| {
+            let row = &entries[start..end];
+            start = end;
+            writer.row(row)
+        })
+    })?;
+    writer.finish()
+}
+
 /// Writes a file of counts: all rows in the order of the vocabulary, then [`Writer::finish`].
-pub struct Writer<'a> {
+struct Writer<'a> {
     path: PathBuf,
     out: BufWriter<std::fs::File>,
     beside: Beside,
@@ -191,10 +242,7 @@ pub struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Begins the file that will stand at `path`.
-    ///
-    /// # Errors
-    /// When it can't be made there, or the vocabulary is too large for the format.
-    pub fn new(path: &Path, format: CountFormat, vocab: &'a Vocab, about: &'a About) -> Result<Self> {
+    fn new(path: &Path, format: CountFormat, vocab: &'a Vocab, about: &'a About) -> Result<Self> {
         if format == CountFormat::Glove && i32::try_from(vocab.len()).is_err() {
             return Err(Error::input(path, "Stanford's format can't hold so many words: lower --max-vocab"));
         }
@@ -215,10 +263,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds the next row.
-    ///
-    /// # Errors
-    /// When writing fails.
-    pub fn row(&mut self, row: &[Entry]) -> Result<()> {
+    fn row(&mut self, row: &[Entry]) -> Result<()> {
         let word = self.ends.len() as i32 + 1;
         self.counts += row.len() as u64;
         self.ends.push(self.counts);
@@ -233,10 +278,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes what follows the counts, and puts the file in its place. Returns the number of counts.
-    ///
-    /// # Errors
-    /// When writing fails.
-    pub fn finish(mut self) -> Result<u64> {
+    fn finish(mut self) -> Result<u64> {
         if self.format == CountFormat::Safetensors {
             let (vocab, ends) = (self.vocab, std::mem::take(&mut self.ends));
             self.write(bytemuck::cast_slice(&ends))?;

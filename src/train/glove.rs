@@ -1,32 +1,40 @@
 //! `GloVe`: vectors whose products are the logarithms of co-occurrence counts (Pennington, Socher, Manning 2014).
 //!
 //! The loss of a count `x` of row `i` and column `j` is `f(x)/2 (w_i·c_j + a_i + b_j - ln x)²`, with
-//! `f(x) = min(1, (x/x_max)^alpha)`. Each coordinate goes down its gradient `g` by `AdaGrad` as in the program of 2014: with
-//! `d = lr g`, it takes a step `-d/√s`, where `s` is 1 plus the sum of the earlier `d²`. The biases `a` and `b` are
-//! coordinates like any other: `w_i` is stored as `(w_i, a_i, 1)` and `c_j` as `(c_j, 1, b_j)`, whose product is the whole
-//! model, and the two ones have `s = ∞`, so they stay.
+//! `f(x) = min(1, (x/x_max)^alpha)`. Each coordinate goes down its gradient `g` by `AdaGrad` as in the program of 2014: its
+//! step is `lr g / √(1 + Σ (lr g')²)` over the earlier gradients `g'`. What is stored with a coordinate is not the sum but
+//! the factor of the next gradient, `s = lr / √(1 + Σ (lr g')²)`: after a step `u = s g` it becomes `s / √(1 + u²)`, for
+//! which a short series does where `u` is small, as it nearly always is; a root and two divisions a coordinate took three quarters of the time.
+//!
+//! The biases `a` and `b` are coordinates like any other: `w_i` is stored as `(w_i, a_i, 1)` and `c_j` as `(c_j, 1, b_j)`,
+//! whose product is the whole model, and the two ones have `s = 0`, so they stay.
 //!
 //! An epoch goes through the blocks of [`Pairs`] in rounds. In a round every part of rows meets another part of columns, so
 //! that the blocks of a round share no vector: threads take them as they like, each has its vectors to itself, and the
 //! result is the same for any number of them. The order of rounds, and which parts meet, are drawn anew in each epoch.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fearless_simd::{Level, Simd, dispatch, f32x8, prelude::*};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
+use serde_json::Value;
 
+use super::hogwild::prefetch;
 use super::pairs::{Deal, Pair, Pairs};
 use super::schedule::{Progress, mix};
+use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
-use crate::kernel::Tile;
+use crate::format::counts::About;
+use crate::kernel::{LINE, Tile};
+use crate::vocab::Vocab;
 
-/// Floats in a vector register; rows are padded to whole ones.
-const LANES: usize = 8;
+/// Columns are asked for so many pairs ahead.
+const AHEAD: usize = 4;
 /// Up to here, a series stands for a division and a root: its error is that of the last bit.
-const SMALL: f32 = 0.02;
+const SMALL: f32 = 0.004;
 /// The weights of so many pairs are found at a time.
 const BATCH: usize = 64;
 
@@ -61,9 +69,9 @@ pub struct Config {
     /// Learning rate of AdaGrad
     #[arg(long, value_name = "X", default_value_t = 0.05, allow_negative_numbers = true)]
     pub lr: f32,
-    /// No coordinate of a gradient counts as more than X
-    #[arg(long, value_name = "X", default_value_t = 100.0, allow_negative_numbers = true)]
-    pub grad_clip: f32,
+    /// No coordinate of a gradient counts as more than X [default: off]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub grad_clip: Option<f32>,
     /// The vectors of the model
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     pub vectors: Vectors,
@@ -83,7 +91,7 @@ impl Default for Config {
             alpha: 0.75,
             epochs: 25,
             lr: 0.05,
-            grad_clip: 100.0,
+            grad_clip: None,
             vectors: Vectors::Sum,
             threads: None,
             seed: 1,
@@ -110,16 +118,16 @@ impl Config {
             () if !(0.0..=1000.0).contains(&self.alpha) => wrong("--alpha must be between 0 and 1000"),
             () if self.epochs == 0 => wrong("--epochs must be at least 1"),
             () if !positive(self.lr) => wrong("--lr must be a number above 0"),
-            () if !positive(self.grad_clip) => wrong("--grad-clip must be a number above 0"),
+            () if self.grad_clip.is_some_and(|x| !positive(x)) => wrong("--grad-clip must be a number above 0"),
             () if self.threads == Some(0) => wrong("--threads must be at least 1"),
             () if self.threads() > 1024 => wrong("--threads must be at most 1024"),
             () => Ok(()),
         }
     }
 
-    /// A vector with its biases, padded; as many sums of squares follow.
+    /// Floats of a vector with its biases, padded; as many factors of gradients follow.
     fn width(&self) -> usize {
-        (self.dim + 2).next_multiple_of(LANES)
+        (self.dim + 2).next_multiple_of(LINE)
     }
 
     /// How `words` words are dealt into parts for vectors of this size.
@@ -130,26 +138,23 @@ impl Config {
     /// Bytes of memory that vectors of `words` words take, counts left out.
     pub fn memory(&self, words: usize) -> u64 {
         let (words, dim, width) = (words as u64, self.dim as u64, self.width() as u64);
-        // Two matrices with their sums of squares; at the end, what the model keeps of them.
+        // Two matrices with their factors; at the end, what the model keeps of them.
         2 * words * 2 * width * 4 + words * dim * 4 * (1 + u64::from(self.vectors == Vectors::Input))
     }
 }
 
-/// What a training made.
-pub struct Trained {
-    /// Input vectors, row by row.
-    pub input: Vec<f32>,
-    /// Output vectors, where they are kept.
-    pub output: Option<Vec<f32>>,
-    /// Time that it took.
-    pub time: Duration,
-}
-
-/// Trains on `pairs`. Watch and stop it by `progress`, which counts pairs.
+/// Trains on `pairs`, whose words are `vocab` and which were counted as `about` says. Watch and stop it by `progress`,
+/// which counts pairs.
 ///
 /// # Errors
 /// An impossible setting, a loss that is not finite, or [`Error::Stopped`].
-pub fn train(pairs: &Pairs, config: &Config, progress: &Progress) -> Result<Trained> {
+pub fn train(
+    pairs: &Pairs,
+    vocab: &Vocab,
+    about: &About,
+    config: &Config,
+    progress: &Progress,
+) -> Result<Embeddings> {
     config.check()?;
     let begin = Instant::now();
     let diverged = |epoch: usize, loss: f64| Error::Diverged { epoch: epoch + 1, loss, lr: config.lr };
@@ -174,7 +179,10 @@ pub fn train(pairs: &Pairs, config: &Config, progress: &Progress) -> Result<Trai
                         return (0.0, 0);
                     }
                     let block = pairs.block(*i, *j);
-                    let loss = dispatch!(level, simd => config.block(simd, block, rows, columns));
+                    let loss = match config.grad_clip {
+                        Some(_) => dispatch!(level, simd => config.block::<_, true>(simd, block, rows, columns)),
+                        None => dispatch!(level, simd => config.block::<_, false>(simd, block, rows, columns)),
+                    };
                     (loss, block.len())
                 })
                 .collect();
@@ -197,7 +205,23 @@ pub fn train(pairs: &Pairs, config: &Config, progress: &Progress) -> Result<Trai
     if !input.par_iter().chain(output.par_iter().flatten()).all(|x| x.is_finite()) {
         return Err(diverged(config.epochs - 1, f64::NAN));
     }
-    Ok(Trained { input, output, time: begin.elapsed() })
+    let mut settings = serde_json::to_value(&about.windows).unwrap_or_default();
+    let resolved = serde_json::to_value(Config { threads: Some(config.threads()), ..config.clone() });
+    match (settings.as_object_mut(), resolved.unwrap_or_default()) {
+        (Some(settings), Value::Object(resolved)) => settings.extend(resolved),
+        (_, resolved) => settings = resolved,
+    }
+    let provenance = Provenance {
+        settings,
+        text: about.text.clone(),
+        corpus: about.corpus.clone(),
+        tokens_seen: about.corpus.tokens,
+        pairs_seen: (pairs.len() * config.epochs) as u64,
+        losses: progress.epochs().into_iter().map(|(loss, _)| loss).collect(),
+        seconds: begin.elapsed().as_secs_f64(),
+        ..Provenance::by("glove")
+    };
+    Ok(Embeddings::new(vocab.clone(), config.dim, input.into(), output.map(Into::into), provenance))
 }
 
 fn shuffle<T>(list: &mut [T], rng: &mut impl Rng) {
@@ -250,7 +274,7 @@ impl Config {
 
     /// Learns a block; returns its loss.
     #[inline(always)]
-    fn block<S: Simd>(&self, simd: S, pairs: &[Pair], rows: &mut Tile, columns: &mut Tile) -> f64 {
+    fn block<S: Simd, const CLIP: bool>(&self, simd: S, pairs: &[Pair], rows: &mut Tile, columns: &mut Tile) -> f64 {
         simd.vectorize(
             #[inline(always)]
             || {
@@ -260,9 +284,12 @@ impl Config {
                     self.weigh(simd, batch, &mut weights);
                     for k in 0..batch.len() {
                         let pair = batch[k];
+                        if let Some(next) = batch.get(k + AHEAD) {
+                            columns.row(usize::from(next.column)).chunks(LINE).for_each(|line| prefetch(&line[0]));
+                        }
                         let row = &mut rows.row_mut(usize::from(pair.row))[..2 * width];
                         let column = &mut columns.row_mut(usize::from(pair.column))[..2 * width];
-                        loss += f64::from(self.learn(simd, width, pair.log, weights[k], row, column));
+                        loss += f64::from(self.learn::<S, CLIP>(simd, width, pair.log, weights[k], row, column));
                     }
                 }
                 loss
@@ -280,15 +307,15 @@ impl Config {
         }
         let mut k = 0;
         while k < BATCH {
-            let exponent = f32x8::from_slice(simd, &weights[k..k + LANES]);
-            exp2(simd, f32x8::splat(simd, 0.0).min(exponent)).store_slice(&mut weights[k..k + LANES]);
-            k += LANES;
+            let exponent = f32x8::from_slice(simd, &weights[k..k + 8]);
+            exp2(simd, f32x8::splat(simd, 0.0).min(exponent)).store_slice(&mut weights[k..k + 8]);
+            k += 8;
         }
     }
 
-    /// Learns a pair; returns its loss. A row is a vector of `width` floats with its biases, then the sums of squares.
+    /// Learns a pair; returns its loss. A row is a vector of `width` floats with its biases, then as many factors.
     #[inline(always)]
-    fn learn<S: Simd>(
+    fn learn<S: Simd, const CLIP: bool>(
         &self,
         simd: S,
         width: usize,
@@ -299,47 +326,54 @@ impl Config {
     ) -> f32 {
         let (w, w_steps) = row.split_at_mut(width);
         let (c, c_steps) = column.split_at_mut(width);
-        let (w, w_steps) = (w.as_chunks_mut::<LANES>().0, w_steps.as_chunks_mut::<LANES>().0);
-        let (c, c_steps) = (c.as_chunks_mut::<LANES>().0, c_steps.as_chunks_mut::<LANES>().0);
-        let n = w.len().min(c.len()).min(w_steps.len()).min(c_steps.len());
-        let (mut even, mut odd) = (f32x8::splat(simd, 0.0), f32x8::splat(simd, 0.0));
-        let mut k = 0;
-        while k + 2 <= n {
-            even = f32x8::from_slice(simd, &w[k]).mul_add(f32x8::from_slice(simd, &c[k]), even);
-            odd = f32x8::from_slice(simd, &w[k + 1]).mul_add(f32x8::from_slice(simd, &c[k + 1]), odd);
-            k += 2;
+        let (w_steps, c, c_steps) = (&mut w_steps[..width], &mut c[..width], &mut c_steps[..width]);
+        let lanes = S::f32s::LEN;
+        let load = |from: &[f32], at: usize| S::f32s::from_slice(simd, &from[at..at + lanes]);
+        let zero = S::f32s::splat(simd, 0.0);
+        let (mut even, mut odd, mut k) = (zero, zero, 0);
+        while k + 2 * lanes <= width {
+            even = load(w, k).mul_add(load(c, k), even);
+            odd = load(w, k + lanes).mul_add(load(c, k + lanes), odd);
+            k += 2 * lanes;
         }
-        if k < n {
-            even = f32x8::from_slice(simd, &w[k]).mul_add(f32x8::from_slice(simd, &c[k]), even);
+        if k < width {
+            even = load(w, k).mul_add(load(c, k), even);
         }
         let difference = (even + odd).reduce_sum() - log;
-        let error = f32x8::splat(simd, weight * difference);
-        let most = f32x8::splat(simd, self.grad_clip);
-        for k in 0..n {
-            let (old_w, old_c) = (f32x8::from_slice(simd, &w[k]), f32x8::from_slice(simd, &c[k]));
-            let (sw, sc) = (f32x8::from_slice(simd, &w_steps[k]), f32x8::from_slice(simd, &c_steps[k]));
-            let uw = (-most).max(most.min(error * old_c)) * sw;
-            let uc = (-most).max(most.min(error * old_w)) * sc;
-            (old_w - uw).store_slice(&mut w[k]);
-            (old_c - uc).store_slice(&mut c[k]);
-            shorter(simd, sw, uw * uw).store_slice(&mut w_steps[k]);
-            shorter(simd, sc, uc * uc).store_slice(&mut c_steps[k]);
+        let error = S::f32s::splat(simd, weight * difference);
+        let clip = self.grad_clip.unwrap_or(f32::MAX);
+        let (most, least) = (S::f32s::splat(simd, clip), S::f32s::splat(simd, -clip));
+        let (one, small) = (S::f32s::splat(simd, 1.0), S::f32s::splat(simd, SMALL));
+        let mut k = 0;
+        while k + lanes <= width {
+            let (old_w, old_c, sw, sc) = (load(w, k), load(c, k), load(w_steps, k), load(c_steps, k));
+            let (mut gw, mut gc) = (error * old_c, error * old_w);
+            if CLIP {
+                (gw, gc) = (least.max(most.min(gw)), least.max(most.min(gc)));
+            }
+            let (uw, uc) = (gw * sw, gc * sc);
+            (old_w - uw).store_slice(&mut w[k..k + lanes]);
+            (old_c - uc).store_slice(&mut c[k..k + lanes]);
+            let (tw, tc) = (uw * uw, uc * uc);
+            let (sw, sc) = if tw.max(tc).simd_gt(small).any_true() {
+                (sw / (one + tw).sqrt(), sc / (one + tc).sqrt())
+            } else {
+                (sw * series::<S>(simd, tw), sc * series::<S>(simd, tc))
+            };
+            sw.store_slice(&mut w_steps[k..k + lanes]);
+            sc.store_slice(&mut c_steps[k..k + lanes]);
+            k += lanes;
         }
         0.5 * weight * difference * difference
     }
 }
 
-/// `s / √(1 + t)`, for `t` not below 0.
+/// `1 / √(1 + t)`, for `t` from 0 to [`SMALL`].
 #[inline(always)]
-fn shorter<S: Simd>(simd: S, s: f32x8<S>, t: f32x8<S>) -> f32x8<S> {
-    let one = f32x8::splat(simd, 1.0);
-    if t.simd_gt(f32x8::splat(simd, SMALL)).any_true() {
-        return s / (one + t).sqrt();
-    }
-    // The binomial series, whose first term left out is 35/128 t^4.
-    let series = f32x8::splat(simd, -0.3125).mul_add(t, f32x8::splat(simd, 0.375));
-    let series = series.mul_add(t, f32x8::splat(simd, -0.5));
-    s * series.mul_add(t, one)
+fn series<S: Simd>(simd: S, t: S::f32s) -> S::f32s {
+    // The binomial series, whose first term left out is 5/16 t^3.
+    let sum = S::f32s::splat(simd, 0.375).mul_add(t, S::f32s::splat(simd, -0.5));
+    sum.mul_add(t, S::f32s::splat(simd, 1.0))
 }
 
 /// `2^x` for `x` up to 0, to about 2 units in the last place; 2^-126 below that.

@@ -99,8 +99,6 @@ impl Pairs {
         directory: &Path,
         progress: &Progress,
     ) -> Result<Self> {
-        let scratch = source.scratch() * rayon::current_num_threads() as u64;
-        let memory = memory.saturating_sub(scratch);
         let parts: Vec<Vec<u32>> =
             (0..deal.parts).map(|part| deal.words(part).map(|word| word as u32).collect()).collect();
         let place = |word: usize| {
@@ -118,9 +116,9 @@ impl Pairs {
             }
             Made { sizes: blocks.iter().map(Vec::len).collect(), pairs: blocks.concat() }
         };
-        let mut sink = Sink { directory, limit: memory / 2, memory: Vec::new(), disk: None };
+        let mut sink = Sink { directory, limit: Self::kept(source, memory), memory: Vec::new(), disk: None };
         let (mut ends, mut end) = (Vec::with_capacity(deal.parts * deal.parts), 0);
-        source.each(&parts, memory / 4, progress, make, |made| {
+        source.each(&parts, source.room(memory) / 4, progress, make, |made| {
             for size in made.sizes {
                 end += size;
                 ends.push(end);
@@ -132,6 +130,11 @@ impl Pairs {
             return Err(Error::Setting(problem.into()));
         }
         Ok(Self { deal, ends, store: sink.finish(end)? })
+    }
+
+    /// Bytes of counts that are kept in memory, of `memory` bytes for everything; more go to a file.
+    pub fn kept(source: &Source, memory: u64) -> u64 {
+        source.room(memory) / 2
     }
 
     /// The number of counts.
