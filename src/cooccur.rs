@@ -286,7 +286,8 @@ impl<'a> Source<'a> {
                 let tokens = corpus.tokens();
                 for sentence in corpus.sentences(0..tokens.len()) {
                     for at in sentence.clone() {
-                        let reach = (at - sentence.start).min(*left) << REACH | (sentence.end - 1 - at).min(*right);
+                        let reach =
+                            (at - sentence.start).min(*left) << REACH | (sentence.end - 1 - at).min(*right);
                         put(tokens[at], (at as u64) << (2 * REACH) | reach as u64);
                     }
                 }

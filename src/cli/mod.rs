@@ -4,7 +4,9 @@ mod analogy;
 mod batch;
 mod cache;
 mod convert;
+mod cooccur;
 mod demo;
+mod glove;
 mod info;
 mod odd_one_out;
 mod plan;
@@ -41,6 +43,7 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     Demo(demo::Demo),
     Train(train::Train),
+    Cooccur(cooccur::Cooccur),
     Similar(similar::Similar),
     Analogy(analogy::Analogy),
     Similarity(similarity::Similarity),
@@ -64,6 +67,7 @@ impl Cli {
         match self.command {
             Command::Demo(demo) => demo.run(),
             Command::Train(train) => train.run(),
+            Command::Cooccur(cooccur) => cooccur.run(),
             Command::Similar(similar) => similar.run(),
             Command::Analogy(analogy) => analogy.run(),
             Command::Similarity(similarity) => similarity.run(),

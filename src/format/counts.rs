@@ -42,6 +42,16 @@ pub enum CountFormat {
     Glove,
 }
 
+impl CountFormat {
+    /// Bytes of a count.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::Safetensors => size_of::<Entry>() as u64,
+            Self::Glove => size_of::<Record>() as u64,
+        }
+    }
+}
+
 /// Counts of a file.
 pub struct Counts {
     /// The words of rows and columns.
@@ -150,10 +160,12 @@ pub fn read(path: &Path, vocab: Option<&Path>) -> Result<Counts> {
     let records: Mapped<Record> =
         file.part(0..file.len()).ok_or_else(|| Error::format(path, 0, "is not aligned"))?;
     let words = vocab.len() as u32;
-    let bad = records.par_iter().position_first(|r| r.row() >= words || r.column() >= words || !good(r.count()));
+    let bad =
+        records.par_iter().position_first(|r| r.row() >= words || r.column() >= words || !good(r.count()));
     if let Some(at) = bad {
         let Record { row, column, count } = records[at];
-        let problem = format!("no count of a vocabulary of {words} words: row {row}, column {column}, {count}");
+        let problem =
+            format!("no count of a vocabulary of {words} words: row {row}, column {column}, {count}");
         return Err(Error::format(path, (at * size_of::<Record>()) as u64, problem));
     }
     let corpus = Facts {
@@ -271,8 +283,7 @@ impl<'a> Writer<'a> {
             return self.write(bytemuck::cast_slice(row));
         }
         row.iter().try_for_each(|entry| {
-            let record =
-                Record { row: word, column: entry.word as i32 + 1, count: f64::from(entry.count) };
+            let record = Record { row: word, column: entry.word as i32 + 1, count: f64::from(entry.count) };
             self.write(bytemuck::bytes_of(&record))
         })
     }

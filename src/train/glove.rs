@@ -118,7 +118,9 @@ impl Config {
             () if !(0.0..=1000.0).contains(&self.alpha) => wrong("--alpha must be between 0 and 1000"),
             () if self.epochs == 0 => wrong("--epochs must be at least 1"),
             () if !positive(self.lr) => wrong("--lr must be a number above 0"),
-            () if self.grad_clip.is_some_and(|x| !positive(x)) => wrong("--grad-clip must be a number above 0"),
+            () if self.grad_clip.is_some_and(|x| !positive(x)) => {
+                wrong("--grad-clip must be a number above 0")
+            }
             () if self.threads == Some(0) => wrong("--threads must be at least 1"),
             () if self.threads() > 1024 => wrong("--threads must be at most 1024"),
             () => Ok(()),
@@ -159,7 +161,8 @@ pub fn train(
     let begin = Instant::now();
     let diverged = |epoch: usize, loss: f64| Error::Diverged { epoch: epoch + 1, loss, lr: config.lr };
     let (parts, level) = (pairs.deal.parts(), Level::new());
-    let (mut rows, mut columns) = (config.begin(pairs.deal, Side::Row), config.begin(pairs.deal, Side::Column));
+    let (mut rows, mut columns) =
+        (config.begin(pairs.deal, Side::Row), config.begin(pairs.deal, Side::Column));
     for epoch in 0..config.epochs {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(mix(config.seed) ^ epoch as u64);
         let mut rows: Vec<(usize, &mut Tile)> = rows.iter_mut().enumerate().collect();
@@ -180,8 +183,12 @@ pub fn train(
                     }
                     let block = pairs.block(*i, *j);
                     let loss = match config.grad_clip {
-                        Some(_) => dispatch!(level, simd => config.block::<_, true>(simd, block, rows, columns)),
-                        None => dispatch!(level, simd => config.block::<_, false>(simd, block, rows, columns)),
+                        Some(_) => {
+                            dispatch!(level, simd => config.block::<_, true>(simd, block, rows, columns))
+                        }
+                        None => {
+                            dispatch!(level, simd => config.block::<_, false>(simd, block, rows, columns))
+                        }
                     };
                     (loss, block.len())
                 })
@@ -274,7 +281,13 @@ impl Config {
 
     /// Learns a block; returns its loss.
     #[inline(always)]
-    fn block<S: Simd, const CLIP: bool>(&self, simd: S, pairs: &[Pair], rows: &mut Tile, columns: &mut Tile) -> f64 {
+    fn block<S: Simd, const CLIP: bool>(
+        &self,
+        simd: S,
+        pairs: &[Pair],
+        rows: &mut Tile,
+        columns: &mut Tile,
+    ) -> f64 {
         simd.vectorize(
             #[inline(always)]
             || {
@@ -285,11 +298,15 @@ impl Config {
                     for k in 0..batch.len() {
                         let pair = batch[k];
                         if let Some(next) = batch.get(k + AHEAD) {
-                            columns.row(usize::from(next.column)).chunks(LINE).for_each(|line| prefetch(&line[0]));
+                            columns
+                                .row(usize::from(next.column))
+                                .chunks(LINE)
+                                .for_each(|line| prefetch(&line[0]));
                         }
                         let row = &mut rows.row_mut(usize::from(pair.row))[..2 * width];
                         let column = &mut columns.row_mut(usize::from(pair.column))[..2 * width];
-                        loss += f64::from(self.learn::<S, CLIP>(simd, width, pair.log, weights[k], row, column));
+                        loss +=
+                            f64::from(self.learn::<S, CLIP>(simd, width, pair.log, weights[k], row, column));
                     }
                 }
                 loss

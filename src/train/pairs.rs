@@ -126,7 +126,8 @@ impl Pairs {
             sink.take(made.pairs)
         })?;
         if end == 0 {
-            let problem = "no two words occur near each other: give more text, or lines of more than one word";
+            let problem =
+                "no two words occur near each other: give more text, or lines of more than one word";
             return Err(Error::Setting(problem.into()));
         }
         Ok(Self { deal, ends, store: sink.finish(end)? })
