@@ -424,3 +424,159 @@ impl Accumulator {
         &self.row[..length]
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::corpus::{CorpusWriter, Facts};
+    use crate::vocab::Vocab;
+
+    /// A corpus of words `w0`, `w1`, … in these sentences.
+    pub(crate) fn corpus(folder: &Path, words: u32, sentences: &[Vec<u32>]) -> Corpus {
+        let mut writer = CorpusWriter::new(&folder.join("corpus")).unwrap();
+        for sentence in sentences {
+            writer.tokens(sentence).unwrap();
+            writer.end_sentence();
+        }
+        let names: Vec<String> = (0..words).map(|id| format!("w{id}")).collect();
+        writer.finish(&Vocab::new(&names, vec![1; words as usize]), Facts::default()).unwrap()
+    }
+
+    /// Counts by definition: every pair of positions of every sentence.
+    pub(crate) fn naive(windows: &Windows, sentences: &[Vec<u32>]) -> BTreeMap<(u32, u32), f64> {
+        let mut counts = BTreeMap::new();
+        let n = windows.window as f64;
+        for sentence in sentences {
+            for (i, &row) in sentence.iter().enumerate() {
+                for (j, &column) in sentence.iter().enumerate() {
+                    let d = i.abs_diff(j) as f64;
+                    if i == j || d > n || windows.asymmetric && j < i {
+                        continue;
+                    }
+                    *counts.entry((row, column)).or_default() += match windows.context_weight {
+                        Weight::Harmonic => 1.0 / d,
+                        Weight::Linear => (n - d + 1.0) / n,
+                        Weight::Flat => 1.0,
+                    };
+                }
+            }
+        }
+        counts
+    }
+
+    /// All rows of `source`, counted by `threads` threads in pieces of `piece` words.
+    fn rows(source: &Source, threads: usize, piece: usize, memory: u64) -> Vec<(u32, u32, f32)> {
+        let words: Vec<u32> = (0..source.words() as u32).collect();
+        let pieces: Vec<Vec<u32>> = words.chunks(piece).map(<[u32]>::to_vec).collect();
+        let make = |rows: &mut RowsOf, piece: &[u32]| {
+            let row = |(at, &word): (usize, &u32)| {
+                rows.row(at).iter().map(|entry| (word, entry.word, entry.count)).collect::<Vec<_>>()
+            };
+            piece.iter().enumerate().flat_map(row).collect::<Vec<_>>()
+        };
+        let mut all = Vec::new();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let progress = Progress::default();
+        pool.install(|| {
+            source.each(&pieces, memory, &progress, make, |piece| {
+                all.extend(piece);
+                Ok(())
+            })
+        })
+        .unwrap();
+        assert_eq!(progress.done.into_inner(), source.size());
+        all
+    }
+
+    pub(crate) fn sentences() -> impl Strategy<Value = Vec<Vec<u32>>> {
+        prop::collection::vec(prop::collection::vec(0..20u32, 0..30), 1..8)
+    }
+
+    pub(crate) fn windows() -> impl Strategy<Value = Windows> {
+        let weight = prop::sample::select(vec![Weight::Harmonic, Weight::Linear, Weight::Flat]);
+        (1..12usize, any::<bool>(), weight).prop_map(|(window, asymmetric, context_weight)| Windows {
+            window,
+            asymmetric,
+            context_weight,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_the_definition(sentences in sentences(), windows in windows(), piece in 1..25usize) {
+            let folder = tempfile::tempdir().unwrap();
+            let corpus = corpus(folder.path(), 20, &sentences);
+            let source = Source::text(&corpus, &windows).unwrap();
+            let expected = naive(&windows, &sentences);
+            let found = rows(&source, 2, piece, 1 << 20);
+            prop_assert_eq!(
+                found.iter().map(|&(row, column, _)| (row, column)).collect::<Vec<_>>(),
+                expected.keys().copied().collect::<Vec<_>>(),
+            );
+            for (&(_, _, count), &exact) in found.iter().zip(expected.values()) {
+                prop_assert!((f64::from(count) - exact).abs() <= exact * 2f64.powi(-23));
+            }
+            prop_assert_eq!(source.estimate(), expected.len() as u64, "few words are all looked at");
+            for (threads, memory) in [(1, 0), (2, 100), (3, 1000), (4, u64::MAX)] {
+                prop_assert_eq!(&rows(&source, threads, piece, memory), &found);
+            }
+        }
+    }
+
+    #[test]
+    fn windows_end_with_sentences() {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = corpus(folder.path(), 3, &[vec![0, 1], vec![2], vec![2, 0]]);
+        let source = Source::text(&corpus, &Windows::default()).unwrap();
+        assert_eq!(rows(&source, 1, 3, 1000), [(0, 1, 1.0), (0, 2, 1.0), (1, 0, 1.0), (2, 0, 1.0)]);
+    }
+
+    #[test]
+    fn a_million_harmonic_weights_are_added_exactly() {
+        let folder = tempfile::tempdir().unwrap();
+        let sentence: Vec<u32> = (0..300_001).map(|i| i % 3).collect();
+        let corpus = corpus(folder.path(), 3, std::slice::from_ref(&sentence));
+        let windows = Windows::default();
+        let found = rows(&Source::text(&corpus, &windows).unwrap(), 2, 1, 1 << 30);
+        let mut expected = BTreeMap::new();
+        for i in 0..sentence.len() {
+            for d in 1..=15.min(i) {
+                *expected.entry((sentence[i], sentence[i - d])).or_insert(0.0) += 1.0 / d as f64;
+                *expected.entry((sentence[i - d], sentence[i])).or_insert(0.0) += 1.0 / d as f64;
+            }
+        }
+        for ((row, column, count), (key, exact)) in found.into_iter().zip(expected) {
+            assert_eq!((row, column), key);
+            assert!(
+                (f64::from(count) - exact).abs() <= exact * 2f64.powi(-24) * 1.000_001,
+                "{count} {exact}"
+            );
+        }
+    }
+
+    #[test]
+    fn impossible_windows_and_damaged_corpora_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = corpus(folder.path(), 2, &[vec![0, 1, 7]]);
+        assert!(Source::text(&corpus, &Windows::default()).is_err(), "word 7 of 2");
+        for window in [0, WIDEST] {
+            let windows = Windows { window, ..Windows::default() };
+            assert!(windows.check().unwrap_err().to_string().contains("--window"));
+        }
+    }
+
+    #[test]
+    fn a_stop_is_obeyed() {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = corpus(folder.path(), 2, &[vec![0, 1]]);
+        let source = Source::text(&corpus, &Windows::default()).unwrap();
+        let progress = Progress { stop: true.into(), ..Progress::default() };
+        let stopped = source.each(&[vec![0, 1]], 1000, &progress, |_, _| (), |()| Ok(()));
+        assert!(matches!(stopped, Err(Error::Stopped)));
+    }
+}

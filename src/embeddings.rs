@@ -57,6 +57,8 @@ pub struct Provenance {
     pub losses: Vec<f64>,
     /// Time that training took.
     pub seconds: f64,
+    /// What a reader did with the file that should be known, a line each.
+    pub notes: Vec<String>,
     /// The SIMD level; results differ between levels by rounding.
     pub simd: String,
 }

@@ -11,7 +11,8 @@ use super::{format_for, show, warn_of_loss};
 const EXAMPLES: &str = "Examples:
   wordloom convert my.safetensors my.vec                  to word2vec text
   wordloom convert GoogleNews.bin news.safetensors        opens at once from then on
-  wordloom convert my.safetensors vectors --to binary";
+  wordloom convert my.safetensors vectors --to binary
+  wordloom convert my.safetensors glove.txt --to glove    for programs that read GloVe's files";
 
 /// Write word vectors in another format
 #[derive(clap::Args)]
@@ -31,6 +32,7 @@ pub(crate) struct Convert {
 impl Convert {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let model = format::read(&self.model)?;
+        model.provenance.notes.iter().for_each(|note| say(&format!("wordloom: {note}")));
         let to = format_for(&self.out, self.to);
         warn_of_loss(&model, to);
         format::write(&model, &self.out, to)?;

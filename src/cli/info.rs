@@ -74,7 +74,7 @@ fn tensors(model: &Embeddings) -> Vec<&'static str> {
 /// How a model was made, as far as is known.
 fn history(of: &Provenance) -> Vec<(&'static str, String)> {
     if of.method.is_empty() {
-        return vec![("made by", of.program.clone())];
+        return vec![("made by", of.program.clone()), ("note", of.notes.join("; "))];
     }
     let time = show::time(Duration::from_secs_f64(of.seconds.clamp(0.0, 1e15)));
     let losses: Vec<String> = of.losses.iter().map(|loss| format!("{loss:.4}")).collect();

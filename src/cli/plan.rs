@@ -72,7 +72,7 @@ pub(super) fn model_size(format: Format, words: u64, matrices: u64, dim: u64, by
         Format::Safetensors => words * (matrices * dim * 4 + 20) + bytes,
         Format::Binary => words * (dim * 4 + 2) + bytes,
         // A number has a sign every other time, a leading zero, a point, eight or nine digits and a space.
-        Format::Text => words * (dim * 12 + 2) + bytes,
+        Format::Text | Format::Glove => words * (dim * 12 + 2) + bytes,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Files of word vectors: which format a file is in, reading it, writing it. One format, one file.
 
 pub mod counts;
+pub mod glove;
 pub mod native;
 pub mod word2vec;
 
@@ -19,6 +20,8 @@ pub enum Format {
     Text,
     /// word2vec binary (.bin)
     Binary,
+    /// GloVe's text: as word2vec's, without the line of the sizes
+    Glove,
 }
 
 impl Format {
@@ -40,6 +43,8 @@ impl Format {
             Some(Self::Text)
         } else if word2vec::looks_binary(file) {
             Some(Self::Binary)
+        } else if glove::looks_glove(file) {
+            Some(Self::Glove)
         } else {
             None
         }
@@ -56,11 +61,12 @@ pub fn read(path: &Path) -> Result<Embeddings> {
         Some(Format::Safetensors) => native::read(path, &file),
         Some(Format::Text) => word2vec::read_text(path, &file),
         Some(Format::Binary) => word2vec::read_binary(path, &file),
+        Some(Format::Glove) => glove::read(path, &file),
         None if file.is_empty() => Err(Error::format(path, 0, "an empty file, not a model")),
         None => Err(Error::format(
             path,
             0,
-            "neither a wordloom model nor word2vec text or binary: train one with `wordloom train`",
+            "neither a wordloom model nor word2vec's or GloVe's vectors: train one with `wordloom train`",
         )),
     }
 }
@@ -74,5 +80,6 @@ pub fn write(embeddings: &Embeddings, path: &Path, format: Format) -> Result<()>
         Format::Safetensors => native::write(embeddings, path),
         Format::Text => word2vec::write_text(embeddings, path),
         Format::Binary => word2vec::write_binary(embeddings, path),
+        Format::Glove => glove::write(embeddings, path),
     }
 }

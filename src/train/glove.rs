@@ -408,3 +408,168 @@ fn exp2<S: Simd>(simd: S, x: f32x8<S>) -> f32x8<S> {
     }
     power * f32x8::from_bits(shifted.to_bits() << 23)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cooccur::{self, Source, Windows, tests::corpus};
+
+    /// The loss of a pair by definition, for vectors that end in their biases.
+    fn loss(config: &Config, log: f64, w: &[f64], c: &[f64]) -> f64 {
+        let dim = config.dim;
+        let f = ((log - f64::from(config.x_max).ln()) * f64::from(config.alpha)).exp().min(1.0);
+        let product: f64 = (0..dim).map(|k| w[k] * c[k]).sum();
+        0.5 * f * (product + w[dim] + c[dim] - log).powi(2)
+    }
+
+    /// A pair learnt by the code under test; vectors with their biases go in and come out, as does the loss.
+    fn learnt(config: &Config, log: f32, w: &[f64], c: &[f64], times: usize) -> (Vec<f64>, Vec<f64>, f64) {
+        let (dim, width) = (config.dim, config.width());
+        let deal = Deal::new(1, 1);
+        let mut tiles = [config.begin(deal, Side::Row), config.begin(deal, Side::Column)];
+        let places = [[dim, dim + 1], [dim + 1, dim]];
+        for ((tile, from), [bias, _]) in tiles.iter_mut().zip([w, c]).zip(places) {
+            let row = tile[0].row_mut(0);
+            (0..dim).for_each(|k| row[k] = from[k] as f32);
+            row[bias] = from[dim] as f32;
+        }
+        let pairs = vec![Pair { row: 0, column: 0, log }; times];
+        let [rows, columns] = &mut tiles;
+        let (rows, columns) = (&mut rows[0], &mut columns[0]);
+        let loss = match config.grad_clip {
+            Some(_) => dispatch!(Level::new(), simd => config.block::<_, true>(simd, &pairs, rows, columns)),
+            None => dispatch!(Level::new(), simd => config.block::<_, false>(simd, &pairs, rows, columns)),
+        };
+        let out = |tile: &Tile, [bias, one]: [usize; 2]| {
+            let row = tile.row(0);
+            assert_eq!(row[one], 1.0, "what stands for the other side's bias is fixed");
+            assert!(row[dim + 2..width].iter().all(|&x| x == 0.0), "padding stays zero");
+            row[..dim].iter().chain([&row[bias]]).map(|&x| f64::from(x)).collect::<Vec<_>>()
+        };
+        (out(rows, places[0]), out(columns, places[1]), loss)
+    }
+
+    /// AdaGrad by definition, in f64, with the gradient by finite differences of the loss.
+    fn naive(config: &Config, log: f64, w: &[f64], c: &[f64], times: usize) -> (Vec<f64>, Vec<f64>, f64) {
+        let n = w.len();
+        let mut all = [w, c].concat();
+        let mut squares = vec![1.0; 2 * n];
+        let mut total = 0.0;
+        for _ in 0..times {
+            total += loss(config, log, &all[..n], &all[n..]);
+            let gradient = |k: usize| {
+                let step = 1e-5;
+                let at = |by: f64| {
+                    let mut moved = all.clone();
+                    moved[k] += by;
+                    loss(config, log, &moved[..n], &moved[n..])
+                };
+                (at(step) - at(-step)) / (2.0 * step)
+            };
+            let gradients: Vec<f64> = (0..2 * n).map(gradient).collect();
+            for ((x, square), g) in all.iter_mut().zip(&mut squares).zip(gradients) {
+                let clip = config.grad_clip.map_or(f64::INFINITY, f64::from);
+                let d = g.clamp(-clip, clip) * f64::from(config.lr);
+                *x -= d / f64::sqrt(*square);
+                *square += d * d;
+            }
+        }
+        (all[..n].to_vec(), all[n..].to_vec(), total)
+    }
+
+    proptest! {
+        #[test]
+        fn steps_follow_the_gradient_of_the_loss(
+            dim in 1..40usize,
+            log in -4f32..9.0,
+            numbers in prop::collection::vec(-0.9f64..0.9, 82),
+            lr in 0.01f32..0.5,
+            clip in prop::option::of(0.01f32..1.0),
+            x_max in 1f32..200.0,
+            alpha in 0f32..2.0,
+        ) {
+            let config = Config { dim, lr, grad_clip: clip, x_max, alpha, ..Config::default() };
+            let (w, c) = (&numbers[..=dim], &numbers[41..=41 + dim]);
+            // One step shows the gradient; three, the sum of squares.
+            for times in [1, 3] {
+                let (w1, c1, loss1) = learnt(&config, log, w, c, times);
+                let (w2, c2, loss2) = naive(&config, f64::from(log), w, c, times);
+                prop_assert!((loss1 - loss2).abs() <= 1e-3 * (1.0 + loss2), "{} {}", loss1, loss2);
+                for (x, y) in w1.iter().chain(&c1).zip(w2.iter().chain(&c2)) {
+                    prop_assert!((x - y).abs() < 3e-4 * (1.0 + y.abs()), "{} {}", x, y);
+                }
+            }
+        }
+
+        #[test]
+        fn weights_are_those_of_the_paper(logs in prop::collection::vec(-6f32..15.0, 1..BATCH), alpha in 0f32..2.0) {
+            let config = Config { alpha, ..Config::default() };
+            let pairs: Vec<Pair> = logs.iter().map(|&log| Pair { row: 0, column: 0, log }).collect();
+            let mut weights = [0.0; BATCH];
+            dispatch!(Level::new(), simd => config.weigh(simd, &pairs, &mut weights));
+            for (pair, weight) in pairs.iter().zip(weights) {
+                let exact = (f64::from(pair.log).exp() / 100.0).powf(f64::from(alpha)).min(1.0);
+                prop_assert!((f64::from(weight) - exact).abs() < 2e-6 * exact, "{} {}", weight, exact);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn first_of_series<S: Simd>(simd: S, t: f32) -> f32 {
+        series::<S>(simd, S::f32s::splat(simd, t)).as_slice()[0]
+    }
+
+    #[test]
+    fn the_series_is_as_good_as_the_root() {
+        let exact = |t: f32| 1.0 / (1.0 + f64::from(t)).sqrt();
+        for i in 0..=1000 {
+            let t = SMALL * i as f32 / 1000.0;
+            let found = dispatch!(Level::new(), simd => first_of_series(simd, t));
+            assert!((f64::from(found) - exact(t)).abs() < 1e-7, "{t}: {found}");
+        }
+    }
+
+    /// A text in which words of two topics don't mix.
+    fn sentences() -> Vec<Vec<u32>> {
+        let mut state = 1u64;
+        let mut word = |topic: u32| {
+            state = mix(state);
+            (state % 20) as u32 * 2 + topic
+        };
+        (0..600).map(|sentence| (0..10).map(|_| word(sentence % 2)).collect()).collect()
+    }
+
+    #[test]
+    fn the_same_bytes_for_any_number_of_threads_and_others_for_other_seeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = corpus(folder.path(), 40, &sentences());
+        let vectors = |threads: usize, seed: u64, memory: u64| {
+            let config = Config {
+                dim: 21,
+                epochs: 4,
+                seed,
+                threads: Some(threads),
+                vectors: Vectors::Input,
+                ..Config::default()
+            };
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let source = Source::text(&corpus, &Windows::default()).unwrap();
+                let progress = cooccur::Progress::default();
+                let pairs = Pairs::new(&source, config.deal(40), memory, folder.path(), &progress).unwrap();
+                assert_eq!(pairs.on_disk(), memory == 0);
+                let model =
+                    train(&pairs, &corpus.vocab, &About::default(), &config, &Progress::default()).unwrap();
+                (model.input().to_vec(), model.output().unwrap().to_vec(), model.provenance.losses)
+            })
+        };
+        let one = vectors(1, 1, 1 << 30);
+        assert!(one == vectors(2, 1, 1 << 30));
+        assert!(one == vectors(4, 1, 1 << 30));
+        assert!(one == vectors(3, 1, 0), "counts on disk are the same counts");
+        assert!(one != vectors(1, 2, 1 << 30));
+        assert!(one.2[3] < 0.7 * one.2[0], "{:?}", one.2);
+    }
+}

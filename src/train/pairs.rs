@@ -205,3 +205,104 @@ impl Sink<'_> {
         Ok(Store::Disk(mapped.ok_or_else(shortened)?, beside))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cooccur::tests::{corpus, naive, sentences, windows};
+    use crate::cooccur::{Windows, tests};
+
+    /// All blocks, and what is in the directory while they are there.
+    fn blocks(
+        source: &Source,
+        deal: Deal,
+        memory: u64,
+        directory: &Path,
+    ) -> (Vec<Vec<Pair>>, Vec<PathBuf>, bool) {
+        let pairs = Pairs::new(source, deal, memory, directory, &Progress::default()).unwrap();
+        let block = |i: usize| pairs.block(i / deal.parts, i % deal.parts).to_vec();
+        let listed = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+        ((0..deal.parts * deal.parts).map(block).collect(), listed, pairs.on_disk())
+    }
+
+    proptest! {
+        #[test]
+        fn every_count_is_in_its_block_in_memory_and_on_disk(
+            sentences in sentences(),
+            windows in windows(),
+            parts in 1..21usize,
+        ) {
+            let expected = naive(&windows, &sentences);
+            prop_assume!(!expected.is_empty());
+            let folder = tempfile::tempdir().unwrap();
+            let spill = folder.path().join("spill");
+            std::fs::create_dir(&spill).unwrap();
+            let corpus = corpus(folder.path(), 20, &sentences);
+            let source = Source::text(&corpus, &windows).unwrap();
+            let deal = Deal { words: 20, parts };
+            let (inside, files, on_disk) = blocks(&source, deal, 1 << 30, &spill);
+            prop_assert!(files.is_empty() && !on_disk);
+            // Whether it fits shows after some parts, at once, or after the last.
+            for memory in [0, 4000, 12_000] {
+                let (outside, files, on_disk) = blocks(&source, deal, memory, &spill);
+                prop_assert_eq!(&outside, &inside);
+                prop_assert_eq!(files.len(), usize::from(on_disk));
+                prop_assert!(on_disk || memory > 0);
+                prop_assert_eq!(std::fs::read_dir(&spill).unwrap().count(), 0, "the file is gone");
+            }
+            let mut found = BTreeMap::new();
+            for (block, pairs) in inside.iter().enumerate() {
+                let word = |part: usize, place: u16| (part + parts * usize::from(place)) as u32;
+                for pair in pairs {
+                    let key = (word(block / parts, pair.row), word(block % parts, pair.column));
+                    prop_assert!(found.insert(key, pair.log).is_none(), "twice");
+                }
+            }
+            prop_assert_eq!(found.len(), expected.len());
+            for ((key, log), (expected, count)) in found.into_iter().zip(expected) {
+                prop_assert_eq!(key, expected);
+                prop_assert!((f64::from(log) - count.ln()).abs() < 1e-5);
+            }
+        }
+
+        #[test]
+        fn each_word_has_a_place_of_its_own(words in 1..5000usize, bytes in 1..4000usize) {
+            let deal = Deal::new(words, bytes);
+            let mut seen = 0;
+            for part in 0..deal.parts() {
+                for (place, word) in deal.words(part).enumerate() {
+                    prop_assert_eq!(deal.of(word), (part, place));
+                    prop_assert!(place < deal.largest());
+                    seen += 1;
+                }
+            }
+            prop_assert_eq!(seen, words);
+        }
+    }
+
+    #[test]
+    fn places_fit_in_16_bits_for_any_vocabulary() {
+        for words in [1, 65_536, 20_000_000, 1 << 30] {
+            assert!(Deal::new(words, 8).largest() <= 65_536);
+            assert!(Deal::new(words, 8).parts() <= 65_536);
+        }
+    }
+
+    #[test]
+    fn errors_leave_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let spill = folder.path().join("spill");
+        let corpus = tests::corpus(folder.path(), 2, &[vec![0], vec![1]]);
+        let source = Source::text(&corpus, &Windows::default()).unwrap();
+        let none = Pairs::new(&source, Deal::new(2, 8), 0, &spill, &Progress::default());
+        assert!(none.err().unwrap().to_string().contains("no two words"));
+        let stopped = Progress { stop: true.into(), ..Progress::default() };
+        assert!(matches!(Pairs::new(&source, Deal::new(2, 8), 0, &spill, &stopped), Err(Error::Stopped)));
+        assert!(std::fs::read_dir(&spill).is_ok_and(|files| files.count() == 0) || !spill.exists());
+    }
+}
