@@ -167,8 +167,10 @@ impl Running {
         {
             return Err(Error::input(words, "is to be the model and the vocabulary: give two names").into());
         }
-        let mut inputs = wordloom::text::expand(&counting.inputs)?;
-        inputs.extend(counting.vocab_file.clone());
+        let mut inputs = counting.vocab_file.clone().into_iter().collect::<Vec<_>>();
+        if !counting.inputs.is_empty() {
+            inputs.extend(wordloom::text::expand(&counting.inputs)?);
+        }
         output.into_iter().chain(self.save_vocab.as_deref()).try_for_each(|file| writable(file, &inputs))
     }
 

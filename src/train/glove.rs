@@ -69,6 +69,9 @@ pub struct Config {
     /// Learning rate of AdaGrad
     #[arg(long, value_name = "X", default_value_t = 0.05, allow_negative_numbers = true)]
     pub lr: f32,
+    /// Learning rate of the biases: 1 in GloVe's program since 2020; before, and in the paper, that of --lr
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
+    pub bias_lr: f32,
     /// No coordinate of a gradient counts as more than X [default: off]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub grad_clip: Option<f32>,
@@ -91,6 +94,7 @@ impl Default for Config {
             alpha: 0.75,
             epochs: 25,
             lr: 0.05,
+            bias_lr: 1.0,
             grad_clip: None,
             vectors: Vectors::Sum,
             threads: None,
@@ -118,6 +122,7 @@ impl Config {
             () if !(0.0..=1000.0).contains(&self.alpha) => wrong("--alpha must be between 0 and 1000"),
             () if self.epochs == 0 => wrong("--epochs must be at least 1"),
             () if !positive(self.lr) => wrong("--lr must be a number above 0"),
+            () if !positive(self.bias_lr) => wrong("--bias-lr must be a number above 0"),
             () if self.grad_clip.is_some_and(|x| !positive(x)) => {
                 wrong("--grad-clip must be a number above 0")
             }
@@ -182,14 +187,11 @@ pub fn train(
                         return (0.0, 0);
                     }
                     let block = pairs.block(*i, *j);
-                    let loss = match config.grad_clip {
-                        Some(_) => {
-                            dispatch!(level, simd => config.block::<_, true>(simd, block, rows, columns))
-                        }
-                        None => {
-                            dispatch!(level, simd => config.block::<_, false>(simd, block, rows, columns))
-                        }
-                    };
+                    let stride = stride(block.len());
+                    let loss = dispatch!(level, simd => match config.grad_clip {
+                        Some(_) => config.block::<_, true>(simd, block, stride, rows, columns),
+                        None => config.block::<_, false>(simd, block, stride, rows, columns),
+                    });
                     (loss, block.len())
                 })
                 .collect();
@@ -231,6 +233,27 @@ pub fn train(
     Ok(Embeddings::new(vocab.clone(), config.dim, input.into(), output.map(Into::into), provenance))
 }
 
+/// A number without a divisor in common with `length`, near the golden section of it: steps of so much, taken around a
+/// circle of that length, come by every place once, and neighbours in time are far apart.
+fn stride(length: usize) -> usize {
+    let common = |mut a: usize, mut b: usize| {
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    let first = (length as f64 * 0.618_034) as usize;
+    (first.max(1)..).find(|&stride| common(stride, length) == 1).unwrap_or(1)
+}
+
+/// Asks for a row in the nearest cache.
+#[inline(always)]
+fn ask(row: &[f32]) {
+    for line in row.chunks(LINE) {
+        prefetch(&line[0]);
+    }
+}
+
 fn shuffle<T>(list: &mut [T], rng: &mut impl Rng) {
     for i in (1..list.len()).rev() {
         list.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
@@ -258,6 +281,7 @@ impl Config {
                     *x = ((rng.next_u64() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) / dim as f32;
                 }
                 steps[..width].fill(self.lr);
+                steps[dim..dim + 2].fill(self.bias_lr);
                 (vector[one], steps[one]) = (1.0, 0.0);
             }
             tile
@@ -279,29 +303,33 @@ impl Config {
         all
     }
 
-    /// Learns a block; returns its loss.
+    /// Learns a block, each pair so many `strides` after the one before; returns its loss.
     #[inline(always)]
     fn block<S: Simd, const CLIP: bool>(
         &self,
         simd: S,
         pairs: &[Pair],
+        stride: usize,
         rows: &mut Tile,
         columns: &mut Tile,
     ) -> f64 {
         simd.vectorize(
             #[inline(always)]
             || {
-                let (width, mut loss) = (self.width(), 0.0);
-                let mut weights = [0.0; BATCH];
-                for batch in pairs.chunks(BATCH) {
-                    self.weigh(simd, batch, &mut weights);
-                    for k in 0..batch.len() {
+                let (width, mut loss, mut at) = (self.width(), 0.0, 0);
+                let (mut batch, mut weights) = ([Pair::default(); BATCH], [0.0; BATCH]);
+                for begun in (0..pairs.len()).step_by(BATCH) {
+                    let size = BATCH.min(pairs.len() - begun);
+                    for pair in &mut batch[..size] {
+                        *pair = pairs[at];
+                        at = if at + stride < pairs.len() { at + stride } else { at + stride - pairs.len() };
+                    }
+                    self.weigh(simd, &batch, &mut weights);
+                    for k in 0..size {
                         let pair = batch[k];
-                        if let Some(next) = batch.get(k + AHEAD) {
-                            columns
-                                .row(usize::from(next.column))
-                                .chunks(LINE)
-                                .for_each(|line| prefetch(&line[0]));
+                        if let Some(next) = batch[..size].get(k + AHEAD) {
+                            ask(rows.row(usize::from(next.row)));
+                            ask(columns.row(usize::from(next.column)));
                         }
                         let row = &mut rows.row_mut(usize::from(pair.row))[..2 * width];
                         let column = &mut columns.row_mut(usize::from(pair.column))[..2 * width];
@@ -316,10 +344,10 @@ impl Config {
 
     /// `f(x)` of a batch of pairs.
     #[inline(always)]
-    fn weigh<S: Simd>(&self, simd: S, pairs: &[Pair], weights: &mut [f32; BATCH]) {
+    fn weigh<S: Simd>(&self, simd: S, pairs: &[Pair; BATCH], weights: &mut [f32; BATCH]) {
         // (x/x_max)^alpha = 2^(alpha log2(e) (ln x - ln x_max)).
         let (most, power) = (self.x_max.ln(), self.alpha * std::f32::consts::LOG2_E);
-        for k in 0..pairs.len() {
+        for k in 0..BATCH {
             weights[k] = (pairs[k].log - most) * power;
         }
         let mut k = 0;
@@ -438,10 +466,10 @@ mod tests {
         let pairs = vec![Pair { row: 0, column: 0, log }; times];
         let [rows, columns] = &mut tiles;
         let (rows, columns) = (&mut rows[0], &mut columns[0]);
-        let loss = match config.grad_clip {
-            Some(_) => dispatch!(Level::new(), simd => config.block::<_, true>(simd, &pairs, rows, columns)),
-            None => dispatch!(Level::new(), simd => config.block::<_, false>(simd, &pairs, rows, columns)),
-        };
+        let loss = dispatch!(Level::new(), simd => match config.grad_clip {
+            Some(_) => config.block::<_, true>(simd, &pairs, 1, rows, columns),
+            None => config.block::<_, false>(simd, &pairs, 1, rows, columns),
+        });
         let out = |tile: &Tile, [bias, one]: [usize; 2]| {
             let row = tile.row(0);
             assert_eq!(row[one], 1.0, "what stands for the other side's bias is fixed");
@@ -469,11 +497,12 @@ mod tests {
                 (at(step) - at(-step)) / (2.0 * step)
             };
             let gradients: Vec<f64> = (0..2 * n).map(gradient).collect();
-            for ((x, square), g) in all.iter_mut().zip(&mut squares).zip(gradients) {
+            for (k, g) in gradients.into_iter().enumerate() {
                 let clip = config.grad_clip.map_or(f64::INFINITY, f64::from);
-                let d = g.clamp(-clip, clip) * f64::from(config.lr);
-                *x -= d / f64::sqrt(*square);
-                *square += d * d;
+                let rate = if k % n == n - 1 { config.bias_lr } else { config.lr };
+                let d = g.clamp(-clip, clip) * f64::from(rate);
+                all[k] -= d / f64::sqrt(squares[k]);
+                squares[k] += d * d;
             }
         }
         (all[..n].to_vec(), all[n..].to_vec(), total)
@@ -489,8 +518,9 @@ mod tests {
             clip in prop::option::of(0.01f32..1.0),
             x_max in 1f32..200.0,
             alpha in 0f32..2.0,
+            bias_lr in 0.01f32..1.0,
         ) {
-            let config = Config { dim, lr, grad_clip: clip, x_max, alpha, ..Config::default() };
+            let config = Config { dim, lr, bias_lr, grad_clip: clip, x_max, alpha, ..Config::default() };
             let (w, c) = (&numbers[..=dim], &numbers[41..=41 + dim]);
             // One step shows the gradient; three, the sum of squares.
             for times in [1, 3] {
@@ -506,7 +536,8 @@ mod tests {
         #[test]
         fn weights_are_those_of_the_paper(logs in prop::collection::vec(-6f32..15.0, 1..BATCH), alpha in 0f32..2.0) {
             let config = Config { alpha, ..Config::default() };
-            let pairs: Vec<Pair> = logs.iter().map(|&log| Pair { row: 0, column: 0, log }).collect();
+            let mut pairs = [Pair::default(); BATCH];
+            pairs.iter_mut().zip(&logs).for_each(|(pair, &log)| pair.log = log);
             let mut weights = [0.0; BATCH];
             dispatch!(Level::new(), simd => config.weigh(simd, &pairs, &mut weights));
             for (pair, weight) in pairs.iter().zip(weights) {
@@ -529,6 +560,17 @@ mod tests {
             let found = dispatch!(Level::new(), simd => first_of_series(simd, t));
             assert!((f64::from(found) - exact(t)).abs() < 1e-7, "{t}: {found}");
         }
+    }
+
+    #[test]
+    fn strides_come_by_every_place_once() {
+        for length in (1..500).chain([1 << 20, 720_720, 1_000_003]) {
+            let stride = stride(length);
+            let mut places: Vec<usize> = (0..length).map(|k| k * stride % length).collect();
+            places.sort_unstable();
+            assert!(places.into_iter().eq(0..length), "{length} by {stride}");
+        }
+        assert_eq!(stride(0), 1);
     }
 
     /// A text in which words of two topics don't mix.

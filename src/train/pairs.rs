@@ -16,7 +16,7 @@ const MOST: usize = 1024;
 const CACHED: usize = 640 << 10;
 
 /// A count, for training.
-#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Pair {
     /// The place of the row's word in its part.
