@@ -1,4 +1,4 @@
-//! Co-occurrence counts: how often, and how near, each word stands by each other word. `GloVe`'s corpus.
+//! Co-occurrence counts: how often, and how near, each word stands by each other word. GloVe's corpus.
 //!
 //! A row holds what one word occurs with. Rows are counted one at a time (Gustavson's sparse accumulator): the positions
 //! of all words are sorted by word once; then for each word the windows around its positions are added up in a dense

@@ -51,7 +51,7 @@ pub struct Provenance {
     pub corpus: Facts,
     /// Tokens that training went through, all epochs together, before subsampling.
     pub tokens_seen: u64,
-    /// Pairs of words that `GloVe` went through, all epochs together; 0 for other methods.
+    /// Pairs of words that GloVe went through, all epochs together; 0 for other methods.
     pub pairs_seen: u64,
     /// Mean loss of a pair of input and target in each epoch, sampled.
     pub losses: Vec<f64>,

@@ -85,7 +85,7 @@ pub(super) struct Running {
     pub(super) quiet: bool,
 }
 
-/// Hides what skip-gram has no use for; `GloVe` does without inputs when it is given counts.
+/// Hides what skip-gram has no use for; GloVe does without inputs when it is given counts.
 pub(crate) fn tidy(command: clap::Command) -> clap::Command {
     command.mut_subcommand("train", |train| {
         let train =

@@ -1,4 +1,4 @@
-//! `GloVe`'s text form: for each word a line `word x1 … xdim`, with no line of sizes before them.
+//! GloVe's text form: for each word a line `word x1 … xdim`, with no line of sizes before them.
 //!
 //! The published files have their traps, and all of them are read. In the one of 840 billion tokens some words contain
 //! spaces (`. . .`), so a line is read from its end: the last `dim` fields are numbers, all before them is the word, and
@@ -104,8 +104,9 @@ pub(super) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
                     "is empty, has a line end, or begins or ends with a space: GloVe's text can't hold it";
                 return Err(Error::input(path, format!("the word '{word}' {problem}")));
             }
-            let numbers = embeddings.vector(id as u32).iter().map(|x| format!(" {x}")).collect::<String>();
-            out.write_all(word).and_then(|()| writeln!(out, "{numbers}")).map_err(Error::io(path))?;
+            let mut numbers = embeddings.vector(id as u32).iter();
+            let row = out.write_all(word).and_then(|()| numbers.try_for_each(|x| write!(out, " {x}")));
+            row.and_then(|()| writeln!(out)).map_err(Error::io(path))?;
         }
         Ok(())
     })

@@ -1,13 +1,14 @@
-//! `GloVe`: vectors whose products are the logarithms of co-occurrence counts (Pennington, Socher, Manning 2014).
+//! GloVe: vectors whose products are the logarithms of co-occurrence counts (Pennington, Socher, Manning 2014).
 //!
 //! The loss of a count `x` of row `i` and column `j` is `f(x)/2 (w_i·c_j + a_i + b_j - ln x)²`, with
-//! `f(x) = min(1, (x/x_max)^alpha)`. Each coordinate goes down its gradient `g` by `AdaGrad` as in the program of 2014: its
+//! `f(x) = min(1, (x/x_max)^alpha)`. Each coordinate goes down its gradient `g` by AdaGrad as in the program of 2014: its
 //! step is `lr g / √(1 + Σ (lr g')²)` over the earlier gradients `g'`. What is stored with a coordinate is not the sum but
 //! the factor of the next gradient, `s = lr / √(1 + Σ (lr g')²)`: after a step `u = s g` it becomes `s / √(1 + u²)`, for
-//! which a short series does where `u` is small, as it nearly always is; a root and two divisions a coordinate took three quarters of the time.
+//! which a short series does where `u` is small, as it nearly always is.
 //!
-//! The biases `a` and `b` are coordinates like any other: `w_i` is stored as `(w_i, a_i, 1)` and `c_j` as `(c_j, 1, b_j)`,
-//! whose product is the whole model, and the two ones have `s = 0`, so they stay.
+//! The biases `a` and `b` are coordinates like any other, but for a learning rate of their own: `w_i` is stored as
+//! `(w_i, a_i, 1)` and `c_j` as `(c_j, 1, b_j)`, whose product is the whole model, and the two ones have `s = 0`, so they
+//! stay. Why it is all as it is, and what it gives, is in `docs/design/0006-glove.md`.
 //!
 //! An epoch goes through the blocks of [`Pairs`] in rounds. In a round every part of rows meets another part of columns, so
 //! that the blocks of a round share no vector: threads take them as they like, each has its vectors to itself, and the
@@ -31,7 +32,7 @@ use crate::format::counts::About;
 use crate::kernel::{LINE, Tile};
 use crate::vocab::Vocab;
 
-/// Columns are asked for so many pairs ahead.
+/// Vectors are asked for so many pairs ahead.
 const AHEAD: usize = 4;
 /// Up to here, a series stands for a division and a root: its error is that of the last bit.
 const SMALL: f32 = 0.004;
@@ -51,7 +52,8 @@ pub enum Vectors {
     Input,
 }
 
-/// Settings of `GloVe`. The defaults are those of Stanford's program, but for `dim`, which is 50 there.
+/// Settings of GloVe. The defaults are those of Stanford's program, but for `dim`, which is 50 there, and for the
+/// clipping of gradients, which it has done at 100 since 2020.
 #[derive(Clone, Debug, PartialEq, clap::Args, serde::Serialize, serde::Deserialize)]
 pub struct Config {
     /// Numbers in a vector
@@ -165,6 +167,12 @@ pub fn train(
     config.check()?;
     let begin = Instant::now();
     let diverged = |epoch: usize, loss: f64| Error::Diverged { epoch: epoch + 1, loss, lr: config.lr };
+    let room = usize::try_from(config.memory(vocab.len())).unwrap_or(usize::MAX);
+    Vec::<u8>::new().try_reserve_exact(room).map_err(|e| {
+        let (words, dim) = (vocab.len(), config.dim);
+        let what = format!("{words} words x {dim} need more memory than there is ({e})");
+        Error::Setting(format!("{what}: lower --dim or raise --min-count"))
+    })?;
     let (parts, level) = (pairs.deal.parts(), Level::new());
     let (mut rows, mut columns) =
         (config.begin(pairs.deal, Side::Row), config.begin(pairs.deal, Side::Column));
@@ -243,7 +251,7 @@ fn stride(length: usize) -> usize {
         a
     };
     let first = (length as f64 * 0.618_034) as usize;
-    (first.max(1)..).find(|&stride| common(stride, length) == 1).unwrap_or(1)
+    (first.max(1)..length).find(|&stride| common(stride, length) == 1).unwrap_or(1)
 }
 
 /// Asks for a row in the nearest cache.
@@ -303,7 +311,7 @@ impl Config {
         all
     }
 
-    /// Learns a block, each pair so many `strides` after the one before; returns its loss.
+    /// Learns the pairs of a block, each `stride` places after the one before; returns their loss.
     #[inline(always)]
     fn block<S: Simd, const CLIP: bool>(
         &self,

@@ -86,7 +86,7 @@ pub fn mix(x: u64) -> u64 {
 /// How far training is; polled from outside.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Tokens learnt, over all epochs; with `GloVe`, pairs of words.
+    /// Tokens learnt, over all epochs; with GloVe, pairs of words.
     pub tokens: AtomicU64,
     /// Set it to stop.
     pub stop: AtomicBool,
