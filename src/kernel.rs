@@ -39,6 +39,11 @@ impl Tile {
         Self { lines: vec![Line::default(); rows * stride], dim, width, stride }
     }
 
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.lines.len() / self.stride
+    }
+
     /// The offset of row `row`, in lines: what names a row below.
     #[inline(always)]
     pub fn at(&self, row: usize) -> usize {
@@ -469,6 +474,71 @@ fn update_by_mean_of<S: Simd, const P: usize, const T: usize>(
     }
 }
 
+/// [`mean`] of rows that are first multiplied, number by number, by rows of `weights`: the first of `inputs` by row `first`, the
+/// next by the next.
+#[inline(always)]
+pub fn weighted_mean<S: Simd>(
+    simd: S,
+    x: &Tile,
+    inputs: &[usize],
+    weights: &Tile,
+    first: usize,
+    mean: &mut Tile,
+) {
+    let share = S::f32s::splat(simd, 1.0 / inputs.len() as f32);
+    for line in 0..x.width {
+        let mut lane = 0;
+        while lane < LINE {
+            let mut sum = S::f32s::splat(simd, 0.0);
+            for (i, &input) in inputs.iter().enumerate() {
+                let weight: S::f32s = load(simd, &weights.lines[weights.at(first + i) + line].0, lane);
+                sum = load::<S, S::f32s>(simd, &x.lines[input + line].0, lane).mul_add(weight, sum);
+            }
+            store(sum * share, &mut mean.lines[line].0, lane);
+            lane += S::f32s::LEN;
+        }
+    }
+}
+
+/// [`update_by_mean`] of a [`weighted_mean`]: with `e = share sum_j g_j y_j`, an input takes `e` times its weight, and the
+/// weight takes `e` times the input, number by number, with the old values on the right.
+#[inline(always)]
+pub fn update_by_weighted_mean<S: Simd, const T: usize>(
+    simd: S,
+    x: &mut Tile,
+    inputs: &[usize],
+    (weights, first): (&mut Tile, usize),
+    mean: &Tile,
+    share: f32,
+    y: &mut Tile,
+    targets: &[usize; T],
+    gradient: &[f32; T],
+) {
+    for line in 0..x.width {
+        let mut lane = 0;
+        while lane < LINE {
+            let mut error = S::f32s::splat(simd, 0.0);
+            let mean: S::f32s = load(simd, &mean.lines[line].0, lane);
+            for j in 0..T {
+                let gj = S::f32s::splat(simd, gradient[j]);
+                let y = &mut y.lines[targets[j] + line].0;
+                let yj: S::f32s = load(simd, y, lane);
+                error = gj.mul_add(yj, error);
+                store(gj.mul_add(mean, yj), y, lane);
+            }
+            error *= S::f32s::splat(simd, share);
+            for (i, &input) in inputs.iter().enumerate() {
+                let place = weights.at(first + i);
+                let (x, weight) = (&mut x.lines[input + line].0, &mut weights.lines[place + line].0);
+                let (old, by): (S::f32s, S::f32s) = (load(simd, x, lane), load(simd, weight, lane));
+                store(error.mul_add(by, old), x, lane);
+                store(error.mul_add(old, by), weight, lane);
+            }
+            lane += S::f32s::LEN;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use fearless_simd::{Level, dispatch};
@@ -563,6 +633,39 @@ mod tests {
                         prop_assert!(close(x.row(i)[c], f64::from(xs[i][c]) + f64::from(share) * error));
                     }
                     for j in 0..3 {
+                        prop_assert!(close(y.row(j)[c], f64::from(ys[j][c]) + f64::from(g[j]) * m));
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_block_by_the_weighted_mean_agrees_with_the_definition(seed: u64, dim in 1..40usize, n in 1..5usize) {
+            let (xs, ys, ws, g) = (rows(seed, n, dim), rows(!seed, 2, dim), rows(seed ^ 5, n + 1, dim), [0.3, -0.2]);
+            let share = 0.5;
+            for level in levels() {
+                let (mut x, mut y, mut w) = (tile(dim, &xs), tile(dim, &ys), tile(dim, &ws));
+                let inputs: Vec<usize> = (0..n).map(|i| x.at(i)).collect();
+                let targets: [usize; 2] = [y.at(0), y.at(1)];
+                let mut h = Tile::new(1, dim);
+                dispatch!(level, simd => weighted_mean(simd, &x, &inputs, &w, 1, &mut h));
+                dispatch!(level, simd => update_by_weighted_mean(
+                    simd, &mut x, &inputs, (&mut w, 1), &h, share, &mut y, &targets, &g));
+                for c in 0..dim {
+                    let product = |i: usize| f64::from(xs[i][c]) * f64::from(ws[i + 1][c]);
+                    let m = (0..n).map(product).sum::<f64>() / n as f64;
+                    prop_assert!(close(h.row(0)[c], m));
+                    let error: f64 = (0..2).map(|j| f64::from(g[j]) * f64::from(ys[j][c])).sum::<f64>() * f64::from(share);
+                    prop_assert!(close(w.row(0)[c], f64::from(ws[0][c])));
+                    for i in 0..n {
+                        let (x0, w0) = (f64::from(xs[i][c]), f64::from(ws[i + 1][c]));
+                        prop_assert!(close(x.row(i)[c], x0 + error * w0));
+                        prop_assert!(close(w.row(i + 1)[c], w0 + error * x0));
+                    }
+                    for j in 0..2 {
                         prop_assert!(close(y.row(j)[c], f64::from(ys[j][c]) + f64::from(g[j]) * m));
                     }
                 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytemuck::Pod;
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 
 use crate::error::{Error, Result};
 
@@ -79,6 +79,21 @@ impl<T: Pod> Mapped<T> {
         }
         bytemuck::try_cast_slice::<u8, U>(&self.bytes.as_slice()[start..end]).ok()?;
         Some(Mapped { bytes: self.bytes.clone(), range: start..end, of: PhantomData })
+    }
+}
+
+impl<T: Pod> Mapped<T> {
+    /// The first `length` elements of memory that was mapped to be written to, and no longer is.
+    ///
+    /// # Errors
+    /// When the system refuses to protect it.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn of_memory(map: MmapMut, length: usize) -> std::io::Result<Self> {
+        let range = 0..length * size_of::<T>();
+        assert!(range.end <= map.len());
+        Ok(Self { bytes: Bytes::File(Arc::new(map.make_read_only()?)), range, of: PhantomData })
     }
 }
 

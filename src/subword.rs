@@ -61,7 +61,8 @@ impl Subwords {
 /// The rows that each word of a vocabulary is made of, while it is trained: its own, whose number is the word's, then
 /// those of its n-grams. Only buckets that some word reaches have a row.
 pub struct Rows {
-    rows: Vec<u32>,
+    /// The bags, one after the other, and where each ends.
+    bags: Vec<u32>,
     ends: Vec<u64>,
     /// The buckets that have a row, ascending; the first one's row comes after the words' rows.
     pub buckets: Vec<u32>,
@@ -89,7 +90,7 @@ impl Rows {
             rows.extend(ngrams.iter().map(row));
             ends.push(rows.len() as u64);
         }
-        Self { rows, ends, buckets }
+        Self { bags: rows, ends, buckets }
     }
 
     /// The rows of `word`; at least one.
@@ -97,7 +98,7 @@ impl Rows {
     pub fn of(&self, word: u32) -> &[u32] {
         let word = word as usize;
         let start = if word == 0 { 0 } else { self.ends[word - 1] };
-        &self.rows[start as usize..self.ends[word] as usize]
+        &self.bags[start as usize..self.ends[word] as usize]
     }
 
     /// The number of rows.
@@ -107,7 +108,7 @@ impl Rows {
 
     /// Rows of all words together, each as often as it is used.
     pub fn uses(&self) -> usize {
-        self.rows.len()
+        self.bags.len()
     }
 }
 
@@ -154,7 +155,9 @@ impl Ngrams {
     /// A vector for `word`, whether it was ever seen or not: the mean over its n-grams. `None` when none is known.
     pub fn compose(&self, word: &[u8], dim: usize) -> Option<Vec<f32>> {
         let (mut sum, known, counted) = self.sum(word, dim);
-        sum.iter_mut().for_each(|x| *x /= counted as f32);
+        for x in &mut sum {
+            *x /= counted as f32;
+        }
         (known > 0).then_some(sum)
     }
 }

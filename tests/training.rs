@@ -161,3 +161,29 @@ fn tiny_corpora_are_no_trouble() {
         assert!(model.vector(0).iter().all(|x| x.is_finite()));
     }
 }
+
+#[test]
+fn words_share_what_they_are_made_of_and_unseen_words_get_vectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = two_topics(folder.path(), 1000);
+    let settings = [(Method::SkipGram, false), (Method::Cbow, false), (Method::Cbow, true)];
+    for (method, position_weights) in settings {
+        let subwords = Some("3..5".parse().unwrap());
+        let config = Config { subwords, position_weights, ..config() };
+        let model = train(&corpus, method, &config, &Progress::default()).unwrap();
+        let like = |a: &str, b: &str| cosine(&model.find(a).unwrap().vector, &model.find(b).unwrap().vector);
+        assert!(model.find("even99").unwrap().id.is_none());
+        let (same, other) = (like("even99", "even4"), like("even99", "odd5"));
+        assert!(same > other + 0.3, "{method}: {same} and {other}");
+        assert!(model.find("xyz").is_err(), "no n-gram of it is known");
+        let (sum, known, counted) = model.ngrams().unwrap().sum(b"even4", model.dim());
+        assert!(known == counted && known > 0 && sum.iter().any(|&x| x != 0.0));
+        let rows = position_weights.then_some(2 * config.window * config.dim);
+        assert_eq!(model.positions().map(<[f32]>::len), rows);
+        if let Some(weights) = model.positions() {
+            assert!(weights.iter().any(|&w| (w - 1.0).abs() > 1e-4), "weights of positions are learnt");
+        }
+        let again = train(&corpus, method, &config, &Progress::default()).unwrap();
+        assert_eq!(model.input(), again.input(), "one thread repeats itself");
+    }
+}

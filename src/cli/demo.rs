@@ -1,17 +1,18 @@
 //! `wordloom demo`: all of it on a text that comes along, in seconds.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use wordloom::embeddings::Embeddings;
 use wordloom::encode::{Counting, Reading};
 use wordloom::error::Error;
+use wordloom::eval::{self, Section, Set};
 use wordloom::format::{self, Format};
 use wordloom::mapped::Beside;
 use wordloom::query::{Combine, Index, Query};
 use wordloom::train::{Config, Method};
-use wordloom::{cache, eval, sample};
+use wordloom::{cache, sample};
 
 use super::{progress, show, train};
 
@@ -129,21 +130,25 @@ fn analogies(model: &Embeddings, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 fn scores(model: &Embeddings, out: &mut impl Write) -> anyhow::Result<()> {
-    let score = eval::analogy(model, "analogies", &sample::analogies(), Combine::Add)?;
+    let policy = eval::Policy::default();
+    let set = |name: &str, text: &str| {
+        Ok::<_, Error>(Set::parse(Path::new(name), name, text)?.score(model, &policy))
+    };
+    let analogies = set("analogies", &sample::analogies())?;
     writeln!(out, "\nAnalogies that the text has the answers to")?;
-    let share = |right: usize, total: usize| show::percent(right as f64, total as f64);
-    for section in &score.sections {
-        let (right, total) = (section.right, section.total);
-        writeln!(out, "  {:<20} {:>8}  {right:>5} of {total:>5}", section.name, share(right, total))?;
+    let (mut all, mut asked) = (0, 0);
+    let mut line = |name: &str, right: usize, total: usize| {
+        let share = show::percent(right as f64, total as f64);
+        writeln!(out, "  {name:<20} {share:>8}  {right:>5} of {total:>5}")
+    };
+    for Section { name, add, known, .. } in &analogies.sections {
+        line(name, *add, *known)?;
+        (all, asked) = (all + add, asked + known);
     }
-    let (right, total) = (score.right, score.total);
-    writeln!(out, "  {:<20} {:>8}  {right:>5} of {total:>5}", "all", share(right, total))?;
-    let graded = eval::similarity(model, "similarity", &sample::similarities())?;
-    writeln!(
-        out,
-        "\nSimilarity of {} pairs of words: Spearman's correlation {:.3}",
-        graded.pairs, graded.spearman
-    )?;
+    line("all", all, asked)?;
+    let graded = set("similarity", &sample::similarities())?;
+    let spearman = graded.value(&graded.measures[0]);
+    writeln!(out, "\nSimilarity of {} pairs of words: Spearman's correlation {spearman:.3}", graded.used())?;
     Ok(())
 }
 

@@ -128,7 +128,7 @@ impl Glove {
         let pairs = source.estimate();
         let format = self.output.as_deref().map_or(Format::Safetensors, |path| format_for(path, self.to));
         let (matrices, dim) = (1 + u64::from(self.config.vectors == Vectors::Input), self.config.dim as u64);
-        let model = model_size(format, words, matrices, dim, vocab.bytes.len() as u64);
+        let model = model_size(format, words, (matrices, 0), dim, vocab.bytes.len() as u64);
         let config = Config { threads: Some(self.config.threads()), ..self.config.clone() };
         let counts = if disk.is_some() { 0 } else { pairs * size_of::<Pair>() as u64 };
         // While counting, or while training: what takes more.

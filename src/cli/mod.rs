@@ -3,14 +3,18 @@
 mod analogy;
 mod batch;
 mod cache;
+mod compare;
+mod comparison;
 mod convert;
 mod cooccur;
 mod demo;
+mod eval;
 mod glove;
 mod info;
 mod odd_one_out;
 mod plan;
 pub(crate) mod progress;
+mod runs;
 mod show;
 mod similar;
 mod similarity;
@@ -49,6 +53,8 @@ enum Command {
     Similarity(similarity::Similarity),
     OddOneOut(odd_one_out::OddOneOut),
     Vector(vector::Vector),
+    Eval(eval::Eval),
+    Compare(compare::Compare),
     Info(info::Info),
     Convert(convert::Convert),
     Cache(cache::Cache),
@@ -57,7 +63,7 @@ enum Command {
 /// Reads the command line.
 pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let arguments = similar::options_first(arguments.collect());
-    let matches = train::tidy(Cli::command()).try_get_matches_from(arguments)?;
+    let matches = compare::tidy(train::tidy(Cli::command())).try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -73,6 +79,8 @@ impl Cli {
             Command::Similarity(similarity) => similarity.run(),
             Command::OddOneOut(odd) => odd.run(),
             Command::Vector(vector) => vector.run(),
+            Command::Eval(eval) => eval.run(),
+            Command::Compare(compare) => compare.run(),
             Command::Info(info) => info.run(),
             Command::Convert(convert) => convert.run(),
             Command::Cache(cache) => cache.run(),
@@ -106,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        train::tidy(Cli::command()).debug_assert();
+        compare::tidy(train::tidy(Cli::command())).debug_assert();
     }
 
     #[test]

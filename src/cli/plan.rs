@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 use wordloom::corpus::{Corpus, Facts};
 use wordloom::format::Format;
+use wordloom::subword::Rows;
 use wordloom::train::schedule::Schedule;
 use wordloom::train::subsample::Subsample;
 use wordloom::train::{Config, Method};
@@ -19,6 +20,8 @@ pub(crate) struct Plan {
     config: Config,
     /// In bytes, the mapped corpus left out.
     memory: u64,
+    /// Buckets that n-grams of the vocabulary reach.
+    buckets: Option<u64>,
     /// Bytes on disk.
     corpus: u64,
     model: u64,
@@ -35,12 +38,15 @@ impl Plan {
         let subsample = Subsample::new(&vocab.counts, config.subsample);
         let kept =
             vocab.counts.iter().enumerate().map(|(word, &n)| n as f64 * subsample.probability(word)).sum();
+        let bags = config.subwords().map(|subwords| Rows::new(vocab, &subwords));
+        let buckets = bags.as_ref().map(|bags| bags.buckets.len() as u64);
         let schedule = Schedule::new(corpus.tokens().len(), config.epochs, config.rate(method), config.seed);
         Self {
             // Besides ids and sentence ends, a word has its bytes, their end, its count and its place in the order.
             corpus: 4 * facts.tokens + 8 * facts.sentences + bytes + 20 * words,
-            model: model_size(format, words, 2, config.dim as u64, bytes),
-            memory: config.memory(vocab.len()),
+            model: model_size(format, words, (2, buckets.unwrap_or(0)), config.dim as u64, bytes),
+            memory: config.memory(vocab.len(), bags.as_ref()),
+            buckets,
             chunks: schedule.chunks(),
             config: Config {
                 lr: Some(config.rate(method)),
@@ -61,15 +67,22 @@ impl Plan {
             "coverage": show::rounded(self.facts.tokens as f64 / self.facts.words_read.max(1) as f64),
             "kept_per_epoch": self.kept.round(),
             "chunks_per_epoch": self.chunks,
+            "buckets_reached": self.buckets,
             "bytes": { "memory": self.memory, "corpus": self.corpus, "model": self.model },
         })
     }
 }
 
-/// About how many bytes a model of so many matrices takes on disk.
-pub(super) fn model_size(format: Format, words: u64, matrices: u64, dim: u64, bytes: u64) -> u64 {
+/// About how many bytes a model takes on disk, of so many matrices and rows of n-grams.
+pub(super) fn model_size(
+    format: Format,
+    words: u64,
+    (matrices, buckets): (u64, u64),
+    dim: u64,
+    bytes: u64,
+) -> u64 {
     match format {
-        Format::Safetensors => words * (matrices * dim * 4 + 20) + bytes,
+        Format::Safetensors => words * (matrices * dim * 4 + 20) + buckets * (dim * 4 + 4) + bytes,
         Format::Binary => words * (dim * 4 + 2) + bytes,
         // A number has a sign every other time, a leading zero, a point, eight or nine digits and a space.
         Format::Text | Format::Glove => words * (dim * 12 + 2) + bytes,
@@ -96,6 +109,17 @@ impl fmt::Display for Plan {
         let epochs = self.config.epochs;
         writeln!(f, "epochs      {epochs} x {kept} tokens kept ({share}), in {} chunks", self.chunks)?;
         let size = show::size;
+        if let Some(reached) = self.buckets {
+            let (all, saved) =
+                (u64::from(self.config.buckets), u64::from(self.config.buckets).saturating_sub(reached));
+            writeln!(
+                f,
+                "n-grams     in {} of {} buckets: the others take no memory, which saves {}",
+                number(reached),
+                number(all),
+                size(saved * self.config.row_memory())
+            )?;
+        }
         writeln!(f, "memory      {} and the corpus, which is mapped", size(self.memory))?;
         writeln!(f, "disk        {} encoded corpus, {} model", size(self.corpus), size(self.model))
     }
@@ -106,6 +130,11 @@ pub(crate) fn training(method: &str, all: impl serde::Serialize) -> String {
     let mut all = serde_json::to_value(all).unwrap_or_default();
     if let (Some(all), "skip-gram") = (all.as_object_mut(), method) {
         all.shift_remove("cbow_gradient");
+    }
+    if let Some(all) = all.as_object_mut()
+        && ["subwords", "min_n", "max_n"].iter().all(|name| all.get(*name).is_none_or(Value::is_null))
+    {
+        all.shift_remove("buckets");
     }
     settings(&all)
 }

@@ -1,12 +1,14 @@
 //! `wordloom similar`: the words nearest to a word, or to a sum of words.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 use wordloom::embeddings::Embeddings;
 use wordloom::error::Result;
-use wordloom::query::{Combine, Index, Neighbour, Query};
+use wordloom::format;
+use wordloom::query::{Agreed, Combine, Index, Neighbour, Query, ensemble};
 
 use super::batch::{Answering, Asking};
 use super::show;
@@ -16,6 +18,7 @@ const EXAMPLES: &str = "Examples:
   wordloom similar my.safetensors king -man +woman     one list for the sum
   wordloom similar my.safetensors --json -k 3 king
   wordloom similar my.safetensors < words.txt          a query a line, an answer a line
+  wordloom similar king --ensemble run*.safetensors    what several trainings agree on
 
 Where a further word begins with + or -, the words are one sum. On standard
 input a line is one query: a word, or several that are added. An answer there
@@ -23,7 +26,7 @@ is the query, then neighbours and their scores, apart by tabs.";
 
 /// Find the words nearest to a word, or to a sum like king -man +woman
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, override_usage = "wordloom similar [OPTIONS] <MODEL> [WORD]...\n       wordloom similar [OPTIONS] [WORD]... --ensemble <MODEL>...")]
 pub(crate) struct Similar {
     #[command(flatten)]
     asking: Asking,
@@ -32,6 +35,10 @@ pub(crate) struct Similar {
     words: Vec<String>,
     #[command(flatten)]
     search: Search,
+    /// Ask all these models, in place of one: mean score, standard deviation, and in how many of them a word is
+    /// among the nearest. Words that some model lacks are left out
+    #[arg(long, value_name = "MODEL", num_args = 1)]
+    ensemble: Vec<PathBuf>,
 }
 
 /// How neighbours are looked for.
@@ -53,12 +60,17 @@ impl Similar {
         } else {
             self.words.into_iter().map(|word| vec![word]).collect::<Vec<_>>()
         };
-        let model = self.asking.open()?;
-        let query = |terms: &[String]| match terms {
-            [word] => Query::word(&model, word),
-            terms => Query::expression(&model, terms, self.search.method),
+        let Search { k, method } = self.search;
+        let query = |model: &Embeddings, terms: &[String]| match terms {
+            [word] => Query::word(model, word),
+            terms => Query::expression(model, terms, method),
         };
-        self.asking.run(&questions, &Neighbours::new(&model, query, self.search.k))
+        if !self.ensemble.is_empty() {
+            let models = self.ensemble.iter().map(|path| format::read(path)).collect::<Result<_>>()?;
+            return self.asking.run(&questions, &Ensemble { models, query, k });
+        }
+        let model = self.asking.open()?;
+        self.asking.run(&questions, &Neighbours::new(&model, |terms: &[String]| query(&model, terms), k))
     }
 }
 
@@ -115,13 +127,61 @@ impl<Q: Fn(&[String]) -> Result<Query>> Answering for Neighbours<'_, Q> {
     }
 }
 
+/// Answers with the neighbours that several models agree on.
+struct Ensemble<Q> {
+    models: Vec<Embeddings>,
+    query: Q,
+    k: usize,
+}
+
+impl<Q: Fn(&Embeddings, &[String]) -> Result<Query>> Answering for Ensemble<Q> {
+    type Answer = Vec<Agreed>;
+
+    fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Vec<Agreed>>> {
+        let answer = |terms: &Vec<String>| ensemble(&self.models, |model| (self.query)(model, terms), self.k);
+        questions.iter().map(answer).collect()
+    }
+
+    fn long(&self, question: &[String], answer: &Vec<Agreed>) -> String {
+        let words: Vec<_> = answer.iter().map(|near| self.models[0].vocab.text(near.id)).collect();
+        let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
+        let near = words.iter().zip(answer).map(|(word, near)| {
+            let Agreed { mean, spread, models, .. } = near;
+            format!("  {word:width$}  {mean:.4} ±{spread:.4}  in {models} of {}\n", self.models.len())
+        });
+        std::iter::once(question.join(" ") + "\n").chain(near).collect()
+    }
+
+    fn line(&self, question: &[String], answer: &Vec<Agreed>) -> String {
+        let near = answer.iter().map(|near| {
+            let Agreed { id, mean, spread, models } = near;
+            format!("\t{}\t{mean:.4}\t{spread:.4}\t{models}", self.models[0].vocab.text(*id))
+        });
+        std::iter::once(question.join(" ")).chain(near).collect()
+    }
+
+    fn json(&self, answer: &Vec<Agreed>) -> Map<String, Value> {
+        let near = answer.iter().map(|near| {
+            json!({
+                "word": self.models[0].vocab.text(near.id), "score": show::rounded(near.mean),
+                "deviation": show::rounded(near.spread), "models": near.models,
+            })
+        });
+        Map::from_iter([
+            ("models".to_string(), json!(self.models.len())),
+            ("neighbours".to_string(), near.collect()),
+        ])
+    }
+}
+
 /// Puts the options of `similar` before its words, so that -man can be a word and -k an option wherever they stand.
-/// What begins with -- is an option, and so are -k and -h; all behind a lone -- are words.
+/// What begins with -- is an option, and so are -k and -h; all behind a lone -- are words. The models of --ensemble end
+/// with the next option; the first stands for MODEL too.
 pub(crate) fn options_first(arguments: Vec<OsString>) -> Vec<OsString> {
     if arguments.get(1).is_none_or(|command| command != "similar") {
         return arguments;
     }
-    let mut arguments = arguments.into_iter();
+    let mut arguments = arguments.into_iter().peekable();
     let mut first: Vec<OsString> = arguments.by_ref().take(2).collect();
     let mut words = Vec::new();
     while let Some(argument) = arguments.next() {
@@ -130,6 +190,19 @@ pub(crate) fn options_first(arguments: Vec<OsString>) -> Vec<OsString> {
             text.strip_prefix("-k").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit() || b == b'='));
         match &*text {
             "--" => words.extend(arguments.by_ref()),
+            "--ensemble" => {
+                let models =
+                    std::iter::from_fn(|| arguments.next_if(|next| !next.to_string_lossy().starts_with('-')));
+                for (i, model) in models.enumerate() {
+                    if i == 0 {
+                        words.insert(0, model.clone());
+                    }
+                    first.extend([argument.clone(), model]);
+                }
+                if !first.contains(&argument) {
+                    first.push(argument);
+                }
+            }
             "-k" | "--method" => {
                 first.push(argument);
                 first.extend(arguments.next());
@@ -159,6 +232,11 @@ mod tests {
         assert_eq!(ordered("wl similar --json m -k5 a -king"), "wl similar --json -k5 -- m a -king");
         assert_eq!(ordered("wl similar m a --method mul -- --b -k"), "wl similar --method mul -- m a --b -k");
         assert_eq!(ordered("wl vector m -k"), "wl vector m -k");
+        assert_eq!(
+            ordered("wl similar a -b --ensemble m n -k 3"),
+            "wl similar --ensemble m --ensemble n -k 3 -- m a -b"
+        );
+        assert_eq!(ordered("wl similar a --ensemble"), "wl similar --ensemble -- a");
     }
 
     #[test]

@@ -24,6 +24,7 @@ const EXAMPLES: &str = "Examples:
   wordloom train skip-gram text.txt -o my.safetensors
   wordloom train cbow texts/ more.txt.gz -o my.safetensors --lowercase --dim 200 --epochs 10
   zcat *.gz | wordloom train skip-gram - -o my.vec
+  wordloom train skip-gram text.txt --subwords 3..6 -o my.safetensors
   wordloom train skip-gram text.txt --dry-run          what would it take?";
 
 /// Train word vectors on text
@@ -42,6 +43,9 @@ enum Which {
     /// The mean of a window predicts its centre: several times faster
     #[command(after_help = EXAMPLES)]
     Cbow(Options),
+    /// Skip-gram with character n-grams and fastText's defaults: vectors for unseen words, better ones for rare words
+    #[command(after_help = EXAMPLES)]
+    Fasttext(Options),
     Glove(Glove),
 }
 
@@ -85,11 +89,21 @@ pub(super) struct Running {
     pub(super) quiet: bool,
 }
 
-/// Hides what skip-gram has no use for; GloVe does without inputs when it is given counts.
+/// Hides what skip-gram has no use for, and gives `train fasttext` fastText's defaults; GloVe does without inputs when it
+/// is given counts.
 pub(crate) fn tidy(command: clap::Command) -> clap::Command {
+    let hide = |method: clap::Command| {
+        ["cbow_gradient", "position_weights"]
+            .into_iter()
+            .fold(method, |m, name| m.mut_arg(name, |a| a.hide(true)))
+    };
     command.mut_subcommand("train", |train| {
-        let train =
-            train.mut_subcommand("skip-gram", |method| method.mut_arg("cbow_gradient", |a| a.hide(true)));
+        let train = train.mut_subcommand("skip-gram", hide).mut_subcommand("fasttext", |method| {
+            let defaults = [("lr", "0.05"), ("noise_exponent", "0.5"), ("subwords", "3..6")];
+            defaults
+                .into_iter()
+                .fold(hide(method), |method, (name, value)| method.mut_arg(name, |a| a.default_value(value)))
+        });
         train.mut_subcommand("glove", |method| {
             method.mut_arg("inputs", |inputs| inputs.required(false).required_unless_present("cooccur"))
         })
@@ -99,10 +113,14 @@ pub(crate) fn tidy(command: clap::Command) -> clap::Command {
 impl Train {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.method {
-            Which::SkipGram(options) if options.config.cbow_gradient != CbowGradient::default() => {
-                Err(Error::Setting("--cbow-gradient is for `train cbow`".into()).into())
+            Which::SkipGram(options) | Which::Fasttext(options)
+                if options.config.cbow_gradient != CbowGradient::default()
+                    || options.config.position_weights =>
+            {
+                Err(Error::Setting("--cbow-gradient and --position-weights are for `train cbow`".into())
+                    .into())
             }
-            Which::SkipGram(options) => options.run(Method::SkipGram),
+            Which::SkipGram(options) | Which::Fasttext(options) => options.run(Method::SkipGram),
             Which::Cbow(options) => options.run(Method::Cbow),
             Which::Glove(glove) => glove.run(),
         }
@@ -219,9 +237,7 @@ impl Running {
         }
         Ok(corpus)
     }
-}
 
-impl Running {
     /// Writes a model that was trained, and says so.
     pub(super) fn write(&self, model: &Embeddings, output: &Path, to: Option<Format>) -> anyhow::Result<()> {
         progress::stop_if_asked()?;
@@ -234,6 +250,7 @@ impl Running {
         if self.json {
             let mut facts = json!({ "model": output, "words": model.vocab.len(), "dim": model.dim() });
             facts[format!("{}_per_second", unit(model))] = speed(model).round().into();
+            facts["peak_memory"] = super::runs::peak_memory().into();
             facts["provenance"] = serde_json::to_value(&model.provenance)?;
             writeln!(std::io::stdout(), "{facts}")?;
         }

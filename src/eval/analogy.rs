@@ -1,171 +1,185 @@
 //! Analogy questions: `athens greece oslo` asks for `norway` (Mikolov et al. 2013, "Efficient Estimation of Word
-//! Representations in Vector Space").
+//! Representations in Vector Space"), or a word and all that are right (Gladkova, Drozd & Matsuoka 2016, "Analogy-based
+//! Detection of Morphological and Semantic Relations with Word Embeddings").
+//!
+//! A question is made of two pairs of words, and both are in many questions. So the pairs are kept, and what was
+//! sampled is pairs ([`Clusters`]).
 
-use rayon::prelude::*;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
 
-use super::{find, lines};
+use super::{Answers, Known, Measure, Outcome, Section, cells, lines};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::query::{Combine, Index, Query};
+use crate::eval::stats::Clusters;
+use crate::query;
 
-/// Questions that are answered together, which bounds the memory for their vectors.
-const BATCH: usize = 4096;
+/// The most pairs in a file of pairs: each asks for each other.
+const MOST_PAIRS: usize = 1000;
 
-/// How many questions of a set were answered rightly.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Analogy {
-    /// The name of the set.
-    pub name: String,
-    /// Each section of the set, also those of which no question could be asked.
-    pub sections: Vec<Section>,
-    /// Right answers in all sections.
-    pub right: usize,
-    /// Questions asked in all sections.
-    pub total: usize,
-    /// Questions that were not asked because a word is unknown.
-    pub skipped: usize,
-    /// Right answers to a question, from 0 to 1; not a number when none was asked.
-    pub micro: f64,
-    /// The mean over the sections in which a question was asked of the right answers to a question.
-    #[serde(rename = "macro")]
-    pub macro_average: f64,
-    /// Whether each question that was asked was answered rightly: in the order of the set, section by section.
-    #[serde(skip)]
-    pub answers: Vec<bool>,
+/// Questions in sections.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Questions {
+    pub(super) sections: Vec<Relation>,
+    /// Whether it was a file of pairs rather than of questions.
+    pub(super) made_of_pairs: bool,
 }
 
-/// The answers to a section of questions.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Section {
-    /// Its name.
-    pub name: String,
-    /// Right answers.
-    pub right: usize,
-    /// Questions asked.
-    pub total: usize,
+/// A section: pairs of words of one relation, and questions made of two of them each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Relation {
+    name: String,
+    pairs: Vec<Pair>,
+    questions: Vec<[u32; 2]>,
 }
 
-/// Asks the questions of the set `name`: lines of four words, of which the last is the answer, in sections that begin
-/// with `: section`. Blank lines and comments (`#`, `//`) are skipped. All words of the vocabulary but the three of the
-/// question can be answers; a question is asked when its four words are known.
-///
-/// # Errors
-/// [`Error::Input`], with the line, when a line has not four words, or when there is no question at all.
-pub fn analogy(e: &Embeddings, name: &str, text: &str, combine: Combine) -> Result<Analogy> {
-    let mut sections: Vec<Section> = Vec::new();
-    // With the place of their section.
-    let mut questions: Vec<(usize, [u32; 4])> = Vec::new();
-    let mut skipped = 0;
-    let section = |name: &str| Section { name: name.trim().into(), right: 0, total: 0 };
-    for (number, line) in lines(text, &["#", "//"]) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        // A line of four words is a question even if the first is a colon with something attached.
-        if let (Some(title), true) = (line.strip_prefix(':'), words.len() != 4 || words[0] == ":") {
-            sections.push(section(title));
-            continue;
-        }
-        let &[a, b, c, d] = &words[..] else {
-            let problem = format!("line {number}: expected `: section` or four words, found '{line}'");
-            return Err(Error::input(name, problem));
-        };
-        if sections.is_empty() {
-            sections.push(section(name));
-        }
-        match [a, b, c, d].map(|word| find(&e.vocab, word)) {
-            [Some(a), Some(b), Some(c), Some(d)] => questions.push((sections.len() - 1, [a, b, c, d])),
-            _ => skipped += 1,
-        }
-    }
-    if questions.is_empty() && skipped == 0 {
-        return Err(Error::input(name, "no analogy question: expected lines of four words"));
-    }
-    let answers = ask(e, &questions, combine);
-    for (&(section, _), &right) in questions.iter().zip(&answers) {
-        sections[section].right += usize::from(right);
-        sections[section].total += 1;
-    }
-    let (right, total) = (sections.iter().map(|s| s.right).sum(), questions.len());
-    let shares: Vec<f64> = sections.iter().filter(|s| s.total > 0).map(|s| share(s.right, s.total)).collect();
-    Ok(Analogy {
-        name: name.into(),
-        right,
-        total,
-        skipped,
-        micro: share(right, total),
-        macro_average: shares.iter().sum::<f64>() / shares.len() as f64,
-        answers,
-        sections,
-    })
+/// A word and what may stand beside it; the first is the one that questions show.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Pair {
+    word: String,
+    answers: Vec<String>,
 }
 
-fn share(right: usize, total: usize) -> f64 {
-    right as f64 / total as f64
+/// Questions as ids.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// The three words of each question that can be asked.
+    pub(super) words: Vec<[u32; 3]>,
+    /// Its right answers.
+    accepted: Vec<Vec<u32>>,
+    /// For each item that is used, its question, if it can be asked.
+    used: Vec<Option<usize>>,
+    clusters: Clusters,
+    /// The questions of each section.
+    sections: Vec<Range<usize>>,
 }
 
-/// Whether the word nearest to each question is its answer.
-fn ask(e: &Embeddings, questions: &[(usize, [u32; 4])], combine: Combine) -> Vec<bool> {
-    let index = Index::new(e);
-    let mut answers = Vec::with_capacity(questions.len());
-    for batch in questions.chunks(BATCH) {
-        let query = |&(_, [a, b, c, _]): &(usize, [u32; 4])| Query::analogy_ids(e, [a, b, c], combine);
-        let queries: Vec<Query> = batch.par_iter().map(query).collect();
-        for (&(_, [.., d]), nearest) in batch.iter().zip(index.nearest(&queries, 1)) {
-            answers.push(nearest.first().is_some_and(|word| word.id == d));
+impl Questions {
+    /// Lines of four words, of which the last is the answer, in sections that begin with `: section`.
+    pub(super) fn parse(file: &Path, name: &str, text: &str) -> Result<Self> {
+        let mut all = Self::default();
+        let mut seen: HashMap<Pair, u32> = HashMap::new();
+        for (number, line) in lines(text) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            // A line of four words is a question even if the first is a colon with something attached.
+            if let (Some(title), true) = (line.strip_prefix(':'), words.len() != 4 || words[0] == ":") {
+                all.sections.push(Relation { name: title.trim().into(), ..Relation::default() });
+                seen.clear();
+                continue;
+            }
+            let &[a, b, c, d] = &words[..] else {
+                let problem = format!("line {number}: expected `: section` or four words, found '{line}'");
+                return Err(Error::input(file, problem));
+            };
+            if all.sections.is_empty() {
+                all.sections.push(Relation { name: name.into(), ..Relation::default() });
+            }
+            let Some(section) = all.sections.last_mut() else { continue };
+            let question = [[a, b], [c, d]].map(|[word, answer]| {
+                let pair = Pair { word: word.into(), answers: vec![answer.into()] };
+                *seen.entry(pair).or_insert_with_key(|pair| {
+                    section.pairs.push(pair.clone());
+                    section.pairs.len() as u32 - 1
+                })
+            });
+            section.questions.push(question);
         }
-    }
-    answers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::embeddings::Provenance;
-    use crate::vocab::Vocab;
-
-    /// Countries lie one above their capitals, each pair in a direction of its own; `wrong` lies where `italy` should.
-    fn embeddings() -> Embeddings {
-        let words = ["athens", "greece", "oslo", "norway", "rome", "italy", "wrong"];
-        #[rustfmt::skip]
-        let rows = vec![
-            3.0, 0.0, 0.0, 0.0,   3.0, 0.0, 0.0, 1.0,
-            0.0, 3.0, 0.0, 0.0,   0.0, 3.0, 0.0, 1.0,
-            0.0, 0.0, 3.0, 0.0,   0.0, 0.0, -3.0, 1.0,
-            0.0, 0.0, 3.0, 1.0,
-        ];
-        Embeddings::new(Vocab::new(&words, vec![]), 4, rows.into(), None, Provenance::default())
-    }
-
-    const SET: &str = "// a comment\n: capitals of the north\nathens greece oslo norway\n\nOslo Norway Athens GREECE\n\
-        athens greece bern switzerland\n: empty\n# another\n: south\nathens greece rome italy\n";
-
-    #[test]
-    fn counts_right_answers_by_section() {
-        for combine in [Combine::Add, Combine::Mul] {
-            let report = analogy(&embeddings(), "set", SET, combine).unwrap();
-            let sections: Vec<_> = report.sections.iter().map(|s| (&s.name[..], s.right, s.total)).collect();
-            assert_eq!(sections, [("capitals of the north", 2, 2), ("empty", 0, 0), ("south", 0, 1)]);
-            assert_eq!((report.right, report.total, report.skipped), (2, 3, 1));
-            assert!((report.micro - 2.0 / 3.0).abs() < 1e-12);
-            assert!((report.macro_average - 0.5).abs() < 1e-12);
-            assert_eq!(report.answers, [true, true, false]);
+        if all.sections.iter().all(|section| section.questions.is_empty()) {
+            return Err(Error::input(file, "no analogy question: expected lines of four words"));
         }
+        Ok(all)
     }
 
-    #[test]
-    fn the_words_of_a_question_are_no_answer() {
-        let report = analogy(&embeddings(), "set", "athens greece oslo oslo\n", Combine::Add).unwrap();
-        assert_eq!(report.sections, [Section { name: "set".into(), right: 0, total: 1 }]);
+    /// Lines of a word and its answers, `word<TAB>answer/another`: each pair asks for each other's.
+    pub(super) fn of_pairs(file: &Path, name: &str, text: &str) -> Result<Self> {
+        let mut pairs = Vec::new();
+        for (number, line) in lines(text) {
+            let cells = cells(line);
+            let [word, answers] = &cells[..] else {
+                let problem = format!("line {number}: expected a word and its answers, found '{line}'");
+                return Err(Error::input(file, problem));
+            };
+            let answers =
+                answers.split('/').map(str::trim).filter(|a| !a.is_empty()).map(Into::into).collect();
+            pairs.push(Pair { word: word.to_string(), answers });
+        }
+        if !(2..=MOST_PAIRS).contains(&pairs.len()) {
+            let problem =
+                format!("{} pairs of words: between 2 and {MOST_PAIRS} make questions", pairs.len());
+            return Err(Error::input(file, problem));
+        }
+        let n = pairs.len() as u32;
+        let questions = (0..n).flat_map(|i| (0..n).filter(move |&j| j != i).map(move |j| [i, j])).collect();
+        Ok(Self { sections: vec![Relation { name: name.into(), pairs, questions }], made_of_pairs: true })
     }
 
-    #[test]
-    fn says_which_line_is_wrong() {
-        let problem = |text| analogy(&embeddings(), "q.txt", text, Combine::Add).unwrap_err().to_string();
-        assert_eq!(
-            problem(": a\nathens greece oslo\n"),
-            "q.txt: line 2: expected `: section` or four words, found 'athens greece oslo'"
-        );
-        assert!(problem("\n: a\n").contains("no analogy question"));
-        let unknown = analogy(&embeddings(), "q.txt", "a b c d", Combine::Add).unwrap();
-        assert!(unknown.skipped == 1 && unknown.micro.is_nan() && unknown.macro_average.is_nan());
+    /// What can be asked, with the words that are known. With `zero` an item is used even where it can't.
+    pub(super) fn ask(&self, known: Known, zero: bool) -> Asked {
+        let mut asked = Asked::default();
+        for section in &self.sections {
+            let pairs: Vec<(Option<u32>, Vec<u32>)> = section
+                .pairs
+                .iter()
+                .map(|p| (known.find(&p.word), p.answers.iter().filter_map(|a| known.find(a)).collect()))
+                .collect();
+            let (mut items, before) = (Vec::new(), asked.words.len());
+            for &[i, j] in &section.questions {
+                let (shown, sought) = (&pairs[i as usize], &pairs[j as usize]);
+                let question = match (shown.0, shown.1.first(), sought.0, sought.1.is_empty()) {
+                    (Some(a), Some(&b), Some(c), false) => Some([a, b, c]),
+                    _ => None,
+                };
+                if question.is_some() || zero {
+                    items.push([i, j]);
+                    asked.used.push(question.map(|_| asked.words.len()));
+                }
+                if let Some(question) = question {
+                    asked.words.push(question);
+                    asked.accepted.push(sought.1.clone());
+                }
+            }
+            asked.clusters.push(items);
+            asked.sections.push(before..asked.words.len());
+        }
+        asked
+    }
+
+    /// The share of right answers. All words that count as known can be answers but the three of the question.
+    pub(super) fn score(&self, e: &Embeddings, known: Known, zero: bool) -> Outcome {
+        let Asked { words, accepted, used, clusters, sections } = self.ask(known, zero);
+        let found = query::analogies(e, known.limit, &words);
+        let right: Vec<[bool; 3]> = found
+            .iter()
+            .zip(&accepted)
+            .map(|(found, accepted)| {
+                [found.add, found.mul, found.nearest].map(|word| word.is_some_and(|w| accepted.contains(&w)))
+            })
+            .collect();
+        let measures =
+            ["3CosAdd", "3CosMul", "nearest to C"].into_iter().enumerate().flat_map(|(i, name)| {
+                let answer =
+                    |&place: &Option<usize>| f32::from(u8::from(place.is_some_and(|at| right[at][i])));
+                let answers: Vec<f32> = used.iter().map(answer).collect();
+                let average = ["3CosAdd macro", "3CosMul macro", "nearest to C macro"][i];
+                [
+                    Measure { name, answers: Answers::Micro(answers.clone()) },
+                    Measure { name: average, answers: Answers::Macro(answers) },
+                ]
+            });
+        let measures = measures.collect();
+        let sections = sections.into_iter().zip(&self.sections).map(|(asked, section)| {
+            let count = |i: usize| right[asked.clone()].iter().filter(|right| right[i]).count();
+            Section {
+                name: section.name.clone(),
+                total: section.questions.len(),
+                known: asked.len(),
+                add: count(0),
+                mul: count(1),
+                nearest: count(2),
+            }
+        });
+        let total = self.sections.iter().map(|section| section.questions.len()).sum();
+        Outcome { total, known: words.len(), clusters, measures, sections: sections.collect() }
     }
 }

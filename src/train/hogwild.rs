@@ -1,12 +1,13 @@
 //! The one place where threads race: a matrix that all of them read and add to without locks (Hogwild, Niu et al.
-//! 2011). All racy memory is behind two primitives, [`Shared::load`] and [`Shared::add`].
+//! 2011). All racy memory is behind two primitives, [`Shared::load`] and [`Shared::add`]. Both take a bag of rows, which is
+//! one row for a plain word: the private copy is the mean of the bag, and what is added goes to each of its rows.
 //!
 //! Why this is sound. Rust has no plain racy reads or writes, and its atomic floats don't vectorise. On x86-64 both
 //! primitives are therefore inline assembly, which may do to memory what a foreign function could, provided that some
 //! Rust code would have the same effect. That code is: 64 relaxed atomic loads, or stores, of one byte each, for every
 //! cache line moved. A float that is torn between two writers is still a float. Relaxed atomics must not overlap other
-//! kinds of access, so in this build *every* access to the memory of a matrix, initialisation and the final read
-//! included, goes through these two. Two threads that add to a row at the same time may lose one of the two additions;
+//! kinds of access, so in this build *every* access to the memory of a matrix goes through these two, but for
+//! [`Shared::into_rows`], which has the matrix to itself. Two threads that add to a row at the same time may lose one of the two additions;
 //! that is the algorithm, not undefined behaviour.
 //!
 //! With the feature `portable`, on other processors and under Miri, the same two are safe relaxed atomics on 32-bit
@@ -34,10 +35,10 @@ pub struct Shared {
     #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
     vector: Vector,
     /// Owns the memory.
-    _map: MmapMut,
+    map: MmapMut,
 }
 
-// SAFETY: the memory belongs to `_map`, which moves with the value; the pointer is to interior-mutable atomics.
+// SAFETY: the memory belongs to `map`, which moves with the value; the pointer is to interior-mutable atomics.
 #[allow(unsafe_code)]
 unsafe impl Send for Shared {}
 // SAFETY: through `&Shared`, memory is only touched by relaxed atomic accesses; see the head of this module.
@@ -66,7 +67,7 @@ impl Shared {
             stride,
             #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
             vector: Vector::detect(),
-            _map: map,
+            map,
         })
     }
 
@@ -92,32 +93,69 @@ impl Shared {
         }
     }
 
-    /// Asks for row `row` in the second-level cache, some time before it is needed. Changes nothing but time.
+    /// Asks for `rows` in the second-level cache, some time before they are needed. Changes nothing but time.
     #[inline(always)]
-    pub fn prefetch_far(&self, row: u32) {
+    pub fn prefetch_far(&self, rows: &[u32]) {
         #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
-        for line in self.row(row) {
+        for line in rows.iter().flat_map(|&row| self.row(row)) {
             // SAFETY: a prefetch has no effect that a program can see.
             #[allow(unsafe_code)]
             unsafe {
                 std::arch::asm!("prefetcht1 [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
             }
         }
-        let _ = row;
+        let _ = rows;
     }
 
-    /// Asks for row `row` in the first-level cache, to be written to soon. Changes nothing but time.
+    /// Asks for `rows` in the first-level cache, to be written to soon. Changes nothing but time.
     #[inline(always)]
-    pub fn prefetch(&self, row: u32) {
+    pub fn prefetch(&self, rows: &[u32]) {
         #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
-        for line in self.row(row) {
+        for line in rows.iter().flat_map(|&row| self.row(row)) {
             // SAFETY: a prefetch has no effect that a program can see.
             #[allow(unsafe_code)]
             unsafe {
                 std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
             }
         }
-        let _ = row;
+        let _ = rows;
+    }
+
+    /// Copies the mean of `rows` to `to` and to `too`: a copy to work on, and one to tell later what changed.
+    #[inline(always)]
+    pub fn load(&self, rows: &[u32], to: &mut [f32], too: &mut [f32]) {
+        let Some((&first, more)) = rows.split_first() else { return };
+        self.copy(first, to, too);
+        if !more.is_empty() {
+            for &row in more {
+                self.accumulate(row, to);
+            }
+            let (share, n) = (1.0 / rows.len() as f32, to.len().min(too.len()));
+            let (to, too) = (&mut to[..n], &mut too[..n]);
+            for x in &mut *to {
+                *x *= share;
+            }
+            too.copy_from_slice(to);
+        }
+    }
+
+    /// Adds `now - was` to each of `rows`.
+    #[inline(always)]
+    pub fn add(&self, rows: &[u32], now: &[f32], was: &[f32]) {
+        for &row in rows {
+            self.add_to(row, now, was);
+        }
+    }
+
+    /// All rows, one after the other without padding, in the memory that they have.
+    pub fn into_rows(self) -> MmapMut {
+        let Self { rows, dim, stride, mut map, .. } = self;
+        let (from, to) = (stride * size_of::<Line>(), dim * size_of::<f32>());
+        // Nobody else has the memory any more: these are plain accesses.
+        for row in 1..rows {
+            map.copy_within(row * from..row * from + to, row * to);
+        }
+        map
     }
 }
 
@@ -140,9 +178,9 @@ mod primitives {
     use super::{LINE, Shared};
 
     impl Shared {
-        /// Copies row `row` to `to` and to `too`: a copy to work on, and one to tell later what changed.
+        /// Copies row `row` to `to` and to `too`.
         #[inline(always)]
-        pub fn load(&self, row: u32, to: &mut [f32], too: &mut [f32]) {
+        pub(super) fn copy(&self, row: u32, to: &mut [f32], too: &mut [f32]) {
             let private = to.as_chunks_mut::<LINE>().0.iter_mut().zip(too.as_chunks_mut::<LINE>().0);
             for (line, (to, too)) in self.row(row).iter().zip(private) {
                 for (from, (to, too)) in line.0.iter().zip(to.iter_mut().zip(too)) {
@@ -152,9 +190,19 @@ mod primitives {
             }
         }
 
+        /// Adds row `row` to `to`.
+        #[inline(always)]
+        pub(super) fn accumulate(&self, row: u32, to: &mut [f32]) {
+            for (line, to) in self.row(row).iter().zip(to.as_chunks_mut::<LINE>().0) {
+                for (from, to) in line.0.iter().zip(to) {
+                    *to += f32::from_bits(from.load(Relaxed));
+                }
+            }
+        }
+
         /// Adds `now - was` to row `row`.
         #[inline(always)]
-        pub fn add(&self, row: u32, now: &[f32], was: &[f32]) {
+        pub(super) fn add_to(&self, row: u32, now: &[f32], was: &[f32]) {
             let private = now.as_chunks::<LINE>().0.iter().zip(was.as_chunks::<LINE>().0);
             for (line, (now, was)) in self.row(row).iter().zip(private) {
                 for (to, (now, was)) in line.0.iter().zip(now.iter().zip(was)) {
@@ -193,9 +241,9 @@ mod primitives {
     }
 
     impl Shared {
-        /// Copies row `row` to `to` and to `too`: a copy to work on, and one to tell later what changed.
+        /// Copies row `row` to `to` and to `too`.
         #[inline(always)]
-        pub fn load(&self, row: u32, to: &mut [f32], too: &mut [f32]) {
+        pub(super) fn copy(&self, row: u32, to: &mut [f32], too: &mut [f32]) {
             let (lines, to, too) =
                 (self.row(row), to.as_chunks_mut::<LINE>().0, too.as_chunks_mut::<LINE>().0);
             let n = lines.len().min(to.len()).min(too.len());
@@ -220,9 +268,34 @@ mod primitives {
             }
         }
 
+        /// Adds row `row` to `to`.
+        #[inline(always)]
+        pub(super) fn accumulate(&self, row: u32, to: &mut [f32]) {
+            let (lines, to) = (self.row(row), to.as_chunks_mut::<LINE>().0);
+            let n = lines.len().min(to.len());
+            let (lines, to) = (&lines[..n], &mut to[..n]);
+            match self.vector {
+                Vector::Bytes64 => {
+                    for i in 0..n {
+                        accumulate_64(&lines[i], &mut to[i]);
+                    }
+                }
+                Vector::Bytes32 => {
+                    for i in 0..n {
+                        accumulate_32(&lines[i], &mut to[i]);
+                    }
+                }
+                Vector::Bytes16 => {
+                    for i in 0..n {
+                        accumulate_16(&lines[i], &mut to[i]);
+                    }
+                }
+            }
+        }
+
         /// Adds `now - was` to row `row`.
         #[inline(always)]
-        pub fn add(&self, row: u32, now: &[f32], was: &[f32]) {
+        pub(super) fn add_to(&self, row: u32, now: &[f32], was: &[f32]) {
             let (lines, now, was) = (self.row(row), now.as_chunks::<LINE>().0, was.as_chunks::<LINE>().0);
             let n = lines.len().min(now.len()).min(was.len());
             let (lines, now, was) = (&lines[..n], &now[..n], &was[..n]);
@@ -280,6 +353,17 @@ mod primitives {
         "movups xmm2, [{line} + 32]" "movups xmm3, [{line} + 48]"
         "movups [{to}], xmm0" "movups [{to} + 16], xmm1" "movups [{to} + 32], xmm2" "movups [{to} + 48], xmm3"
         "movups [{too}], xmm0" "movups [{too} + 16], xmm1" "movups [{too} + 32], xmm2" "movups [{too} + 48], xmm3");
+    primitive!(accumulate_64(to: &mut [f32; LINE], as_mut_ptr)
+        "vmovups zmm0, [{to}]" "vaddps zmm0, zmm0, [{line}]" "vmovups [{to}], zmm0");
+    primitive!(accumulate_32(to: &mut [f32; LINE], as_mut_ptr)
+        "vmovups ymm0, [{to}]" "vmovups ymm1, [{to} + 32]"
+        "vaddps ymm0, ymm0, [{line}]" "vaddps ymm1, ymm1, [{line} + 32]"
+        "vmovups [{to}], ymm0" "vmovups [{to} + 32], ymm1");
+    // A line is aligned, as these operands must be.
+    primitive!(accumulate_16(to: &mut [f32; LINE], as_mut_ptr)
+        "movups xmm0, [{to}]" "movups xmm1, [{to} + 16]" "movups xmm2, [{to} + 32]" "movups xmm3, [{to} + 48]"
+        "addps xmm0, [{line}]" "addps xmm1, [{line} + 16]" "addps xmm2, [{line} + 32]" "addps xmm3, [{line} + 48]"
+        "movups [{to}], xmm0" "movups [{to} + 16], xmm1" "movups [{to} + 32], xmm2" "movups [{to} + 48], xmm3");
     primitive!(add_64(now: &[f32; LINE], as_ptr, was: &[f32; LINE], as_ptr)
         "vmovups zmm0, [{now}]" "vsubps zmm0, zmm0, [{was}]" "vaddps zmm0, zmm0, [{line}]"
         "vmovups [{line}], zmm0");
@@ -316,15 +400,20 @@ mod primitives {
                 let mut shared = Shared::new(3, 20).unwrap();
                 shared.vector = vector;
                 let delta: Vec<f32> = (0..32).map(|i| i as f32 * 0.5).collect();
-                shared.add(1, &delta, &[0.0; 32]);
-                shared.add(1, &[0.0; 32], &delta.iter().map(|x| -x).collect::<Vec<_>>());
+                shared.add(&[1], &delta, &[0.0; 32]);
+                shared.add(&[1], &[0.0; 32], &delta.iter().map(|x| -x).collect::<Vec<_>>());
                 let mut row = vec![9.0; 32];
-                shared.load(1, &mut row, &mut [0.0; 32]);
+                shared.load(&[1], &mut row, &mut [0.0; 32]);
                 assert_eq!(row, (0..32).map(|i| i as f32).collect::<Vec<_>>());
                 for other in [0, 2] {
-                    shared.load(other, &mut row, &mut [0.0; 32]);
+                    shared.load(&[other], &mut row, &mut [0.0; 32]);
                     assert_eq!(row, [0.0; 32]);
                 }
+                shared.add(&[0, 1], &[2.0; 32], &[1.0; 32]);
+                let mut was = vec![9.0; 32];
+                shared.load(&[0, 1, 1, 2], &mut row, &mut was);
+                assert_eq!(row, (0..32).map(|i| 0.75 + i as f32 / 2.0).collect::<Vec<_>>());
+                assert_eq!(row, was);
             }
         }
     }
@@ -340,21 +429,21 @@ mod tests {
         std::thread::scope(|scope| {
             for thread in 0..4u32 {
                 let shared = &shared;
-                scope.spawn(move || (0..100).for_each(|_| shared.add(thread, &[3.0; 16], &[2.0; 16])));
+                scope.spawn(move || (0..100).for_each(|_| shared.add(&[thread], &[3.0; 16], &[2.0; 16])));
             }
         });
         let mut row = [0.0; 16];
         for thread in 0..4 {
-            shared.load(thread, &mut row, &mut [0.0; 16]);
+            shared.load(&[thread], &mut row, &mut [0.0; 16]);
             assert_eq!(row, [100.0; 16]);
         }
-        shared.load(4, &mut row, &mut [0.0; 16]);
+        shared.load(&[4], &mut row, &mut [0.0; 16]);
         assert_eq!(row, [0.0; 16]);
     }
 
     #[test]
     #[should_panic(expected = "row 2 of 2")]
     fn a_row_beyond_the_end_is_a_panic() {
-        Shared::new(2, 16).unwrap().load(2, &mut [0.0; 16], &mut [0.0; 16]);
+        Shared::new(2, 16).unwrap().load(&[2], &mut [0.0; 16], &mut [0.0; 16]);
     }
 }

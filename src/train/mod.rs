@@ -24,11 +24,13 @@ use self::objective::{Cbow, Loss, Objective, SkipGram};
 pub use self::schedule::Progress;
 use self::schedule::{Chunk, Schedule, mix};
 use self::subsample::Subsample;
-use self::window::{Learner, Window};
+use self::window::{Direction, Learner, Window};
 use crate::corpus::Corpus;
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
 use crate::kernel::LINE;
+use crate::mapped::Mapped;
+use crate::subword::{Ngrams, Rows, Subwords};
 
 /// How far from 0 input vectors begin: their length is about 0.46 for any `dim`. word2vec.c begins with ±1/(2 dim), 16 times
 /// less at dim 100, and learns less from the same text (`docs/design/0008-beginning.md`).
@@ -50,6 +52,43 @@ impl std::fmt::Display for Method {
             Self::SkipGram => "skip-gram",
             Self::Cbow => "cbow",
         })
+    }
+}
+
+/// The lengths of n-grams, written `3..6`; both ends count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct NgramLengths {
+    /// Characters in the shortest.
+    pub min_n: usize,
+    /// Characters in the longest; 0 for no n-grams.
+    pub max_n: usize,
+}
+
+impl From<NgramLengths> for String {
+    fn from(NgramLengths { min_n, max_n }: NgramLengths) -> Self {
+        format!("{min_n}..{max_n}")
+    }
+}
+
+impl TryFrom<String> for NgramLengths {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for NgramLengths {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let ends = text.split_once("..").map_or((text, text), |(min_n, max_n)| (min_n, max_n));
+        let number = |text: &str| text.trim_start_matches('=').parse();
+        match (number(ends.0), number(ends.1)) {
+            (Ok(min_n), Ok(max_n)) => Ok(Self { min_n, max_n }),
+            _ => Err("give two numbers, as in 3..6".into()),
+        }
     }
 }
 
@@ -77,6 +116,19 @@ pub struct Config {
     /// Thin out words that make up more than about this share of the text; 0 keeps all
     #[arg(long, value_name = "X", default_value_t = 1e-4, allow_negative_numbers = true)]
     pub subsample: f64,
+    /// Also learn character n-grams of MIN to MAX characters, as fastText does: words share what they are made of, and
+    /// unseen words get vectors (3..6 is usual; 0 learns none)
+    #[arg(long, value_name = "MIN..MAX")]
+    pub subwords: Option<NgramLengths>,
+    /// Characters in the shortest n-grams, as fastText names it [default: 3 with --max-n]
+    #[arg(long, value_name = "N", conflicts_with = "subwords")]
+    pub min_n: Option<usize>,
+    /// Characters in the longest n-grams [default: 6 with --min-n]
+    #[arg(long, value_name = "N", conflicts_with = "subwords")]
+    pub max_n: Option<usize>,
+    /// Numbers that n-grams are hashed to; only those that occur take memory
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub buckets: u32,
     /// Passes over the corpus
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub epochs: usize,
@@ -86,6 +138,9 @@ pub struct Config {
     /// How the words of a CBOW window share the error
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     pub cbow_gradient: CbowGradient,
+    /// Learn weights for the positions around a centre, as the published cc.* vectors of fastText did
+    #[arg(long, conflicts_with = "whole_sequence")]
+    pub position_weights: bool,
     /// Threads [default: all processors]. Several threads make no two runs alike
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
@@ -104,9 +159,14 @@ impl Default for Config {
             negative: 5,
             noise_exponent: 0.75,
             subsample: 1e-4,
+            subwords: None,
+            min_n: None,
+            max_n: None,
+            buckets: 2_000_000,
             epochs: 5,
             lr: None,
             cbow_gradient: CbowGradient::default(),
+            position_weights: false,
             threads: None,
             seed: 1,
         }
@@ -125,6 +185,16 @@ impl Config {
     /// The number of threads.
     pub fn threads(&self) -> usize {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into))
+    }
+
+    /// The n-grams to learn, if any.
+    pub fn subwords(&self) -> Option<Subwords> {
+        if (self.subwords, self.min_n, self.max_n) == (None, None, None) {
+            return None;
+        }
+        let lengths = self.subwords.unwrap_or(NgramLengths { min_n: 3, max_n: 6 });
+        let (min_n, max_n) = (self.min_n.unwrap_or(lengths.min_n), self.max_n.unwrap_or(lengths.max_n));
+        (max_n > 0).then_some(Subwords { min_n, max_n, buckets: self.buckets })
     }
 
     fn window(&self) -> Window {
@@ -153,6 +223,10 @@ impl Config {
             }
             () if !self.noise_exponent.is_finite() => wrong("--noise-exponent must be a number"),
             () if !(0.0..=1.0).contains(&self.subsample) => wrong("--subsample must be between 0 and 1"),
+            () if self.subwords().is_some_and(|s| s.min_n == 0 || s.min_n > s.max_n || s.max_n > 100) => {
+                wrong("--subwords must be MIN..MAX with MIN from 1 to MAX, as in 3..6")
+            }
+            () if self.buckets == 0 => wrong("--buckets must be at least 1"),
             () if self.epochs == 0 => wrong("--epochs must be at least 1"),
             () if self.lr.is_some_and(|lr| !(lr > 0.0 && lr.is_finite())) => {
                 wrong("--lr must be a number above 0")
@@ -163,13 +237,23 @@ impl Config {
         }
     }
 
-    /// Bytes of memory that training on a vocabulary of `words` words takes, the mapped corpus left out.
-    pub fn memory(&self, words: usize) -> u64 {
+    /// Bytes of memory that training on a vocabulary of `words` words takes, the mapped corpus left out; `bags` are their
+    /// rows where n-grams are learnt.
+    pub fn memory(&self, words: usize, bags: Option<&Rows>) -> u64 {
         let (words, dim, threads) = (words as u64, self.dim as u64, self.threads() as u64);
-        let row = dim.next_multiple_of(LINE as u64) * 4;
+        let row = self.row_memory();
         let residents = 2 * (2 * self.window().largest() + 2 + negative::Pool::GROUPS * self.negative) as u64;
-        // Two matrices, of which one is copied at a time at the end; tables of noise and subsampling; threads' copies.
-        2 * words * row + words * dim * 4 + words * 12 + threads * residents * row
+        // Input and output rows; tables of noise and subsampling; threads' copies; for n-grams their rows' numbers and
+        // the words' composed vectors.
+        let ngrams = bags.map_or(0, |bags| {
+            bags.buckets.len() as u64 * (row + 4) + bags.uses() as u64 * 4 + words * (dim * 4 + 8)
+        });
+        2 * words * row + words * 12 + threads * residents * row + ngrams
+    }
+
+    /// Bytes of memory that a row takes.
+    pub fn row_memory(&self) -> u64 {
+        (self.dim as u64).next_multiple_of(LINE as u64) * 4
     }
 }
 
@@ -190,8 +274,13 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads()).build();
     let pool = pool.map_err(|e| Error::Setting(format!("--threads {}: {e}", config.threads())))?;
     let words = corpus.vocab.len();
-    let (input, output) =
-        (Shared::new(words, config.dim).map_err(memory)?, Shared::new(words, config.dim).map_err(memory)?);
+    let bags = config.subwords().map(|subwords| Rows::new(&corpus.vocab, &subwords));
+    let (input, output) = (
+        Shared::new(bags.as_ref().map_or(words, Rows::total), config.dim).map_err(memory)?,
+        Shared::new(words, config.dim).map_err(memory)?,
+    );
+    let positions = config.position_weights.then(|| Shared::new(2 * config.window, config.dim));
+    let positions = positions.transpose().map_err(memory)?;
     let run = Run {
         corpus,
         config,
@@ -199,13 +288,21 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
         subsample: Subsample::new(&corpus.vocab.counts, config.subsample),
         noise: Noise::new(&corpus.vocab.counts, config.noise_exponent),
         progress,
-        shared: (&input, &output),
+        direction: match (method, &bags) {
+            (Method::SkipGram, Some(_)) => Direction::Outward,
+            _ => Direction::Inward,
+        },
+        shared: (&input, bags.as_ref(), &output),
     };
     pool.install(|| {
-        initialise(&input, config.seed);
+        // N-grams begin as zeros: an unseen word is then made of what was learnt alone.
+        initialise(&input, words, config.seed);
+        if let Some(positions) = &positions {
+            begin_with(positions, positions.rows(), |_| || 1.0);
+        }
         match method {
             Method::SkipGram => run.threads(|| SkipGram),
-            Method::Cbow => run.threads(|| Cbow::new(config.cbow_gradient, config.dim)),
+            Method::Cbow => run.threads(|| Cbow::new(config.cbow_gradient, config.dim, positions.as_ref())),
         }
     })?;
     if progress.stop.load(std::sync::atomic::Ordering::Relaxed) {
@@ -213,13 +310,42 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
     }
     drop(run);
     let losses: Vec<f64> = progress.epochs().into_iter().map(|(loss, _)| loss).collect();
-    let vectors = |shared: Shared| pool.install(|| read_out(&shared));
-    let (input, output) = (vectors(input), vectors(output));
-    if !pool.install(|| input.par_iter().chain(output.par_iter()).all(|x| x.is_finite())) {
-        return Err(Error::Diverged { epoch: config.epochs, loss: f64::NAN, lr: config.rate(method) });
-    }
+    let rows = |shared: Shared| -> Result<Mapped<f32>> {
+        let length = shared.rows() * config.dim;
+        let rows = Mapped::of_memory(shared.into_rows(), length).map_err(memory)?;
+        let finite = pool.install(|| rows.par_iter().all(|x: &f32| x.is_finite()));
+        let diverged = Error::Diverged { epoch: config.epochs, loss: f64::NAN, lr: config.rate(method) };
+        if finite { Ok(rows) } else { Err(diverged) }
+    };
+    let (input, output) = (rows(input)?, rows(output)?);
+    let positions = positions.map(rows).transpose()?;
+    let (input, ngrams) = match (bags, config.subwords()) {
+        (Some(bags), Some(subwords)) => {
+            let composed = pool.install(|| compose(&input, &bags, words, config.dim));
+            let rows = input.part(4 * words * config.dim..4 * input.len()).unwrap_or_else(|| [][..].into());
+            let buckets = Some(bags.buckets.into());
+            (composed.into(), Some(Ngrams { subwords, buckets, rows, pruned: false }))
+        }
+        _ => (input, None),
+    };
     let provenance = Provenance::of(corpus, method, config, &losses, begin.elapsed());
-    Ok(Embeddings::new(corpus.vocab.clone(), config.dim, input.into(), Some(output.into()), provenance))
+    let model = Embeddings::new(corpus.vocab.clone(), config.dim, input, Some(output), provenance);
+    Ok(model.with_ngrams(ngrams).with_positions(positions))
+}
+
+/// The vectors of `words` words: means of the rows of their bags.
+fn compose(rows: &[f32], bags: &Rows, words: usize, dim: usize) -> Vec<f32> {
+    let mut all = vec![0.0; words * dim];
+    all.par_chunks_mut(dim).enumerate().for_each(|(word, to)| {
+        let bag = bags.of(word as u32);
+        for &row in bag {
+            to.iter_mut().zip(&rows[row as usize * dim..][..dim]).for_each(|(to, x)| *to += x);
+        }
+        for x in to {
+            *x /= bag.len() as f32;
+        }
+    });
+    all
 }
 
 /// What the threads of one training share.
@@ -230,7 +356,8 @@ struct Run<'a> {
     subsample: Subsample,
     noise: Noise,
     progress: &'a Progress,
-    shared: (&'a Shared, &'a Shared),
+    direction: Direction,
+    shared: (&'a Shared, Option<&'a Rows>, &'a Shared),
 }
 
 impl Run<'_> {
@@ -243,7 +370,7 @@ impl Run<'_> {
 
     #[inline(always)]
     fn thread<S: Simd, O: Objective>(&self, simd: S, objective: O) -> Result<()> {
-        let settings = (self.config.window(), self.config.negative, objective);
+        let settings = (self.config.window(), self.direction, self.config.negative, objective);
         let mut learner = Learner::new(self.corpus, &self.subsample, &self.noise, settings, self.shared);
         while let Some(chunk) = self.progress.next(&self.schedule) {
             self.check(&chunk)?;
@@ -283,32 +410,23 @@ impl Run<'_> {
     }
 }
 
-/// Input rows begin uniform in ±[`SPREAD`]/√dim, output rows as zeros.
-fn initialise(input: &Shared, seed: u64) {
-    let dim = input.dim();
-    let spread = SPREAD / (dim as f32).sqrt();
-    (0..input.rows() as u32).into_par_iter().for_each_init(
-        || (vec![0.0; dim.next_multiple_of(LINE)], vec![0.0; dim.next_multiple_of(LINE)]),
-        |(row, zeros), word| {
-            let mut rng = rand::rngs::Xoshiro256PlusPlus::seed_from_u64(mix(seed) ^ u64::from(word));
-            for x in &mut row[..dim] {
-                *x = spread * ((rng.next_u64() >> 40) as f32 / (1u64 << 23) as f32 - 1.0);
-            }
-            input.add(word, row, zeros);
-        },
-    );
+/// The first `words` rows begin uniform in ±[`SPREAD`]/√dim; all others stay zeros.
+fn initialise(input: &Shared, words: usize, seed: u64) {
+    let spread = SPREAD / (input.dim() as f32).sqrt();
+    begin_with(input, words, |word| {
+        let mut rng = rand::rngs::Xoshiro256PlusPlus::seed_from_u64(mix(seed) ^ u64::from(word));
+        move || spread * ((rng.next_u64() >> 40) as f32 / (1u64 << 23) as f32 - 1.0)
+    });
 }
 
-/// The rows one after the other, without padding.
-fn read_out(shared: &Shared) -> Vec<f32> {
+/// Sets each number of the first `rows` rows, which are zeros, to what the function of its row gives next.
+fn begin_with<F: FnMut() -> f32>(shared: &Shared, rows: usize, number: impl Fn(u32) -> F + Sync) {
     let dim = shared.dim();
-    let mut all = vec![0.0; shared.rows() * dim];
-    all.par_chunks_mut(dim).enumerate().for_each_init(
+    (0..rows as u32).into_par_iter().for_each_init(
         || (vec![0.0; dim.next_multiple_of(LINE)], vec![0.0; dim.next_multiple_of(LINE)]),
-        |(row, too), (word, to)| {
-            shared.load(word as u32, row, too);
-            to.copy_from_slice(&row[..dim]);
+        |(values, zeros), row| {
+            values[..dim].fill_with(number(row));
+            shared.add(&[row], values, zeros);
         },
     );
-    all
 }

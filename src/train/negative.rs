@@ -16,9 +16,11 @@
 //! Noise words are drawn from the counts to the power of 0.75 (any exponent will do), in constant time from an alias
 //! table (Walker 1977, Vose 1991).
 
+use std::ops::Range;
+
 use rand::Rng;
 
-use super::hogwild::{self, Shared};
+use super::hogwild;
 use super::resident::Residents;
 
 /// Draws noise words.
@@ -64,24 +66,23 @@ impl Noise {
     }
 }
 
-/// Groups of noise words whose output rows stay resident for a while; the first two slots are for the rows of true
-/// targets, those of this centre and of the next.
+/// Groups of noise words whose output rows stay resident for a while.
 ///
-/// Centre `p` meets group `p` modulo [`Pool::GROUPS`], and each group is drawn anew after [`Pool::USES`] centres, one
-/// group at a time in turn. So each centre has `k` noise words of its own draw distribution, but only `k / USES` rows
+/// True target `p` meets group `p` modulo [`Pool::GROUPS`], and each group is drawn anew after [`Pool::USES`] targets, one
+/// group at a time in turn. So each target has `k` noise words of its own draw distribution, but only `k / USES` rows
 /// are moved for it. Neighbouring centres share context words and must not share noise words too: that would repeat the
 /// same pair of input and noise word. (`docs/design/0003-kernel.md` has measurements.)
 pub struct Pool<'a> {
-    /// The resident output rows: two slots for true targets, then the groups.
-    pub rows: Residents<'a>,
     noise: &'a Noise,
     negative: usize,
+    /// The first slot of the first group.
+    base: usize,
     groups: Vec<Group>,
     turn: usize,
 }
 
 struct Group {
-    /// Centres that will still meet this group.
+    /// True targets that will still meet this group.
     left: usize,
     /// The random numbers that its next words will be drawn by.
     random: Vec<u64>,
@@ -92,27 +93,26 @@ struct Group {
 impl<'a> Pool<'a> {
     /// Groups in turn.
     pub const GROUPS: usize = 16;
-    /// Centres that meet a group before it is drawn anew.
+    /// True targets that meet a group before it is drawn anew.
     pub const USES: usize = 16;
 
-    /// An empty pool for groups of `negative` noise words with rows in `output`.
-    pub fn new(output: &'a Shared, noise: &'a Noise, negative: usize) -> Self {
+    /// The slots that groups of `negative` noise words take.
+    pub fn slots(negative: usize) -> usize {
+        Self::GROUPS * negative
+    }
+
+    /// An empty pool for groups of `negative` noise words, whose slots begin at `base`.
+    pub fn new(noise: &'a Noise, negative: usize, base: usize) -> Self {
         let group = || Group { left: 0, random: vec![0; negative], next: vec![0; negative] };
-        Self {
-            rows: Residents::new(output, 2 + Self::GROUPS * negative),
-            noise,
-            negative,
-            groups: (0..Self::GROUPS).map(|_| group()).collect(),
-            turn: 0,
-        }
+        Self { noise, negative, base, groups: (0..Self::GROUPS).map(|_| group()).collect(), turn: 0 }
     }
 
     /// Draws all groups anew, for a new chunk of work.
-    pub fn begin(&mut self, rng: &mut impl Rng) {
+    pub fn begin(&mut self, rows: &mut Residents, rng: &mut impl Rng) {
         self.turn = 0;
         for turn in 0..Self::GROUPS {
-            for slot in self.slots(turn) {
-                self.rows.fetch(slot, self.noise.word(rng.next_u64()));
+            for slot in self.group(turn) {
+                rows.fetch(slot, self.noise.word(rng.next_u64()));
             }
             // Staggered, so that groups are renewed one at a time.
             self.groups[turn].left = 3 + turn * (Self::USES - 2) / Self::GROUPS;
@@ -120,33 +120,33 @@ impl<'a> Pool<'a> {
     }
 
     /// Adds what was learnt to the shared rows, at the end of a chunk.
-    pub fn end(&mut self) {
-        (2..2 + Self::GROUPS * self.negative).for_each(|slot| self.rows.put_back(slot));
+    pub fn end(&mut self, rows: &mut Residents) {
+        (self.base..self.base + Self::slots(self.negative)).for_each(|slot| rows.put_back(slot));
     }
 
-    fn slots(&self, turn: usize) -> std::ops::Range<usize> {
-        2 + turn * self.negative..2 + (turn + 1) * self.negative
+    fn group(&self, turn: usize) -> Range<usize> {
+        self.base + turn * self.negative..self.base + (turn + 1) * self.negative
     }
 
-    /// The slots of the next centre's noise words.
+    /// The slots of the next true target's noise words.
     #[inline(always)]
-    pub fn next_group(&mut self, rng: &mut impl Rng) -> std::ops::Range<usize> {
-        let (turn, slots) = (self.turn, self.slots(self.turn));
+    pub fn next_group(&mut self, rows: &mut Residents, rng: &mut impl Rng) -> Range<usize> {
+        let (turn, slots) = (self.turn, self.group(self.turn));
         self.turn = (turn + 1) % Self::GROUPS;
         let group = &mut self.groups[turn];
         // New words are prepared one step a turn, so that nothing waits for memory: draw numbers, look words up, fetch.
         match group.left {
             0 => {
                 for (slot, &word) in slots.clone().zip(&group.next) {
-                    self.rows.put_back(slot);
-                    self.rows.fetch(slot, word);
+                    rows.put_back(slot);
+                    rows.fetch(slot, word);
                 }
                 group.left = Self::USES;
             }
             1 => {
                 for (random, next) in group.random.iter().zip(&mut group.next) {
                     *next = self.noise.word(*random);
-                    self.rows.prefetch(*next);
+                    rows.prefetch(*next);
                 }
             }
             2 => {
@@ -169,6 +169,7 @@ mod tests {
     use rand::rngs::Xoshiro256PlusPlus;
 
     use super::*;
+    use crate::train::hogwild::Shared;
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
@@ -194,13 +195,14 @@ mod tests {
     fn each_group_serves_its_uses_and_is_then_drawn_anew() {
         let (shared, noise) = (Shared::new(1000, 4).unwrap(), Noise::new(&[1; 1000], 1.0));
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-        let mut pool = Pool::new(&shared, &noise, 2);
-        pool.begin(&mut rng);
+        let (mut pool, mut rows) =
+            (Pool::new(&noise, 2, 3), Residents::new(&shared, None, 3 + Pool::slots(2)));
+        pool.begin(&mut rows, &mut rng);
         let mut seen: Vec<Vec<Vec<u32>>> = vec![Vec::new(); Pool::GROUPS];
         for centre in 0..Pool::GROUPS * Pool::USES * 4 {
-            let slots = pool.next_group(&mut rng);
-            assert!(!slots.contains(&0) && !slots.contains(&1));
-            seen[centre % Pool::GROUPS].push(slots.map(|slot| pool.rows.row(slot)).collect());
+            let slots = pool.next_group(&mut rows, &mut rng);
+            assert!(slots.start >= 3);
+            seen[centre % Pool::GROUPS].push(slots.map(|slot| rows.word(slot)).collect());
         }
         for group in seen {
             let runs: Vec<usize> = group.chunk_by(|a, b| a == b).map(<[_]>::len).collect();

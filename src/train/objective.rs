@@ -1,12 +1,12 @@
-//! What distinguishes the methods: how the words of a window predict the word in its midst.
+//! What distinguishes the methods: how inputs, the words of a window, predict targets, the word in its midst.
 //!
 //! Skip-gram: each of them apart. CBOW: the mean of them together. Either way in two steps, with room for other work
 //! between them: `score` finds the errors of all predictions, `apply` corrects inputs and targets by them.
 
 use fearless_simd::Simd;
 
-use super::negative::Pool;
-use super::ring::Ring;
+use super::hogwild::Shared;
+use super::resident::Residents;
 use crate::kernel::{self, LABELS, Tile};
 
 /// Targets in one block of the kernel; more are learnt in several blocks, one after the other.
@@ -34,31 +34,72 @@ pub struct Work {
     loss: Loss,
 }
 
-/// Calls a method on blocks of targets, `$do(targets, place, $arguments…)`: the size of a block becomes a constant.
+/// What predicts, as places of rows in a tile.
+#[derive(Default)]
+pub struct Sources {
+    /// The rows of the words of a window, from left to right, or of one word.
+    pub places: Vec<usize>,
+    /// The position of the first of them, counted from the furthest before a centre.
+    pub first: usize,
+}
+
+/// True targets, each with its noise behind it, as places of rows in a tile.
+#[derive(Default)]
+pub struct Targets {
+    places: Vec<usize>,
+    ends: Vec<usize>,
+}
+
+impl Targets {
+    /// Forgets all.
+    #[inline(always)]
+    pub fn clear(&mut self) {
+        self.places.clear();
+        self.ends.clear();
+    }
+
+    /// Adds a true target and its noise.
+    #[inline(always)]
+    pub fn push(&mut self, target: usize, noise: impl Iterator<Item = usize>) {
+        self.places.push(target);
+        self.places.extend(noise);
+        self.ends.push(self.places.len());
+    }
+}
+
+/// Calls a method on blocks of targets, `$do(targets, at, first, $arguments…)`: the size of a block becomes a constant. `at`
+/// is where the block begins among all targets, `first` whether its first target is a true one.
 macro_rules! by_blocks {
     ($targets:expr, $work:ident.$do:ident($($argument:expr),*)) => {
-        for (i, block) in $targets.chunks(BLOCK).enumerate() {
-            match *block {
-                [a] => $work.$do(&[a], i, $($argument),*),
-                [a, b] => $work.$do(&[a, b], i, $($argument),*),
-                [a, b, c] => $work.$do(&[a, b, c], i, $($argument),*),
-                [a, b, c, d] => $work.$do(&[a, b, c, d], i, $($argument),*),
-                [a, b, c, d, e] => $work.$do(&[a, b, c, d, e], i, $($argument),*),
-                [a, b, c, d, e, f] => $work.$do(&[a, b, c, d, e, f], i, $($argument),*),
-                _ => unreachable!("blocks have 1 to {BLOCK} targets"),
+        let mut at = 0;
+        for &end in &$targets.ends {
+            let mut first = true;
+            while at < end {
+                let block = &$targets.places[at..end.min(at + BLOCK)];
+                match *block {
+                    [a] => $work.$do(&[a], at, first, $($argument),*),
+                    [a, b] => $work.$do(&[a, b], at, first, $($argument),*),
+                    [a, b, c] => $work.$do(&[a, b, c], at, first, $($argument),*),
+                    [a, b, c, d] => $work.$do(&[a, b, c, d], at, first, $($argument),*),
+                    [a, b, c, d, e] => $work.$do(&[a, b, c, d, e], at, first, $($argument),*),
+                    [a, b, c, d, e, f] => $work.$do(&[a, b, c, d, e, f], at, first, $($argument),*),
+                    _ => unreachable!("blocks have 1 to {BLOCK} targets"),
+                }
+                at += block.len();
+                first = false;
             }
         }
     };
 }
 
 impl Work {
-    /// For windows of up to `inputs` words and up to `targets` targets.
-    pub fn new(inputs: usize, targets: usize) -> Self {
+    /// For up to `pairs` pairs of input and target at a time.
+    pub fn new(pairs: usize) -> Self {
         let labels = |targets: usize| {
             std::array::from_fn(|i| f32::from(u8::from(i % targets == 0 && i < 2 * targets)))
         };
         Self {
-            errors: vec![0.0; inputs * targets],
+            errors: vec![0.0; pairs],
             labels: std::array::from_fn(|i| labels(i + 1)),
             noise: [0.0; LABELS],
             centres: 0,
@@ -71,7 +112,7 @@ impl Work {
         std::mem::take(&mut self.loss)
     }
 
-    /// Finds the errors of all pairs of `inputs` and `targets`, of which the first is the true one.
+    /// Finds the errors of all pairs of `inputs` and `targets`.
     #[inline(always)]
     fn score<S: Simd>(
         &mut self,
@@ -80,12 +121,12 @@ impl Work {
         x: &Tile,
         inputs: &[usize],
         y: &Tile,
-        targets: &[usize],
+        targets: &Targets,
     ) {
         by_blocks!(targets, self.score_block(simd, rate, x, inputs, y));
         self.centres += 1;
         if self.centres.is_multiple_of(SAMPLE) {
-            let pairs = inputs.len() * targets.len();
+            let pairs = inputs.len() * targets.places.len();
             // An error is the learning rate times 1 - p for the true target, -(1 - p) for noise, where p is the
             // probability of the right answer; the loss is -ln p.
             for error in &self.errors[..pairs] {
@@ -101,21 +142,22 @@ impl Work {
     fn score_block<S: Simd, const T: usize>(
         &mut self,
         targets: &[usize; T],
-        block: usize,
+        at: usize,
+        first: bool,
         simd: S,
         rate: f32,
         x: &Tile,
         inputs: &[usize],
         y: &Tile,
     ) {
-        let labels = if block == 0 { &self.labels[T - 1] } else { &self.noise };
-        let errors = &mut self.errors[block * BLOCK * inputs.len()..][..T * inputs.len()];
+        let labels = if first { &self.labels[T - 1] } else { &self.noise };
+        let errors = &mut self.errors[at * inputs.len()..][..T * inputs.len()];
         kernel::errors::<S, T>(simd, rate, labels, x, inputs, y, targets, errors);
     }
 
     /// Corrects `inputs` and `targets` by the errors found last.
     #[inline(always)]
-    fn apply<S: Simd>(&mut self, simd: S, x: &mut Tile, inputs: &[usize], y: &mut Tile, targets: &[usize]) {
+    fn apply<S: Simd>(&mut self, simd: S, x: &mut Tile, inputs: &[usize], y: &mut Tile, targets: &Targets) {
         by_blocks!(targets, self.apply_block(simd, x, inputs, y));
     }
 
@@ -123,13 +165,14 @@ impl Work {
     fn apply_block<S: Simd, const T: usize>(
         &mut self,
         targets: &[usize; T],
-        block: usize,
+        at: usize,
+        _: bool,
         simd: S,
         x: &mut Tile,
         inputs: &[usize],
         y: &mut Tile,
     ) {
-        let errors = &self.errors[block * BLOCK * inputs.len()..][..T * inputs.len()];
+        let errors = &self.errors[at * inputs.len()..][..T * inputs.len()];
         kernel::update::<S, T>(simd, x, inputs, y, targets, errors);
     }
 
@@ -139,20 +182,34 @@ impl Work {
         &mut self,
         simd: S,
         x: &mut Tile,
-        inputs: &[usize],
+        sources: &Sources,
+        positions: Option<&mut Residents>,
         mean: &Tile,
         share: f32,
         y: &mut Tile,
-        targets: &[usize],
+        targets: &Targets,
     ) {
-        by_blocks!(targets, self.apply_mean_block(simd, x, inputs, mean, share, y));
+        let inputs = &sources.places[..];
+        match positions {
+            None => {
+                by_blocks!(targets, self.apply_mean_block(simd, x, inputs, mean, share, y));
+            }
+            Some(positions) => {
+                let (weights, first) = (&mut positions.now, sources.first);
+                by_blocks!(
+                    targets,
+                    self.apply_weighted_mean_block(simd, x, inputs, (&mut *weights, first), mean, share, y)
+                );
+            }
+        }
     }
 
     #[inline(always)]
     fn apply_mean_block<S: Simd, const T: usize>(
         &mut self,
         targets: &[usize; T],
-        block: usize,
+        at: usize,
+        _: bool,
         simd: S,
         x: &mut Tile,
         inputs: &[usize],
@@ -160,39 +217,60 @@ impl Work {
         share: f32,
         y: &mut Tile,
     ) {
-        let errors = self.errors[block * BLOCK..].first_chunk().expect("an error a target");
+        let errors = self.errors[at..].first_chunk().expect("an error a target");
         kernel::update_by_mean::<S, T>(simd, x, inputs, mean, share, y, targets, errors);
+    }
+
+    #[inline(always)]
+    fn apply_weighted_mean_block<S: Simd, const T: usize>(
+        &mut self,
+        targets: &[usize; T],
+        at: usize,
+        _: bool,
+        simd: S,
+        x: &mut Tile,
+        inputs: &[usize],
+        (weights, first): (&mut Tile, usize),
+        mean: &Tile,
+        share: f32,
+        y: &mut Tile,
+    ) {
+        let errors = self.errors[at..].first_chunk().expect("an error a target");
+        let weights = (weights, first);
+        kernel::update_by_weighted_mean::<S, T>(simd, x, inputs, weights, mean, share, y, targets, errors);
     }
 }
 
-/// How the words of a window predict their centre. `inputs` are the places of the words' rows in the ring, `targets`
-/// those of the centre's row and of the noise words' rows in the pool.
+/// How inputs predict targets: `sources` are rows of `x`, `targets` of `y`.
 pub trait Objective: Send {
-    /// Finds the errors of a window's predictions.
+    /// Finds the errors of the predictions.
     fn score<S: Simd>(
         &mut self,
         simd: S,
         rate: f32,
-        ring: &Ring,
-        inputs: &[usize],
-        pool: &Pool,
-        targets: &[usize],
+        x: &Tile,
+        sources: &Sources,
+        y: &Tile,
+        targets: &Targets,
         work: &mut Work,
     );
 
-    /// Corrects the rows of the same window.
+    /// Corrects inputs and targets by the errors found last.
     fn apply<S: Simd>(
         &mut self,
         simd: S,
-        ring: &mut Ring,
-        inputs: &[usize],
-        pool: &mut Pool,
-        targets: &[usize],
+        x: &mut Tile,
+        sources: &Sources,
+        y: &mut Tile,
+        targets: &Targets,
         work: &mut Work,
     );
+
+    /// Gives back what it learnt itself, at the end of a chunk.
+    fn end(&mut self) {}
 }
 
-/// Each word of the window predicts the centre (Mikolov et al. 2013).
+/// Each input predicts the targets (Mikolov et al. 2013).
 pub struct SkipGram;
 
 impl Objective for SkipGram {
@@ -201,34 +279,40 @@ impl Objective for SkipGram {
         &mut self,
         simd: S,
         rate: f32,
-        ring: &Ring,
-        inputs: &[usize],
-        pool: &Pool,
-        targets: &[usize],
+        x: &Tile,
+        sources: &Sources,
+        y: &Tile,
+        targets: &Targets,
         work: &mut Work,
     ) {
-        work.score(simd, rate, &ring.rows.now, inputs, &pool.rows.now, targets);
+        work.score(simd, rate, x, &sources.places, y, targets);
     }
 
     #[inline(always)]
     fn apply<S: Simd>(
         &mut self,
         simd: S,
-        ring: &mut Ring,
-        inputs: &[usize],
-        pool: &mut Pool,
-        targets: &[usize],
+        x: &mut Tile,
+        sources: &Sources,
+        y: &mut Tile,
+        targets: &Targets,
         work: &mut Work,
     ) {
-        work.apply(simd, &mut ring.rows.now, inputs, &mut pool.rows.now, targets);
+        work.apply(simd, x, &sources.places, y, targets);
     }
 }
 
-/// The mean of the window predicts the centre (Mikolov et al. 2013).
-pub struct Cbow {
+/// The mean of the inputs predicts the targets (Mikolov et al. 2013).
+pub struct Cbow<'a> {
     gradient: CbowGradient,
     mean: Tile,
+    /// Weights of the positions around a centre, where they are learnt.
+    positions: Option<Residents<'a>>,
+    steps: usize,
 }
+
+/// Threads tell each other what they learnt of the positions after so many centres.
+const ROUND: usize = 64;
 
 /// Which share of the error each word of a CBOW window takes.
 #[derive(
@@ -243,43 +327,73 @@ pub enum CbowGradient {
     Corrected,
 }
 
-impl Cbow {
-    /// For rows of `dim` floats.
-    pub fn new(gradient: CbowGradient, dim: usize) -> Self {
-        Self { gradient, mean: Tile::new(1, dim) }
+impl<'a> Cbow<'a> {
+    /// For rows of `dim` floats. `positions` has a row of weights for each position around a centre, from left to right
+    /// (Mikolov et al. 2018, "Advances in Pre-Training Distributed Word Representations").
+    pub fn new(gradient: CbowGradient, dim: usize, positions: Option<&'a Shared>) -> Self {
+        let positions = positions.map(|shared| Residents::new(shared, None, shared.rows()));
+        Self { gradient, mean: Tile::new(1, dim), positions, steps: 0 }
     }
 }
 
-impl Objective for Cbow {
+impl Objective for Cbow<'_> {
     #[inline(always)]
     fn score<S: Simd>(
         &mut self,
         simd: S,
         rate: f32,
-        ring: &Ring,
-        inputs: &[usize],
-        pool: &Pool,
-        targets: &[usize],
+        x: &Tile,
+        sources: &Sources,
+        y: &Tile,
+        targets: &Targets,
         work: &mut Work,
     ) {
-        kernel::mean(simd, &ring.rows.now, inputs, &mut self.mean);
-        work.score(simd, rate, &self.mean, &[0], &pool.rows.now, targets);
+        match &mut self.positions {
+            None => kernel::mean(simd, x, &sources.places, &mut self.mean),
+            Some(positions) => {
+                if self.steps.is_multiple_of(ROUND) {
+                    for slot in 0..positions.len() {
+                        if self.steps > 0 {
+                            positions.put_back(slot);
+                        }
+                        positions.fetch(slot, slot as u32);
+                    }
+                }
+                self.steps += 1;
+                kernel::weighted_mean(
+                    simd,
+                    x,
+                    &sources.places,
+                    &positions.now,
+                    sources.first,
+                    &mut self.mean,
+                );
+            }
+        }
+        work.score(simd, rate, &self.mean, &[0], y, targets);
     }
 
     #[inline(always)]
     fn apply<S: Simd>(
         &mut self,
         simd: S,
-        ring: &mut Ring,
-        inputs: &[usize],
-        pool: &mut Pool,
-        targets: &[usize],
+        x: &mut Tile,
+        sources: &Sources,
+        y: &mut Tile,
+        targets: &Targets,
         work: &mut Work,
     ) {
         let share = match self.gradient {
             CbowGradient::Undivided => 1.0,
-            CbowGradient::Corrected => 1.0 / inputs.len() as f32,
+            CbowGradient::Corrected => 1.0 / sources.places.len() as f32,
         };
-        work.apply_mean(simd, &mut ring.rows.now, inputs, &self.mean, share, &mut pool.rows.now, targets);
+        work.apply_mean(simd, x, sources, self.positions.as_mut(), &self.mean, share, y, targets);
+    }
+
+    fn end(&mut self) {
+        if let (Some(positions), true) = (&mut self.positions, self.steps > 0) {
+            (0..positions.len()).for_each(|slot| positions.put_back(slot));
+        }
+        self.steps = 0;
     }
 }

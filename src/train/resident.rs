@@ -2,46 +2,78 @@
 
 use super::hogwild::Shared;
 use crate::kernel::Tile;
+use crate::subword::Rows;
 
-/// Slots that each hold a private copy of a shared row. What is learnt goes to the copy, `now`; [`Residents::put_back`]
-/// adds what changed since [`Residents::fetch`] to the shared row, so that other threads' work on it is kept.
+/// Slots that each hold a private copy of a shared row, or the mean of a bag of rows. What is learnt goes to the copy, `now`;
+/// [`Residents::put_back`] adds what changed since [`Residents::fetch`] to the shared rows, so that other threads' work on them
+/// is kept.
+///
+/// For a bag of different rows this is what fastText does at each pair, once in a visit: it adds each step undivided to all rows
+/// of the bag, by which their mean makes the same step.
 pub struct Residents<'a> {
     shared: &'a Shared,
+    /// The bag of each word; without, a word has its own row.
+    bags: Option<&'a Rows>,
     /// The copies, to be worked on.
     pub now: Tile,
     was: Tile,
-    rows: Vec<u32>,
+    words: Vec<u32>,
 }
 
 impl<'a> Residents<'a> {
-    /// `slots` empty slots for rows of `shared`.
-    pub fn new(shared: &'a Shared, slots: usize) -> Self {
+    /// `slots` empty slots for rows of `shared`, where the rows of each word are given by `bags`.
+    pub fn new(shared: &'a Shared, bags: Option<&'a Rows>, slots: usize) -> Self {
         let tile = Tile::new(slots, shared.dim());
-        Self { shared, now: tile.clone(), was: tile, rows: vec![u32::MAX; slots] }
+        Self { shared, bags, now: tile.clone(), was: tile, words: vec![u32::MAX; slots] }
     }
 
-    /// The row whose copy is in `slot`.
+    /// The number of slots.
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether there is no slot.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// The word whose copy is in `slot`.
     #[inline(always)]
-    pub fn row(&self, slot: usize) -> u32 {
-        self.rows[slot]
+    pub fn word(&self, slot: usize) -> u32 {
+        self.words[slot]
     }
 
-    /// Copies a row to `slot`.
+    /// Copies the rows of a word to `slot`.
     #[inline(always)]
-    pub fn fetch(&mut self, slot: usize, row: u32) {
-        self.rows[slot] = row;
-        self.shared.load(row, self.now.row_mut(slot), self.was.row_mut(slot));
+    pub fn fetch(&mut self, slot: usize, word: u32) {
+        self.words[slot] = word;
+        self.shared.load(rows(self.bags, &word), self.now.row_mut(slot), self.was.row_mut(slot));
     }
 
-    /// Adds what changed in `slot` to its row. The copy stays as it is, and is of no further use.
+    /// Adds what changed in `slot` to its rows. The copy stays as it is, and is of no further use.
     #[inline(always)]
     pub fn put_back(&mut self, slot: usize) {
-        self.shared.add(self.rows[slot], self.now.row(slot), self.was.row(slot));
+        self.shared.add(rows(self.bags, &self.words[slot]), self.now.row(slot), self.was.row(slot));
     }
 
-    /// Asks for a row that will be fetched in the cache.
+    /// Asks for the rows of a word that will be fetched next in the nearest cache.
     #[inline(always)]
-    pub fn prefetch(&self, row: u32) {
-        self.shared.prefetch(row);
+    pub fn prefetch(&self, word: u32) {
+        self.shared.prefetch(rows(self.bags, &word));
+    }
+
+    /// Asks for the rows of a word that will be fetched later in a cache that is near.
+    #[inline(always)]
+    pub fn prefetch_far(&self, word: u32) {
+        self.shared.prefetch_far(rows(self.bags, &word));
+    }
+}
+
+/// The rows of a word.
+#[inline(always)]
+fn rows<'a>(bags: Option<&'a Rows>, word: &'a u32) -> &'a [u32] {
+    match bags {
+        None => std::slice::from_ref(word),
+        Some(bags) => bags.of(*word),
     }
 }

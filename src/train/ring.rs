@@ -1,16 +1,13 @@
-//! The input rows of a sliding window, resident from the step in which a word enters to that in which it leaves.
+//! The rows of a sliding window, resident from the step in which a word enters to that in which it leaves.
 //!
 //! A row is read once and written once while its word is in the window, in place of once for each pair; a word that
 //! occurs twice in the window has one slot. With one thread the result is the same as without the ring. (The idea is the
 //! "lifetime reuse" of FULL-W2V, Randall et al. 2021.)
 
-use super::hogwild::Shared;
 use super::resident::Residents;
 
-/// Resident input rows by position in the sentence.
-pub struct Ring<'a> {
-    /// The rows.
-    pub rows: Residents<'a>,
+/// Which slot of [`Residents`] each position in the sentence has; the ring has the first [`Ring::slots`].
+pub struct Ring {
     /// The word of each slot; `u32::MAX` when free.
     words: Vec<u32>,
     /// Free slots.
@@ -21,13 +18,17 @@ pub struct Ring<'a> {
     slot_at: Vec<u32>,
 }
 
-impl<'a> Ring<'a> {
+impl Ring {
+    /// Slots for windows of `window` words to each side: two more than a window holds, since words enter one step before they
+    /// are needed and leave one step after.
+    pub fn slots(window: usize) -> usize {
+        2 * window + 3
+    }
+
     /// For windows of `window` words to each side.
-    pub fn new(input: &'a Shared, window: usize) -> Self {
-        // Two more than a window holds, since words enter one step before they are needed and leave one step after.
-        let slots = 2 * window + 3;
+    pub fn new(window: usize) -> Self {
+        let slots = Self::slots(window);
         Self {
-            rows: Residents::new(input, slots),
             words: vec![u32::MAX; slots],
             free: (0..slots as u32).collect(),
             uses: vec![0; slots],
@@ -37,7 +38,7 @@ impl<'a> Ring<'a> {
 
     /// The word at `position` enters the window.
     #[inline(always)]
-    pub fn enter(&mut self, position: usize, word: u32) {
+    pub fn enter(&mut self, rows: &mut Residents, position: usize, word: u32) {
         // Without an early exit: the compiler then compares many words at once.
         let mut found = u32::MAX;
         for (slot, &resident) in self.words.iter().enumerate() {
@@ -46,7 +47,7 @@ impl<'a> Ring<'a> {
         if found == u32::MAX {
             found = self.free.pop().unwrap_or_default();
             self.words[found as usize] = word;
-            self.rows.fetch(found as usize, word);
+            rows.fetch(found as usize, word);
         }
         let slot = found as usize;
         self.uses[slot] += 1;
@@ -56,19 +57,19 @@ impl<'a> Ring<'a> {
 
     /// The word at `position` leaves the window.
     #[inline(always)]
-    pub fn leave(&mut self, position: usize) {
-        let slot = self.slot_at[position & (self.slot_at.len() - 1)] as usize;
+    pub fn leave(&mut self, rows: &mut Residents, position: usize) {
+        let slot = self.slot(position);
         self.uses[slot] -= 1;
         if self.uses[slot] == 0 {
-            self.rows.put_back(slot);
+            rows.put_back(slot);
             self.words[slot] = u32::MAX;
             self.free.push(slot as u32);
         }
     }
 
-    /// The place in [`Ring::rows`] of the row of the word at `position`.
+    /// The slot of the word at `position`.
     #[inline(always)]
-    pub fn at(&self, position: usize) -> usize {
-        self.rows.now.at(self.slot_at[position & (self.slot_at.len() - 1)] as usize)
+    pub fn slot(&self, position: usize) -> usize {
+        self.slot_at[position & (self.slot_at.len() - 1)] as usize
     }
 }

@@ -1,16 +1,20 @@
 //! The loop that all window methods share: sift the tokens of a chunk, slide a window over each sentence, and let the
 //! words around each centre predict it among noise.
 
+use std::ops::Range;
+
 use fearless_simd::Simd;
 use rand::Rng;
 
 use super::hogwild::Shared;
 use super::negative::{Noise, Pool};
-use super::objective::{Loss, Objective, Work};
+use super::objective::{Loss, Objective, Sources, Targets, Work};
+use super::resident::Residents;
 use super::ring::Ring;
 use super::schedule::Chunk;
 use super::subsample::Subsample;
 use crate::corpus::Corpus;
+use crate::subword::Rows;
 
 /// A whole sentence as a window is cut at so many words.
 pub const LONGEST_WINDOW: usize = 1000;
@@ -48,48 +52,66 @@ impl Window {
     }
 }
 
+/// Who predicts whom. Learnt over a whole corpus both are the same pairs; what differs is which rows are resident for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The words around a centre, whose input rows are resident, predict the centre.
+    Inward,
+    /// The centre predicts the words around it, whose output rows are resident. Bags of rows are learnt this way: each is moved
+    /// once, and held for one centre only. Words share n-grams; when all words of a window hold copies of shared rows,
+    /// each corrects them without knowing of the others (`docs/design/0009-subwords.md`).
+    Outward,
+}
+
 /// One thread's state: resident rows and scratch space.
 pub struct Learner<'a, O> {
     corpus: &'a Corpus,
     subsample: &'a Subsample,
     window: Window,
+    direction: Direction,
     objective: O,
-    input: &'a Shared,
-    output: &'a Shared,
-    ring: Ring<'a>,
+    inputs: Residents<'a>,
+    outputs: Residents<'a>,
+    ring: Ring,
     pool: Pool<'a>,
     work: Work,
     /// The words of a chunk that subsampling keeps, and where its sentences end among them.
     kept: Vec<u32>,
     ends: Vec<usize>,
-    /// The rows of a window, and of its centre and noise.
-    inputs: Vec<usize>,
-    targets: Vec<usize>,
+    /// The places of the rows that predict, and of those that are predicted among noise.
+    sources: Sources,
+    targets: Targets,
 }
 
 impl<'a, O: Objective> Learner<'a, O> {
-    /// A learner whose `input` and `output` rows may be shared with others.
+    /// A learner whose `input` and `output` rows may be shared with others; `bags` are the input rows of each word.
     pub fn new(
         corpus: &'a Corpus,
         subsample: &'a Subsample,
         noise: &'a Noise,
-        (window, negative, objective): (Window, usize, O),
-        (input, output): (&'a Shared, &'a Shared),
+        (window, direction, negative, objective): (Window, Direction, usize, O),
+        (input, bags, output): (&'a Shared, Option<&'a Rows>, &'a Shared),
     ) -> Self {
+        let ring = Ring::slots(window.largest());
+        let (inputs, outputs) = match direction {
+            Direction::Inward => (ring, 2),
+            Direction::Outward => (2, ring),
+        };
         Self {
             corpus,
             subsample,
             window,
+            direction,
             objective,
-            input,
-            output,
-            ring: Ring::new(input, window.largest()),
-            pool: Pool::new(output, noise, negative),
-            work: Work::new(2 * window.largest(), negative + 1),
+            inputs: Residents::new(input, bags, inputs),
+            outputs: Residents::new(output, None, outputs + Pool::slots(negative)),
+            ring: Ring::new(window.largest()),
+            pool: Pool::new(noise, negative, outputs),
+            work: Work::new(2 * window.largest() * (negative + 1)),
             kept: Vec::new(),
             ends: Vec::new(),
-            inputs: Vec::new(),
-            targets: Vec::new(),
+            sources: Sources::default(),
+            targets: Targets::default(),
         }
     }
 
@@ -108,7 +130,7 @@ impl<'a, O: Objective> Learner<'a, O> {
             }
             ends.push(kept.len());
         }
-        self.pool.begin(&mut noise);
+        self.pool.begin(&mut self.outputs, &mut noise);
         let slope = (chunk.rate.end - chunk.rate.start) / kept.len().max(1) as f32;
         let mut begin = 0;
         for &end in &ends {
@@ -116,7 +138,8 @@ impl<'a, O: Objective> Learner<'a, O> {
             self.sentence(simd, &kept[begin..end], rate, &mut reading, &mut noise);
             begin = end;
         }
-        self.pool.end();
+        self.pool.end(&mut self.outputs);
+        self.objective.end();
         (self.kept, self.ends) = (kept, ends);
         self.work.take_loss()
     }
@@ -133,66 +156,93 @@ impl<'a, O: Objective> Learner<'a, O> {
         if words.len() < 2 {
             return;
         }
-        let (mut inputs, mut targets) = (std::mem::take(&mut self.inputs), std::mem::take(&mut self.targets));
-        for (position, &word) in words.iter().enumerate().take(self.window.largest()) {
-            self.ring.enter(position, word);
+        let widest = self.window.largest();
+        for (position, &word) in words.iter().enumerate().take(widest) {
+            let (ring, around, _) = self.sides();
+            ring.enter(around, position, word);
         }
-        let mut group = self.prepare(words, 0, noise);
+        self.prepare(words, 0);
         for (centre, &word) in words.iter().enumerate() {
-            if let Some(&later) = words.get(centre + FAR) {
-                self.output.prefetch_far(later);
-            }
-            if let Some(&soon) = words.get(centre + 2) {
-                self.output.prefetch(soon);
-            }
             let half = self.window.draw(reading);
             let around = centre.saturating_sub(half)..words.len().min(centre + half + 1);
-            inputs.clear();
-            inputs.extend((around.start..centre).map(|position| self.ring.at(position)));
-            inputs.extend((centre + 1..around.end).map(|position| self.ring.at(position)));
-            targets.clear();
-            targets.push(self.pool.rows.now.at(centre % 2));
-            // Noise that hits the true target is left out, as in word2vec.c.
-            let noise_rows = group.filter(|&slot| self.pool.rows.row(slot) != word);
-            targets.extend(noise_rows.map(|slot| self.pool.rows.now.at(slot)));
-            let work = &mut self.work;
-            self.objective.score(simd, rate(centre), &self.ring, &inputs, &self.pool, &targets, work);
+            self.pose(words, centre, word, around, noise);
+            let Self { objective, inputs, outputs, work, sources, targets, .. } = self;
+            objective.score(simd, rate(centre), &inputs.now, sources, &outputs.now, targets, work);
             // The next centre's rows are moved here, while the processor waits for the last errors.
-            group = self.prepare(words, centre + 1, noise);
-            let work = &mut self.work;
-            self.objective.apply(simd, &mut self.ring, &inputs, &mut self.pool, &targets, work);
+            self.prepare(words, centre + 1);
+            let Self { objective, inputs, outputs, work, sources, targets, .. } = self;
+            objective.apply(simd, &mut inputs.now, sources, &mut outputs.now, targets, work);
         }
+        let (ring, around, middle) = self.sides();
         for centre in words.len() - 1..=words.len() {
-            self.pool.rows.put_back(centre % 2);
+            middle.put_back(centre % 2);
         }
-        for position in words.len().saturating_sub(self.window.largest() + 1)..words.len() {
-            self.ring.leave(position);
+        for position in words.len().saturating_sub(widest + 1)..words.len() {
+            ring.leave(around, position);
         }
-        (self.inputs, self.targets) = (inputs, targets);
     }
 
-    /// Makes the rows around `centre` resident, while the centre before it is still being learnt; returns the slots of
-    /// its noise words. One beyond the last centre, only what is over is put back.
+    /// The ring, the residents in which it has the rows of the words around a centre, and those in which the first two
+    /// slots are for this centre and the next.
     #[inline(always)]
-    fn prepare(&mut self, words: &[u32], centre: usize, noise: &mut impl Rng) -> std::ops::Range<usize> {
+    fn sides(&mut self) -> (&mut Ring, &mut Residents<'a>, &mut Residents<'a>) {
+        match self.direction {
+            Direction::Inward => (&mut self.ring, &mut self.inputs, &mut self.outputs),
+            Direction::Outward => (&mut self.ring, &mut self.outputs, &mut self.inputs),
+        }
+    }
+
+    /// Puts together who predicts whom at `centre`.
+    #[inline(always)]
+    fn pose(&mut self, words: &[u32], centre: usize, word: u32, around: Range<usize>, noise: &mut impl Rng) {
+        let Self { window, ring, inputs, outputs, pool, sources, targets, .. } = self;
+        sources.places.clear();
+        targets.clear();
+        // Noise that hits the true target is left out, as in word2vec.c.
+        match self.direction {
+            Direction::Inward => {
+                sources.first = window.largest() + around.start - centre;
+                let places = &mut sources.places;
+                places.extend((around.start..centre).map(|position| inputs.now.at(ring.slot(position))));
+                places.extend((centre + 1..around.end).map(|position| inputs.now.at(ring.slot(position))));
+                let group = pool.next_group(outputs, noise).filter(|&slot| outputs.word(slot) != word);
+                targets.push(outputs.now.at(centre % 2), group.map(|slot| outputs.now.at(slot)));
+            }
+            Direction::Outward => {
+                sources.places.push(inputs.now.at(centre % 2));
+                for position in (around.start..centre).chain(centre + 1..around.end) {
+                    let group = pool.next_group(outputs, noise);
+                    let group = group.filter(|&slot| outputs.word(slot) != words[position]);
+                    targets.push(outputs.now.at(ring.slot(position)), group.map(|slot| outputs.now.at(slot)));
+                }
+            }
+        }
+    }
+
+    /// Makes the rows around `centre` resident, while the centre before it is still being learnt. One beyond the last centre,
+    /// only what is over is put back.
+    #[inline(always)]
+    fn prepare(&mut self, words: &[u32], centre: usize) {
         let widest = self.window.largest();
+        let (ring, around, middle) = self.sides();
         if let Some(left) = centre.checked_sub(widest + 2) {
-            self.ring.leave(left);
+            ring.leave(around, left);
         }
-        let Some(&word) = words.get(centre) else { return 0..0 };
+        let Some(&word) = words.get(centre) else { return };
         if let Some(&entering) = words.get(centre + widest) {
-            self.ring.enter(centre + widest, entering);
-        }
-        if let Some(&later) = words.get(centre + widest + FAR) {
-            self.input.prefetch_far(later);
-        }
-        if let Some(&soon) = words.get(centre + widest + 1) {
-            self.input.prefetch(soon);
+            ring.enter(around, centre + widest, entering);
         }
         if centre >= 2 {
-            self.pool.rows.put_back(centre % 2);
+            middle.put_back(centre % 2);
         }
-        self.pool.rows.fetch(centre % 2, word);
-        self.pool.next_group(noise)
+        middle.fetch(centre % 2, word);
+        for (rows, next) in [(around, centre + widest + 1), (middle, centre + 1)] {
+            if let Some(&later) = words.get(next + FAR - 1) {
+                rows.prefetch_far(later);
+            }
+            if let Some(&soon) = words.get(next) {
+                rows.prefetch(soon);
+            }
+        }
     }
 }

@@ -1,12 +1,8 @@
-//! Nearest words, sums and differences of words, analogies: exact search over all rows.
+//! The nearest rows for many queries.
 //!
 //! Rows are scaled to length 1 as they are read, in blocks that stay in the first-level cache, and multiplied with the
 //! vectors of six queries at a time ([`crate::kernel::dots`]); of each block of scores only those above a query's k-th
 //! best so far are looked at. Nothing is kept between calls, and memory does not grow with the number of scores.
-//!
-//! Analogies are asked for by 3CosAdd (Mikolov, Yih & Zweig 2013, "Linguistic Regularities in Continuous Space Word
-//! Representations") or 3CosMul (Levy & Goldberg 2014, "Linguistic Regularities in Sparse and Explicit Word
-//! Representations").
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -14,138 +10,10 @@ use std::ops::Range;
 
 use fearless_simd::{Level, Simd, dispatch, prelude::*};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use crate::embeddings::{Embeddings, Found, cosine, unit};
-use crate::error::{Error, Result};
+use super::{Combine, EPSILON, Neighbour, Query};
+use crate::embeddings::{Embeddings, unit};
 use crate::kernel::{self, LINE, Tile};
-
-/// A word and how near it is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Neighbour {
-    /// The word.
-    pub id: u32,
-    /// The cosine, from -1 to 1, or what [`Combine::Mul`] makes of several.
-    pub score: f32,
-}
-
-/// How the vectors of a query are combined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Combine {
-    /// The cosine with the sum of the vectors (3CosAdd)
-    #[default]
-    Add,
-    /// The product of the cosines, moved to 0..1, divided by those to be avoided (3CosMul)
-    Mul,
-}
-
-/// What is added to a divisor of [`Combine::Mul`].
-const EPSILON: f32 = 0.001;
-
-/// What to look for: vectors to be near to, vectors to be far from, and words that are no answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Query {
-    plus: Vec<Vec<f32>>,
-    minus: Vec<Vec<f32>>,
-    exclude: Vec<u32>,
-    combine: Combine,
-}
-
-impl Query {
-    /// Words near to all of `plus` and far from all of `minus`, which are scaled to length 1 first.
-    pub fn new(plus: &[&[f32]], minus: &[&[f32]], exclude: Vec<u32>, combine: Combine) -> Self {
-        let units = |vectors: &[&[f32]]| vectors.iter().map(|vector| unit(vector)).collect();
-        Self { plus: units(plus), minus: units(minus), exclude, combine }
-    }
-
-    /// The neighbours of `word`, itself excluded. Here and below, a word that the vocabulary lacks is composed from its
-    /// n-grams where the model has them.
-    ///
-    /// # Errors
-    /// [`Error::UnknownWord`].
-    pub fn word(e: &Embeddings, word: &str) -> Result<Self> {
-        Ok(Self::found(&[e.find(word)?], &[], Combine::Add))
-    }
-
-    /// Words near to all of `plus` and far from all of `minus`, these excluded.
-    fn found(plus: &[Found], minus: &[Found], combine: Combine) -> Self {
-        let exclude = plus.iter().chain(minus).filter_map(|found| found.id).collect();
-        let units = |words: &[Found]| words.iter().map(|found| unit(&found.vector)).collect();
-        Self { plus: units(plus), minus: units(minus), exclude, combine }
-    }
-
-    /// Sums and differences of words, as in `king -man +woman`; these words are excluded. A term that begins with `+` or
-    /// `-` is a signed word, unless the vocabulary has it as it stands.
-    ///
-    /// # Errors
-    /// [`Error::UnknownWord`], or [`Error::Setting`] when there is no term.
-    pub fn expression(e: &Embeddings, terms: &[String], combine: Combine) -> Result<Self> {
-        if terms.is_empty() {
-            return Err(Error::Setting("an expression needs a word, as in: king -man +woman".into()));
-        }
-        let (mut plus, mut minus) = (Vec::new(), Vec::new());
-        for term in terms {
-            let (word, side) = match (e.vocab.id(term.as_bytes()), term.split_at_checked(1)) {
-                (None, Some(("+", word))) if !word.is_empty() => (word, &mut plus),
-                (None, Some(("-", word))) if !word.is_empty() => (word, &mut minus),
-                _ => (term.as_str(), &mut plus),
-            };
-            side.push(e.find(word)?);
-        }
-        Ok(Self::found(&plus, &minus, combine))
-    }
-
-    /// What is to `c` as `b` is to `a`: `b - a + c`, the three excluded.
-    ///
-    /// # Errors
-    /// [`Error::UnknownWord`].
-    pub fn analogy(e: &Embeddings, a: &str, b: &str, c: &str, combine: Combine) -> Result<Self> {
-        let (a, b, c) = (e.find(a)?, e.find(b)?, e.find(c)?);
-        Ok(Self::found(&[b, c], &[a], combine))
-    }
-
-    /// [`Query::analogy`] of known words.
-    ///
-    /// # Panics
-    /// When an id is not below the number of words.
-    pub fn analogy_ids(e: &Embeddings, [a, b, c]: [u32; 3], combine: Combine) -> Self {
-        Self::new(&[e.vector(b), e.vector(c)], &[e.vector(a)], vec![a, b, c], combine)
-    }
-
-    /// How many cosines a score is made of, for and against.
-    fn shape(&self) -> (bool, usize, usize) {
-        match self.combine {
-            Combine::Add => (false, 1, 0),
-            Combine::Mul => (true, self.plus.len(), self.minus.len()),
-        }
-    }
-
-    /// The sum of `plus` less that of `minus`; zeros where all that is left is rounding.
-    fn sum(&self, dim: usize) -> Vec<f32> {
-        let mut sum = vec![0.0f64; dim];
-        for (vectors, sign) in [(&self.plus, 1.0), (&self.minus, -1.0)] {
-            for vector in vectors {
-                assert_eq!(vector.len(), dim);
-                sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += sign * f64::from(*x));
-            }
-        }
-        let length = sum.iter().map(|x| x * x).sum::<f64>().sqrt();
-        if length < 1e-5 { vec![0.0; dim] } else { sum.into_iter().map(|x| x as f32).collect() }
-    }
-
-    /// Copies the vectors with which a row's cosines are needed to the rows `at`, `at + PACK`, ... of `tile`.
-    fn put(&self, tile: &mut Tile, at: usize, dim: usize) {
-        if self.combine == Combine::Mul {
-            for (i, vector) in self.plus.iter().chain(&self.minus).enumerate() {
-                tile.row_mut(at + i * PACK)[..dim].copy_from_slice(vector);
-            }
-            return;
-        }
-        let sum = self.sum(dim);
-        tile.row_mut(at)[..dim].copy_from_slice(&unit(&sum));
-    }
-}
 
 /// Queries that are multiplied with a block of rows at a time.
 const PACK: usize = 6;
@@ -326,7 +194,7 @@ fn packed<'a>(queries: &[Query], packs: &[&'a [usize]], dim: usize) -> (Vec<Pack
 /// `to` becomes `row` at length 1, or zeros. The square of the length is summed in double precision, so that it neither
 /// overflows nor vanishes.
 #[inline(always)]
-fn scale_to_unit(row: &[f32], to: &mut [f32]) {
+pub(super) fn scale_to_unit(row: &[f32], to: &mut [f32]) {
     let mut squares = [0.0f64; 16];
     let (lines, rest) = row.as_chunks::<16>();
     for line in lines {
@@ -414,50 +282,37 @@ impl Pack<'_> {
     }
 }
 
-/// The cosine of two words.
-///
-/// # Errors
-/// [`Error::UnknownWord`].
-pub fn similarity(e: &Embeddings, a: &str, b: &str) -> Result<f64> {
-    Ok(cosine(&e.find(a)?.vector, &e.find(b)?.vector))
-}
-
-/// The position of the word that fits the others least (the first of several), and the cosine of each word with the mean
-/// of the others, all at length 1.
-///
-/// # Errors
-/// [`Error::UnknownWord`], or [`Error::Setting`] when there are fewer than three words.
-pub fn odd_one_out(e: &Embeddings, words: &[String]) -> Result<(usize, Vec<f64>)> {
-    if words.len() < 3 {
-        return Err(Error::Setting("the odd one out is found among three or more words".into()));
-    }
-    let units = words.iter().map(|word| Ok(unit(&e.find(word)?.vector))).collect::<Result<Vec<_>>>()?;
-    let fit = |i: usize| {
-        let mut sum = vec![0.0; e.dim()];
-        for (_, other) in units.iter().enumerate().filter(|&(j, _)| j != i) {
-            sum.iter_mut().zip(other).for_each(|(sum, x)| *sum += x);
+impl Query {
+    /// How many cosines a score is made of, for and against.
+    fn shape(&self) -> (bool, usize, usize) {
+        match self.combine {
+            Combine::Add => (false, 1, 0),
+            Combine::Mul => (true, self.plus.len(), self.minus.len()),
         }
-        cosine(&units[i], &sum)
-    };
-    let fits: Vec<f64> = (0..words.len()).map(fit).collect();
-    let odd = (0..fits.len()).min_by(|&a, &b| fits[a].total_cmp(&fits[b])).unwrap_or(0);
-    Ok((odd, fits))
+    }
+
+    /// Copies the vectors with which a row's cosines are needed to the rows `at`, `at + PACK`, ... of `tile`.
+    fn put(&self, tile: &mut Tile, at: usize, dim: usize) {
+        if self.combine == Combine::Mul {
+            for (i, vector) in self.plus.iter().chain(&self.minus).enumerate() {
+                tile.row_mut(at + i * PACK)[..dim].copy_from_slice(vector);
+            }
+            return;
+        }
+        let sum = self.sum(dim);
+        tile.row_mut(at)[..dim].copy_from_slice(&unit(&sum));
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
+    use super::super::tests::embeddings;
     use super::*;
-    use crate::embeddings::Provenance;
-    use crate::vocab::Vocab;
-
-    fn embeddings(words: &[&str], dim: usize, rows: Vec<f32>) -> Embeddings {
-        Embeddings::new(Vocab::new(words, vec![]), dim, rows.into(), None, Provenance::default())
-    }
 
     /// Random rows, of which some are zeros and some are equal.
-    fn random(seed: u64, words: usize, dim: usize) -> Embeddings {
+    pub(crate) fn random(seed: u64, words: usize, dim: usize) -> Embeddings {
         let mut state = seed;
         let mut next = move || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -476,23 +331,6 @@ mod tests {
         }
         let names: Vec<String> = (0..words).map(|word| format!("w{word}")).collect();
         embeddings(&names.iter().map(String::as_str).collect::<Vec<_>>(), dim, rows)
-    }
-
-    /// The score by its definition.
-    fn gold(query: &Query, row: &[f32]) -> f64 {
-        if query.combine == Combine::Add {
-            let sum = |vectors: &[Vec<f32>], i: usize| vectors.iter().map(|v| f64::from(v[i])).sum::<f64>();
-            let total: Vec<f64> =
-                (0..row.len()).map(|i| sum(&query.plus, i) - sum(&query.minus, i)).collect();
-            if total.iter().map(|x| x * x).sum::<f64>().sqrt() < 1e-5 {
-                return 0.0;
-            }
-            let total: Vec<f32> = total.into_iter().map(|x| x as f32).collect();
-            return cosine(&total, row);
-        }
-        let near = |v: &Vec<f32>| cosine(v, row).midpoint(1.0);
-        let plus: f64 = query.plus.iter().map(near).product();
-        plus / query.minus.iter().map(|v| near(v) + 0.001).product::<f64>()
     }
 
     fn queries(e: &Embeddings, picks: &[(Vec<u32>, Vec<u32>, bool)]) -> Vec<Query> {
@@ -530,13 +368,13 @@ mod tests {
                 prop_assert_eq!(found.len(), k.min(left.len()));
                 prop_assert!(found.is_sorted_by(|a, b| best_first(*a, *b) == Ordering::Less));
                 for near in found {
-                    let score = gold(query, e.vector(near.id));
+                    let score = query.score(e.vector(near.id));
                     prop_assert!((f64::from(near.score) - score).abs() < off(score), "{} {}", near.score, score);
                     let at = left.iter().position(|&id| id == near.id);
                     left.remove(at.expect("a candidate, once"));
                 }
                 if let Some(last) = found.last() {
-                    for (id, score) in left.into_iter().map(|id| (id, gold(query, e.vector(id)))) {
+                    for (id, score) in left.into_iter().map(|id| (id, query.score(e.vector(id)))) {
                         prop_assert!(score <= f64::from(last.score) + off(score));
                         prop_assert!(e.vector(id) != e.vector(last.id) || id > last.id, "the first of equals");
                     }
@@ -575,34 +413,5 @@ mod tests {
         let found = &Index::new(&e).nearest(&[Query::word(&e, "a").unwrap()], 9)[0];
         let got: Vec<(u32, i32)> = found.iter().map(|n| (n.id, (n.score * 1000.0).round() as i32)).collect();
         assert_eq!(got, [(2, 1000), (1, 707), (5, -1000)]);
-    }
-
-    #[test]
-    fn expressions_have_signs_unless_a_word_is_known_with_them() {
-        let rows = vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0, -1.0, 1.0];
-        let e = embeddings(&["x", "y", "-y", "both"], 2, rows);
-        let parse = |terms: &[&str]| {
-            Query::expression(&e, &terms.iter().map(ToString::to_string).collect::<Vec<_>>(), Combine::Mul)
-        };
-        let query = parse(&["x", "-y", "-x", "+both"]).unwrap();
-        assert_eq!((query.plus.len(), query.minus.len()), (3, 1));
-        assert_eq!(query.exclude, [0, 2, 3, 0]);
-        for (terms, word) in [(["é"], "é"), (["-"], "-"), (["+z"], "z")] {
-            match parse(&terms).unwrap_err() {
-                Error::UnknownWord { word: unknown, .. } => assert_eq!(unknown, word),
-                other => panic!("{other}"),
-            }
-        }
-        assert!(matches!(parse(&[]), Err(Error::Setting(_))));
-    }
-
-    #[test]
-    fn similar_words_and_the_odd_one_out() {
-        let e = embeddings(&["x", "near", "far"], 2, vec![2.0, 0.0, 3.0, 0.3, -0.1, 1.0]);
-        assert!(similarity(&e, "x", "near").unwrap() > 0.99);
-        let words = ["near", "far", "x"].map(String::from);
-        let (odd, fits) = odd_one_out(&e, &words).unwrap();
-        assert_eq!((odd, fits.len()), (1, 3));
-        assert!(odd_one_out(&e, &words[..2]).is_err());
     }
 }

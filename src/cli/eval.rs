@@ -1,0 +1,201 @@
+//! `wordloom eval`: what models make of sets of questions.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use wordloom::embeddings::Embeddings;
+use wordloom::error::Error;
+use wordloom::eval::stats::interval;
+use wordloom::eval::{Outcome, Policy, Section, Set, Unknown};
+use wordloom::format::{self, Format};
+use wordloom::mapped::Mapped;
+
+use super::show;
+
+const EXAMPLES: &str = "Examples:
+  wordloom eval my.safetensors questions-words.txt
+  wordloom eval a.safetensors b.bin sets/               all sets of a folder
+  wordloom eval my.safetensors sets/ --restrict 30000 --json
+
+Sets, told apart by their lines (apart by tabs, commas or spaces):
+  king queen 8.6                      similarity, with or without a header
+  athens greece oslo norway           analogies, in sections that begin with `: name`
+  album<TAB>albums/record             pairs (BATS): each asks for each other's
+  4.2<TAB>A man runs.<TAB>He runs.    sentences
+The baseline `nearest to C` answers an analogy with the nearest neighbour of the
+third word, whatever the first two are.";
+
+/// Score models on word similarity, analogies and sentence similarity
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES, override_usage = "wordloom eval [OPTIONS] <MODEL>... <SETS>...")]
+pub(crate) struct Eval {
+    /// Models, and sets: files, or folders with .txt, .tsv and .csv files. Which is which shows in their content
+    #[arg(value_name = "MODEL|SETS", required = true)]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    policy: Policy,
+    #[command(flatten)]
+    drawing: Drawing,
+    /// In JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How intervals are found.
+#[derive(Clone, Copy, clap::Args)]
+pub(crate) struct Drawing {
+    /// Bootstrap draws behind each interval
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub(crate) draws: u32,
+    /// Seed of these draws
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) draw_seed: u64,
+}
+
+impl Eval {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let (models, sets): (Vec<PathBuf>, Vec<PathBuf>) =
+            self.paths.iter().cloned().partition(|path| is_model(path));
+        match (models.is_empty(), sets.is_empty()) {
+            (true, _) => {
+                let problem = "is no model: name one before the sets (see `wordloom train`)";
+                return Err(Error::input(&self.paths[0], problem).into());
+            }
+            (_, true) => {
+                let problem = "no set of questions: name files or folders with some after the models";
+                return Err(Error::Setting(problem.into()).into());
+            }
+            _ => {}
+        }
+        let sets = Set::read(&sets)?;
+        let mut out = std::io::stdout().lock();
+        let mut reports = Vec::new();
+        for path in &models {
+            let model = format::read(path)?;
+            let scored =
+                sets.iter().map(|set| Scored::new(set, set.score(&model, &self.policy), self.drawing));
+            if self.json {
+                reports.push(json!({
+                    "model": path, "words": model.vocab.len(), "dim": model.dim(),
+                    "sets": scored.map(|scored| scored.json()).collect::<Vec<_>>(),
+                }));
+                continue;
+            }
+            table(&mut out, path, &model, &scored.collect::<Vec<_>>())?;
+        }
+        if self.json {
+            let all = json!({ "policy": self.policy, "draws": self.drawing.draws, "models": reports });
+            writeln!(out, "{all}")?;
+        } else {
+            writeln!(out, "{}", notes(&self.policy, self.drawing))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Whether a path is a file of word vectors. What can't be opened is left to whoever reads it as a set.
+pub(crate) fn is_model(path: &Path) -> bool {
+    !path.is_dir() && Mapped::open(path).is_ok_and(|file| Format::of_content(&file).is_some())
+}
+
+/// A set with its scores and their intervals.
+struct Scored<'a> {
+    set: &'a Set,
+    outcome: Outcome,
+    /// Name, score and interval.
+    scores: Vec<(&'static str, f64, [f64; 2])>,
+}
+
+impl<'a> Scored<'a> {
+    fn new(set: &'a Set, outcome: Outcome, drawing: Drawing) -> Self {
+        let draws = outcome.draws(drawing.draws as usize, drawing.draw_seed);
+        let scores = outcome.measures.iter().zip(&draws);
+        let scores = scores.map(|(m, draws)| (m.name, outcome.value(m), interval(draws))).collect();
+        Self { set, outcome, scores }
+    }
+
+    fn json(&self) -> Value {
+        let number = |x: f64| if x.is_finite() { json!(show::rounded(x)) } else { Value::Null };
+        let score = |&(name, score, interval): &(&str, f64, [f64; 2])| json!({ "measure": name, "score": number(score), "interval": interval.map(number) });
+        let Outcome { total, known, sections, .. } = &self.outcome;
+        let mut report = json!({
+            "name": self.set.name, "kind": self.set.kind(), "items": total, "known": known, "used": self.outcome.used(),
+            "scores": self.scores.iter().map(score).collect::<Vec<_>>(),
+        });
+        if !sections.is_empty() {
+            report["sections"] = json!(sections);
+        }
+        report
+    }
+}
+
+/// A model's scores, a line each, and those of sections below.
+fn table(out: &mut impl Write, path: &Path, model: &Embeddings, sets: &[Scored]) -> std::io::Result<()> {
+    let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());
+    writeln!(out, "{}: {words} words x {dim}", path.display())?;
+    let width = |names: &mut dyn Iterator<Item = &str>| names.map(|n| n.chars().count()).max().unwrap_or(0);
+    let name_width = width(&mut sets.iter().map(|scored| &scored.set.name[..])).max(12);
+    let title = format!(
+        "{:name_width$}  {:<19} {:>6}  {:<14} {:>7}  coverage",
+        "set", "measure", "score", "95 %", "used"
+    );
+    writeln!(out, "{title}")?;
+    for Scored { set, outcome, scores } in sets {
+        for (i, (measure, score, interval)) in scores.iter().enumerate() {
+            let name = if i == 0 { &set.name[..] } else { "" };
+            let line =
+                format!("{name:name_width$}  {measure:<19} {:>6}  {:<14}", percent(*score), range(*interval));
+            if i > 0 {
+                writeln!(out, "{}", line.trim_end())?;
+                continue;
+            }
+            let coverage = show::percent(outcome.known as f64, outcome.total as f64);
+            writeln!(out, "{line} {:>7}  {coverage}", show::number(outcome.used() as u64))?;
+        }
+    }
+    for Scored { set, outcome, .. } in sets.iter().filter(|scored| scored.outcome.sections.len() > 1) {
+        let sections = &outcome.sections;
+        let width = width(&mut sections.iter().map(|s| &s.name[..])).max(set.name.chars().count());
+        let heads = ["known", "of", "3CosAdd", "3CosMul", "nearest to C"];
+        writeln!(
+            out,
+            "\n{:width$}  {:>7} {:>7} {:>9} {:>9} {:>14}",
+            set.name, heads[0], heads[1], heads[2], heads[3], heads[4]
+        )?;
+        for Section { name, total, known, add, mul, nearest } in sections {
+            let share = |right: &usize| percent(*right as f64 / *known as f64);
+            let (add, mul, nearest) = (share(add), share(mul), share(nearest));
+            writeln!(out, "{name:width$}  {known:>7} {total:>7} {add:>9} {mul:>9} {nearest:>14}")?;
+        }
+    }
+    writeln!(out)
+}
+
+/// A score from 0 to 1 in percent.
+pub(crate) fn percent(x: f64) -> String {
+    if x.is_nan() { "-".into() } else { format!("{:.1}", 100.0 * x) }
+}
+
+/// An interval of scores.
+pub(crate) fn range([low, high]: [f64; 2]) -> String {
+    if low.is_nan() { "-".into() } else { format!("[{}, {}]", percent(low), percent(high)) }
+}
+
+/// How to read the scores.
+fn notes(policy: &Policy, drawing: Drawing) -> String {
+    let unknown = match policy.unknown {
+        Unknown::Skip => "are left out",
+        Unknown::Zero => "count as a cosine of 0 or a wrong answer",
+    };
+    let known = match policy.restrict {
+        Some(n) => format!("Only the {} first words of a model are known. ", show::number(n as u64)),
+        None => String::new(),
+    };
+    format!(
+        "Scores times 100, with the interval of 95 % of {} bootstrap draws of items (analogies: of sections, then of\n\
+         pairs of words). {known}Items with an unknown word {unknown}.",
+        show::number(drawing.draws)
+    )
+}

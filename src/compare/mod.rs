@@ -1,0 +1,280 @@
+//! Several trainings side by side: which method is better on which set, is the difference more than chance, and which
+//! words do they see differently?
+//!
+//! Everything is told over the words that all models have. Models of one method that differ in their seed are its runs:
+//! their spread is the yardstick for any difference between methods, of scores ([`scores`]) as of neighbours
+//! ([`neighbours`]).
+
+pub mod map;
+pub mod neighbours;
+pub mod report;
+pub mod scores;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use self::neighbours::{Lists, Neighbours};
+use self::scores::{Curve, SetScores};
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::eval::{Policy, Set};
+use crate::vocab::Vocab;
+
+/// A trained model.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The name of its file.
+    pub name: String,
+    /// The vectors.
+    pub model: Embeddings,
+    /// The most memory that its training took, in bytes, where that was measured.
+    pub peak_memory: Option<u64>,
+}
+
+/// A method to be compared, with its runs.
+#[derive(Clone, Debug)]
+pub struct Contender {
+    /// How it is called.
+    pub name: String,
+    /// Trainings that differ in their seed.
+    pub runs: Vec<Run>,
+    /// Trainings of fewer epochs, the shortest first, for the learning curve. May be empty.
+    pub shorter: Vec<Run>,
+}
+
+/// How to compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking {
+    /// Which words count as known.
+    pub policy: Policy,
+    /// Bootstrap draws behind each interval.
+    pub draws: usize,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+/// What comes out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// Words that all models have.
+    pub words: usize,
+    /// Whether some model has others too.
+    pub cut: bool,
+    /// Which words counted as known.
+    pub policy: Policy,
+    /// Bootstrap draws behind each interval.
+    pub draws: usize,
+    /// Those compared.
+    pub methods: Vec<Method>,
+    /// Everything known in which methods differ besides their names.
+    pub confounds: Vec<Confound>,
+    /// The scores, set by set.
+    pub sets: Vec<SetScores>,
+    /// Scores of shorter trainings; empty where there are none.
+    pub curves: Vec<Curve>,
+    /// Whether methods agree on which words are near.
+    pub neighbours: Neighbours,
+}
+
+/// A method and what its runs cost.
+#[derive(Clone, Debug, Serialize)]
+pub struct Method {
+    /// How it is called.
+    pub name: String,
+    /// Its settings, as far as they are known.
+    pub settings: Value,
+    /// Words of its own vocabulary.
+    pub words: usize,
+    /// Numbers in a vector.
+    pub dim: usize,
+    /// Its runs.
+    pub runs: Vec<Cost>,
+}
+
+/// What a run cost. What is not known is empty.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cost {
+    /// The name of its file.
+    pub name: String,
+    /// Its seed.
+    pub seed: Option<u64>,
+    /// Time that training took.
+    pub seconds: Option<f64>,
+    /// Tokens learnt in a second, all epochs counted.
+    pub words_per_second: Option<f64>,
+    /// The most memory it took, in bytes.
+    pub peak_memory: Option<u64>,
+}
+
+/// A setting in which methods differ.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Confound {
+    /// Its name.
+    pub setting: String,
+    /// Its value for each method; empty where a method has no such setting, or it is not known.
+    pub values: Vec<String>,
+}
+
+/// Groups models by what they are: those whose histories differ in nothing but seed and time are runs of one method.
+/// `apart` takes each model for a method of its own, as happens to those without a history.
+pub fn group(runs: Vec<Run>, apart: bool) -> Vec<Contender> {
+    let mut groups: Vec<(Option<Value>, Contender)> = Vec::new();
+    for run in runs {
+        let history = &run.model.provenance;
+        let kind = (!apart && !history.method.is_empty()).then(|| {
+            let mut settings = history.settings.clone();
+            settings.as_object_mut().map(|all| all.shift_remove("seed"));
+            serde_json::json!([history.method, settings, history.corpus.hash, run.model.dim()])
+        });
+        match groups.iter_mut().find(|(known, _)| kind.is_some() && *known == kind) {
+            Some((_, contender)) => contender.runs.push(run),
+            None => {
+                groups.push((kind, Contender { name: run.name.clone(), runs: vec![run], shorter: vec![] }));
+            }
+        }
+    }
+    let mut contenders: Vec<Contender> = groups.into_iter().map(|(_, contender)| contender).collect();
+    // The method's name where it tells them apart, else that of the first file.
+    let method = |contender: &Contender| contender.runs[0].model.provenance.method.clone();
+    let methods: Vec<String> = contenders.iter().map(method).collect();
+    for (contender, method) in contenders.iter_mut().zip(&methods) {
+        if !method.is_empty() && methods.iter().filter(|other| *other == method).count() == 1 {
+            contender.name.clone_from(method);
+        }
+    }
+    contenders
+}
+
+/// Compares `contenders` on `sets`. The lists of neighbours and the models, cut to the words that all have, are for the
+/// report.
+///
+/// # Errors
+/// [`Error::Setting`] when there is nothing to compare, or no word in common.
+pub fn compare(
+    mut contenders: Vec<Contender>,
+    sets: &[Set],
+    asking: &Asking,
+) -> Result<(Comparison, Lists, Vec<Contender>)> {
+    if contenders.iter().map(|contender| contender.runs.len()).sum::<usize>() < 2 {
+        return Err(Error::Setting("one model alone can't be compared: name two or more".into()));
+    }
+    let methods = contenders.iter().map(method).collect();
+    let confounds = confounds(&contenders);
+    let coverage = |set: &Set| -> Vec<usize> {
+        contenders.iter().map(|c| set.known(&c.runs[0].model.vocab, &asking.policy)).collect()
+    };
+    let known: Vec<Vec<usize>> = sets.iter().map(coverage).collect();
+    let cut = cut_to_common(&mut contenders)?;
+    let outcomes = scores::outcomes(&contenders, sets, &asking.policy);
+    let sets = scores::scores(&contenders, sets, &outcomes, known, asking);
+    let curves = scores::curves(&contenders, &outcomes);
+    let lists = Lists::new(&contenders);
+    let neighbours = neighbours::neighbours(&contenders, &lists);
+    let words = contenders[0].runs[0].model.vocab.len();
+    let Asking { policy, draws, .. } = *asking;
+    let comparison = Comparison { words, cut, policy, draws, methods, confounds, sets, curves, neighbours };
+    Ok((comparison, lists, contenders))
+}
+
+fn method(contender: &Contender) -> Method {
+    let cost = |run: &Run| {
+        let history = &run.model.provenance;
+        let seconds = (history.seconds > 0.0).then_some(history.seconds);
+        Cost {
+            name: run.name.clone(),
+            seed: history.settings.get("seed").and_then(Value::as_u64),
+            seconds,
+            words_per_second: seconds.map(|seconds| history.tokens_seen as f64 / seconds),
+            peak_memory: run.peak_memory,
+        }
+    };
+    let first = &contender.runs[0].model;
+    let mut settings = first.provenance.settings.clone();
+    settings.as_object_mut().map(|all| all.shift_remove("seed"));
+    Method {
+        name: contender.name.clone(),
+        settings,
+        words: first.vocab.len(),
+        dim: first.dim(),
+        runs: contender.runs.iter().map(cost).collect(),
+    }
+}
+
+/// What is known of a model, by name: its settings, but for the seed, and where it comes from.
+fn facts(run: &Run) -> Vec<(String, String)> {
+    let history = &run.model.provenance;
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        // Without the digits that an `f32` gets when it becomes an `f64`.
+        Value::Number(n) if n.is_f64() => (n.as_f64().unwrap_or(f64::NAN) as f32).to_string(),
+        value => value.to_string(),
+    };
+    let mut facts: Vec<(String, String)> = Vec::new();
+    if !history.method.is_empty() {
+        facts.push(("corpus".into(), format!("{:016x}", history.corpus.hash)));
+        facts.push(("words of training".into(), history.tokens_seen.to_string()));
+        facts.push(("SIMD level".into(), history.simd.clone()));
+    }
+    facts.push(("made by".into(), history.program.clone()));
+    facts.push(("vocabulary".into(), run.model.vocab.len().to_string()));
+    facts.push(("dim".into(), run.model.dim().to_string()));
+    for (name, value) in history.settings.as_object().into_iter().flatten() {
+        if name != "seed" && name != "dim" {
+            facts.push((name.replace('_', " "), text(value)));
+        }
+    }
+    facts
+}
+
+fn confounds(contenders: &[Contender]) -> Vec<Confound> {
+    let facts: Vec<_> = contenders.iter().map(|contender| facts(&contender.runs[0])).collect();
+    let mut names: Vec<&String> = Vec::new();
+    for (name, _) in facts.iter().flatten() {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let confound = |name: &String| {
+        let value = |facts: &Vec<(String, String)>| {
+            facts.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        Confound { setting: name.clone(), values: facts.iter().map(value).collect() }
+    };
+    let differs = |confound: &Confound| confound.values.iter().any(|value| *value != confound.values[0]);
+    names.into_iter().map(confound).filter(differs).collect()
+}
+
+/// Leaves all models the words that all have, in the order of the first; true when that took words away.
+fn cut_to_common(contenders: &mut [Contender]) -> Result<bool> {
+    let models = || contenders.iter().flat_map(|c| c.runs.iter().chain(&c.shorter)).map(|run| &run.model);
+    let Some(first) = models().next() else { return Ok(false) };
+    let same =
+        |other: &Vocab| other.bytes[..] == first.vocab.bytes[..] && other.ends[..] == first.vocab.ends[..];
+    if models().all(|model| same(&model.vocab)) {
+        return Ok(false);
+    }
+    let everywhere = |word: &&[u8]| models().all(|model| model.vocab.id(word).is_some());
+    let words: Vec<Vec<u8>> = first.vocab.words().filter(everywhere).map(<[u8]>::to_vec).collect();
+    if words.is_empty() {
+        return Err(Error::Setting("the models have no word in common: there is nothing to compare".into()));
+    }
+    for run in contenders.iter_mut().flat_map(|c| c.runs.iter_mut().chain(&mut c.shorter)) {
+        let model = &run.model;
+        let ids: Vec<u32> = words.iter().filter_map(|word| model.vocab.id(word)).collect();
+        let counts = if model.vocab.counts.is_empty() {
+            vec![]
+        } else {
+            ids.iter().map(|&id| model.vocab.counts[id as usize]).collect()
+        };
+        let rows: Vec<f32> = ids.iter().flat_map(|&id| model.vector(id)).copied().collect();
+        run.model = Embeddings::new(
+            Vocab::new(&words, counts),
+            model.dim(),
+            rows.into(),
+            None,
+            model.provenance.clone(),
+        );
+    }
+    Ok(true)
+}

@@ -1,0 +1,226 @@
+//! Scores of several methods on the same sets, and which differences are more than chance.
+//!
+//! Two things vary: which items a set happens to have, and which seed a training happened to have. Items are drawn
+//! anew by the bootstrap, the same for all models, so that differences are paired. What seeds change is estimated from
+//! the runs of a method and added to each draw ([`stats::widen`]); with one run a method there is no estimate, and
+//! intervals say so.
+
+use serde::Serialize;
+
+use super::{Asking, Contender};
+use crate::eval::stats::{self, Statistic, deviation, interval, mean};
+use crate::eval::{Measure, Outcome, Policy, Section, Set};
+
+/// Differences whose corrected p-value is below this are called differences.
+pub const SIGNIFICANCE: f64 = 0.05;
+/// A difference of so many standard errors is found four times of five: 1.96 + 0.84.
+const FOUR_OF_FIVE: f64 = 2.8;
+
+/// All methods on one set.
+#[derive(Clone, Debug, Serialize)]
+pub struct SetScores {
+    /// The name of the set.
+    pub name: String,
+    /// What its items are.
+    pub kind: &'static str,
+    /// Items in the set.
+    pub total: usize,
+    /// Items that the scores are made of: the same for all methods.
+    pub used: usize,
+    /// Items that each method knows by its own vocabulary.
+    pub known: Vec<usize>,
+    /// The scores by each measure; the first is the one that differences are of.
+    pub measures: Vec<Scores>,
+    /// The differences between methods.
+    pub differences: Vec<Difference>,
+    /// For analogies, the answers of the first run of each method, section by section.
+    pub sections: Vec<Vec<Section>>,
+}
+
+/// All methods by one measure.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scores {
+    /// What is measured.
+    pub measure: &'static str,
+    /// A score for each method.
+    pub methods: Vec<Score>,
+}
+
+/// The score of a method.
+#[derive(Clone, Debug, Serialize)]
+pub struct Score {
+    /// Of each run.
+    pub runs: Vec<f64>,
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation; nothing for one run.
+    pub spread: Option<f64>,
+    /// The interval of the mean.
+    pub interval: [f64; 2],
+}
+
+/// A difference between two methods.
+#[derive(Clone, Debug, Serialize)]
+pub struct Difference {
+    /// The places of the two methods.
+    pub methods: [usize; 2],
+    /// The score of the first less that of the second.
+    pub difference: f64,
+    /// Its interval.
+    pub interval: [f64; 2],
+    /// How often chance alone would make such a difference.
+    pub p: f64,
+    /// The same, corrected by Holm for the number of sets and pairs of methods.
+    pub corrected: f64,
+    /// The smallest difference that this set and so many runs would find four times of five.
+    pub detectable: f64,
+    /// Whether `corrected` is below [`SIGNIFICANCE`].
+    pub detected: bool,
+}
+
+/// The scores of trainings of one method and seed, of more and more epochs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Curve {
+    /// The place of the method.
+    pub method: usize,
+    /// Epochs and seconds of each training.
+    pub points: Vec<(u64, f64)>,
+    /// For each set, the score of each training.
+    pub sets: Vec<Vec<f64>>,
+}
+
+/// What the models of a contender make of a set: runs, then shorter ones.
+pub(super) struct Outcomes {
+    runs: Vec<Outcome>,
+    shorter: Vec<Outcome>,
+}
+
+/// For each set, what each contender makes of it.
+pub(super) fn outcomes(contenders: &[Contender], sets: &[Set], policy: &Policy) -> Vec<Vec<Outcomes>> {
+    let of = |contender: &Contender, set: &Set| {
+        let outcomes =
+            |runs: &[super::Run]| runs.iter().map(|run| set.score(&run.model, policy)).collect::<Vec<_>>();
+        Outcomes { runs: outcomes(&contender.runs), shorter: outcomes(&contender.shorter) }
+    };
+    sets.iter().map(|set| contenders.iter().map(|contender| of(contender, set)).collect()).collect()
+}
+
+/// Scores with intervals, and differences.
+pub(super) fn scores(
+    contenders: &[Contender],
+    sets: &[Set],
+    outcomes: &[Vec<Outcomes>],
+    known: Vec<Vec<usize>>,
+    asking: &Asking,
+) -> Vec<SetScores> {
+    let mut all: Vec<SetScores> = sets
+        .iter()
+        .zip(outcomes)
+        .zip(known)
+        .map(|((set, outcomes), known)| of_set(contenders, set, outcomes, known, asking))
+        .collect();
+    let p: Vec<f64> = all.iter().flat_map(|set| &set.differences).map(|d| d.p).collect();
+    let differences = all.iter_mut().flat_map(|set| &mut set.differences);
+    for (difference, corrected) in differences.zip(stats::holm(&p)) {
+        difference.corrected = corrected;
+        difference.detected = corrected < SIGNIFICANCE;
+    }
+    all
+}
+
+fn of_set(
+    contenders: &[Contender],
+    set: &Set,
+    outcomes: &[Outcomes],
+    known: Vec<usize>,
+    asking: &Asking,
+) -> SetScores {
+    // The vocabulary is the same for all, so the items are.
+    let first = &outcomes[0].runs[0];
+    let clusters = &first.clusters;
+    let answers = (0..first.measures.len())
+        .flat_map(|place| outcomes.iter().flat_map(|o| &o.runs).map(move |outcome| &outcome.measures[place]));
+    let statistic = |m| -> Statistic { Box::new(move |draw| Measure::score(m, clusters, draw)) };
+    let statistics: Vec<Statistic> = answers.map(statistic).collect();
+    let mut rows = stats::bootstrap(clusters, asking.draws, asking.seed, &statistics).into_iter();
+
+    let (mut measures, mut differences) = (Vec::new(), Vec::new());
+    for (place, measure) in first.measures.iter().enumerate() {
+        let of = |outcome: &Outcome| outcome.value(&outcome.measures[place]);
+        let runs: Vec<Vec<f64>> = outcomes.iter().map(|o| o.runs.iter().map(of).collect()).collect();
+        // The mean over the runs of a method, draw by draw.
+        let mut drawn: Vec<Vec<f64>> = Vec::new();
+        for contender in contenders {
+            let n = contender.runs.len();
+            let mut sums = vec![0.0; asking.draws];
+            for row in rows.by_ref().take(n) {
+                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x / n as f64);
+            }
+            drawn.push(sums);
+        }
+        let score = |(runs, drawn): (&Vec<f64>, &Vec<f64>)| {
+            let (spread, mut drawn) = (deviation(runs), drawn.clone());
+            let error = spread / (runs.len() as f64).sqrt();
+            stats::widen(&mut drawn, error, runs.len() - 1, asking.seed);
+            let spread = (!spread.is_nan()).then_some(spread);
+            Score { runs: runs.clone(), mean: mean(runs), spread, interval: interval(&drawn) }
+        };
+        let methods = runs.iter().zip(&drawn).map(score).collect();
+        measures.push(Scores { measure: measure.name, methods });
+        if place == 0 {
+            let pairs = (0..runs.len()).flat_map(|a| (a + 1..runs.len()).map(move |b| [a, b]));
+            differences = pairs.map(|pair| difference(pair, &runs, &drawn, asking.seed)).collect();
+        }
+    }
+    SetScores {
+        name: set.name.clone(),
+        kind: set.kind(),
+        total: first.total,
+        used: first.used(),
+        known,
+        measures,
+        differences,
+        sections: outcomes.iter().map(|o| o.runs[0].sections.clone()).collect(),
+    }
+}
+
+/// The difference of two methods, by the scores of their runs and the draws of their means.
+fn difference([a, b]: [usize; 2], runs: &[Vec<f64>], drawn: &[Vec<f64>], seed: u64) -> Difference {
+    let mut differences: Vec<f64> = drawn[a].iter().zip(&drawn[b]).map(|(x, y)| x - y).collect();
+    // One variance of seeds, estimated from the runs of both.
+    let freedom = runs[a].len() + runs[b].len() - 2;
+    let squares: f64 =
+        [a, b].iter().flat_map(|&m| runs[m].iter().map(move |x| (x - mean(&runs[m])).powi(2))).sum();
+    let error = (squares / freedom as f64 * (1.0 / runs[a].len() as f64 + 1.0 / runs[b].len() as f64)).sqrt();
+    stats::widen(&mut differences, error, freedom, seed);
+    let finite: Vec<f64> = differences.iter().copied().filter(|x| x.is_finite()).collect();
+    Difference {
+        methods: [a, b],
+        difference: mean(&runs[a]) - mean(&runs[b]),
+        interval: interval(&differences),
+        p: stats::p_value(&differences),
+        corrected: 1.0,
+        detectable: FOUR_OF_FIVE * deviation(&finite),
+        detected: false,
+    }
+}
+
+/// Learning curves of those methods that have shorter trainings.
+pub(super) fn curves(contenders: &[Contender], outcomes: &[Vec<Outcomes>]) -> Vec<Curve> {
+    let with = |(_, contender): &(usize, &Contender)| !contender.shorter.is_empty();
+    let curve = |(method, contender): (usize, &Contender)| {
+        let point = |run: &super::Run| {
+            let history = &run.model.provenance;
+            let epochs = history.settings.get("epochs").and_then(serde_json::Value::as_u64);
+            (epochs.unwrap_or(0), history.seconds)
+        };
+        let first = |outcome: &Outcome| outcome.value(&outcome.measures[0]);
+        let all = |o: &Outcomes| o.shorter.iter().chain(o.runs.first()).map(first).collect();
+        Curve {
+            method,
+            points: contender.shorter.iter().chain(contender.runs.first()).map(point).collect(),
+            sets: outcomes.iter().map(|outcomes| all(&outcomes[method])).collect(),
+        }
+    };
+    contenders.iter().enumerate().filter(with).map(curve).collect()
+}

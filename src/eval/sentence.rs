@@ -1,0 +1,116 @@
+//! Graded pairs of sentences: how far do vectors carry beyond words? A sentence is the mean of its words' vectors, or
+//! their weighted mean less what all sentences have in common (SIF: Arora, Liang & Ma 2017, "A Simple but
+//! Tough-to-Beat Baseline for Sentence Embeddings").
+
+use std::path::Path;
+
+use super::principal::dot;
+use super::{Answers, Known, Measure, Outcome, Ranked, components, graded_lines};
+use crate::embeddings::Embeddings;
+use crate::error::Result;
+use crate::text::{Token, Tokenizer};
+
+/// The `a` of the weight `a / (a + p)` of a word that makes up a share `p` of the text.
+const SMOOTHING: f64 = 1e-3;
+
+/// Pairs of sentences, as words, with their grades.
+#[derive(Clone, Debug)]
+pub(super) struct Sentences(Vec<(f64, [Vec<String>; 2])>);
+
+impl Sentences {
+    /// Lines of a number and two sentences, or the other way round.
+    pub(super) fn parse(file: &Path, text: &str) -> Result<Self> {
+        let items = graded_lines(file, text, "two sentences")?;
+        Ok(Self(items.into_iter().map(|(grade, texts)| (grade, texts.map(|text| words(&text)))).collect()))
+    }
+
+    /// The known words of each pair of sentences.
+    pub(super) fn ids(&self, known: Known) -> Vec<[Vec<u32>; 2]> {
+        let ids =
+            |words: &Vec<String>| words.iter().filter_map(|word| known.find(word)).collect::<Vec<u32>>();
+        self.0.iter().map(|(_, texts)| texts.each_ref().map(ids)).collect()
+    }
+
+    /// Correlations of grades with the cosines of sentences. A pair is known when both sentences have a known word;
+    /// words that are not known are left out of them.
+    pub(super) fn score(&self, e: &Embeddings, known: Known, zero: bool) -> Outcome {
+        let pairs = self.ids(known);
+        let scored = |cosines: Vec<Option<f64>>, names: [&'static str; 2]| {
+            let items = cosines.into_iter().zip(&self.0).map(|(c, (grade, _))| Some((*grade, c?))).collect();
+            let measures = |items: Vec<(f64, f64)>| {
+                let ranked = Answers::Ranked(Ranked::new(&items));
+                vec![
+                    Measure { name: names[0], answers: Answers::Graded(items) },
+                    Measure { name: names[1], answers: ranked },
+                ]
+            };
+            let unknown = |i: usize| (self.0[i].0, 0.0);
+            Outcome::graded(items, measures, zero.then_some(&unknown))
+        };
+        let weights = weights(e);
+        let mut outcome = scored(
+            cosines(e, &pairs, |word| weights[word as usize], true),
+            ["SIF, Pearson", "SIF, Spearman"],
+        );
+        let mean = scored(cosines(e, &pairs, |_| 1.0, false), ["mean, Pearson", "mean, Spearman"]);
+        outcome.measures.extend(mean.measures);
+        outcome
+    }
+}
+
+/// Whether both sentences have a known word.
+pub(super) fn is_known(pair: &[Vec<u32>; 2]) -> bool {
+    pair.iter().all(|words| !words.is_empty())
+}
+
+/// The words of a sentence, without punctuation.
+fn words(sentence: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    Tokenizer { unicode_words: true, ..Tokenizer::default() }.split(sentence.as_bytes(), |token| {
+        if let Token::Word(word) = token {
+            words.push(String::from_utf8_lossy(word).into_owned());
+        }
+    });
+    words
+}
+
+/// The weight of each word. Where counts are unknown they are taken to fall as 1, 1/2, 1/3... (Zipf).
+fn weights(e: &Embeddings) -> Vec<f64> {
+    let count = |id: u32| e.vocab.count(id).map_or(1.0 / f64::from(id + 1), |n| n as f64);
+    let counts: Vec<f64> = (0..e.vocab.len() as u32).map(count).collect();
+    let total: f64 = counts.iter().sum();
+    counts.into_iter().map(|n| SMOOTHING / (SMOOTHING + n / total)).collect()
+}
+
+/// The cosine of the two sentences of each pair, where both have a word. With `centre`, less the first component of
+/// all sentences.
+fn cosines(
+    e: &Embeddings,
+    pairs: &[[Vec<u32>; 2]],
+    weight: impl Fn(u32) -> f64,
+    centre: bool,
+) -> Vec<Option<f64>> {
+    let dim = e.dim();
+    let mut rows: Vec<f64> = Vec::new();
+    for words in pairs.iter().filter(|pair| is_known(pair)).flatten() {
+        let start = rows.len();
+        rows.resize(start + dim, 0.0);
+        for &word in words {
+            let weight = weight(word) / words.len() as f64;
+            let vector = e.vector(word).iter();
+            rows[start..].iter_mut().zip(vector).for_each(|(sum, &x)| *sum += weight * f64::from(x));
+        }
+    }
+    if let (true, Some((common, _))) = (centre, components(&rows, dim, 1).first()) {
+        for row in rows.chunks_exact_mut(dim) {
+            let along = dot(row, common);
+            row.iter_mut().zip(common).for_each(|(x, c)| *x -= along * c);
+        }
+    }
+    let mut two = rows.chunks_exact(2 * dim).map(|two| two.split_at(dim));
+    let cosine = |(a, b): (&[f64], &[f64])| {
+        let lengths = (dot(a, a) * dot(b, b)).sqrt();
+        if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }
+    };
+    pairs.iter().map(|pair| is_known(pair).then(|| two.next().map_or(0.0, cosine))).collect()
+}

@@ -1,0 +1,139 @@
+//! The page of a comparison, driven in a browser where there is one.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use self::common::{Place, skip};
+
+/// What a reader does, and what is seen then. The page's own names are not used, only what is on it.
+const SCRIPT: &str = r##"<script>
+addEventListener("load", () => setTimeout(() => {
+  const seen = { errors: window.problems }, $ = s => [...document.querySelectorAll(s)], text = s => $(s).map(e => e.textContent);
+  try {
+    seen.headings = text("h2");
+    seen.short = text("#short li");
+    seen.means = $("#score-plot circle.mean").length;
+    seen.bars = $("#score-plot line:not(.axis)").length;
+    seen.ticks = $("#score-plot .axis").length;
+    seen.curves = $("#curves polyline").map(line => line.getAttribute("points").split(" ").length);
+    seen.maps = $("#maps svg").map(map => map.querySelectorAll("circle").length);
+    const right = svg => Math.max(...[...svg.querySelectorAll("circle")].map(c => +c.getAttribute("cx")));
+    seen.outside = $("svg").filter(svg => svg.querySelector("circle") && right(svg) > svg.clientWidth).length;
+    seen.confounds = text("#confounds td");
+    // Sort by the first column, twice.
+    const column = () => text("#measures tbody td:nth-child(2)"), button = document.querySelector("#measures th:nth-child(2) button");
+    button.click(); seen.up = column(); button.click(); seen.down = column();
+    seen.sorted = document.querySelector("#measures th:nth-child(2)").getAttribute("aria-sort");
+    // Look a word up, follow a neighbour, ask for a word that is not there.
+    const input = document.querySelector("#word"), type = word => { input.value = word; input.dispatchEvent(new Event("input")); };
+    type("sea3"); seen.lists = $("#lists > div").map(list => [...list.querySelectorAll("button")].map(b => b.textContent));
+    seen.marked = $("#maps circle.here").length;
+    document.querySelector("#lists button").click(); seen.followed = input.value;
+    type("nowhere"); seen.unknown = text("#lists")[0];
+    seen.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
+  } catch (error) { seen.errors.push(String(error)); }
+  const note = document.createElement("pre"); note.id = "seen"; note.textContent = JSON.stringify(seen); document.body.append(note);
+}, 50));
+</script>"##;
+
+/// The name of a browser that answers.
+fn chromium() -> Option<&'static str> {
+    let answers = |name: &&str| {
+        let ran = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        ran.is_ok_and(|status| status.success())
+    };
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(answers)
+}
+
+/// The document after its scripts have run, or `None` where the browser doesn't come to an end.
+fn opened(browser: &str, page: &Path, profile: &Path, width: u32) -> Option<String> {
+    let mut child = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .args(["--virtual-time-budget=5000", "--dump-dom"])
+        .arg(format!("--window-size={width},900"))
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(format!("file://{}", page.display()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let out = child.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || std::io::read_to_string(out).unwrap_or_default());
+    let begin = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begin.elapsed() > Duration::from_secs(90) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    reader.join().ok()
+}
+
+#[test]
+fn the_page_works_in_a_browser() {
+    let place = Place::new();
+    place.write_topics(600);
+    // Words that a careless page would take for its own markup.
+    place.write("text2.txt", "</script><b>x</b> <img> &amp; sea1 \" ' \\ sea2\n".repeat(30));
+    let settings = "--dim 10 --epochs 4 --threads 1 --draws 200 --runs 2";
+    place
+        .run(&format!(
+            "compare text.txt text2.txt --methods skip-gram,cbow --sets sets --report page.html {settings}"
+        ))
+        .printed();
+    let page = std::fs::read_to_string(place.path("page.html")).unwrap();
+    assert_eq!(page.matches("</script>").count(), 1, "no word ends the script");
+    let Some(browser) = chromium() else { return skip("no Chromium: the page is not opened") };
+
+    let problems =
+        "<script>window.problems = []; addEventListener('error', e => problems.push(e.message))</script>";
+    let driven = page
+        .replace("<style>", &format!("{problems}<style>"))
+        .replace("</body>", &format!("{SCRIPT}</body>"));
+    place.write("driven.html", driven);
+    for width in [1200, 500] {
+        let profile = tempfile::tempdir().unwrap();
+        let Some(document) = opened(browser, &place.path("driven.html"), profile.path(), width) else {
+            return skip("Chromium does not come to an end here");
+        };
+        let note = document.split("<pre id=\"seen\">").nth(1).and_then(|rest| rest.split("</pre>").next());
+        let note = note.unwrap_or_else(|| panic!("nothing was seen in {} bytes", document.len()));
+        let note = note.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        let seen: Value = serde_json::from_str(&note).unwrap();
+        assert_eq!(seen["errors"], json!([]), "{seen}");
+        let headings = seen["headings"].as_array().unwrap();
+        for heading in
+            ["Scores", "Differences", "Learning curves", "Neighbours of a word", "Maps", "What else differs"]
+        {
+            assert!(headings.contains(&json!(heading)), "{headings:?}");
+        }
+        assert!(seen["short"][0].as_str().unwrap().starts_with("topics: "), "{seen}");
+        assert_eq!([&seen["means"], &seen["bars"]], [2, 2], "a point and an interval for each method");
+        assert!(seen["ticks"].as_u64().unwrap() >= 2);
+        assert_eq!(seen["curves"], json!([3, 3]));
+        assert_eq!(seen["maps"][0], seen["maps"][1]);
+        assert!(seen["maps"][0].as_u64().unwrap() >= 40);
+        assert!(seen["confounds"].as_array().unwrap().contains(&json!("0.05")), "{seen}");
+        let (up, mut down) = (seen["up"].clone(), seen["down"].as_array().unwrap().clone());
+        down.reverse();
+        assert_eq!(up, json!(down));
+        assert_eq!(seen["sorted"], "descending");
+        for list in seen["lists"].as_array().unwrap() {
+            assert_eq!(list.as_array().unwrap().len(), 10, "{seen}");
+        }
+        assert_eq!(seen["marked"], 2, "the word on each map");
+        assert_eq!(seen["outside"], 0, "each plot fits its place: {seen}");
+        assert_eq!(seen["followed"], seen["lists"][0][0]);
+        assert!(seen["unknown"].as_str().unwrap().contains("nowhere"), "{seen}");
+        assert_eq!(seen["wide"], false, "nothing sticks out at {width}: {seen}");
+    }
+}
