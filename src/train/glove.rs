@@ -23,6 +23,7 @@ use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use super::SPREAD;
 use super::hogwild::prefetch;
 use super::pairs::{Deal, Pair, Pairs};
 use super::schedule::{Progress, mix};
@@ -275,10 +276,11 @@ enum Side {
 }
 
 impl Config {
-    /// Vectors and biases begin uniform in ±1/(2 dim), as in Stanford's program.
+    /// Vectors and biases begin uniform in ±[`SPREAD`]/√dim; what was measured is in `docs/design/0006-glove.md`.
     fn begin(&self, deal: Deal, side: Side) -> Vec<Tile> {
         let (dim, width) = (self.dim, self.width());
-        let one = if side == Side::Row { dim + 1 } else { dim };
+        let (one, spread) =
+            (if side == Side::Row { dim + 1 } else { dim }, 2.0 * SPREAD / (dim as f32).sqrt());
         let part = |part: usize| {
             let mut tile = Tile::new(deal.largest(), 2 * width);
             for (place, word) in deal.words(part).enumerate() {
@@ -286,7 +288,7 @@ impl Config {
                 let mut rng = Xoshiro256PlusPlus::seed_from_u64(mix(self.seed) ^ mix(word));
                 let (vector, steps) = tile.row_mut(place).split_at_mut(width);
                 for x in &mut vector[..dim + 2] {
-                    *x = ((rng.next_u64() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) / dim as f32;
+                    *x = ((rng.next_u64() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * spread;
                 }
                 steps[..width].fill(self.lr);
                 steps[dim..dim + 2].fill(self.bias_lr);
