@@ -31,7 +31,7 @@ use crate::mapped::{Beside, Mapped};
 use crate::vocab::Vocab;
 
 /// So many rows are counted at a time.
-const PIECE: usize = 256;
+const PIECE: usize = 32;
 
 /// The files that hold counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
