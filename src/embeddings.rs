@@ -51,10 +51,14 @@ pub struct Provenance {
     pub corpus: Facts,
     /// Tokens that training went through, all epochs together, before subsampling.
     pub tokens_seen: u64,
+    /// Pairs of words that GloVe went through, all epochs together; 0 for other methods.
+    pub pairs_seen: u64,
     /// Mean loss of a pair of input and target in each epoch, sampled.
     pub losses: Vec<f64>,
     /// Time that training took.
     pub seconds: f64,
+    /// What a reader did with the file that should be known, a line each.
+    pub notes: Vec<String>,
     /// The SIMD level; results differ between levels by rounding.
     pub simd: String,
 }
@@ -64,17 +68,24 @@ impl Provenance {
     pub fn of(corpus: &Corpus, method: Method, config: &Config, losses: &[f64], time: Duration) -> Self {
         let resolved =
             Config { lr: Some(config.rate(method)), threads: Some(config.threads()), ..config.clone() };
-        let level = format!("{:?}", fearless_simd::Level::new());
         Self {
-            program: concat!("wordloom ", env!("CARGO_PKG_VERSION")).into(),
-            method: method.to_string(),
             settings: serde_json::to_value(resolved).unwrap_or_default(),
-            text: serde_json::Value::Null,
             corpus: corpus.facts.clone(),
             tokens_seen: corpus.facts.tokens * config.epochs as u64,
             losses: losses.to_vec(),
             seconds: time.as_secs_f64(),
+            ..Self::by(&method.to_string())
+        }
+    }
+
+    /// A history that begins with this program, on this processor.
+    pub fn by(method: &str) -> Self {
+        let level = format!("{:?}", fearless_simd::Level::new());
+        Self {
+            program: concat!("wordloom ", env!("CARGO_PKG_VERSION")).into(),
+            method: method.into(),
             simd: level.split('(').next().unwrap_or_default().to_lowercase(),
+            ..Self::default()
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Word vectors from your own text: skip-gram and CBOW with negative sampling over a memory-mapped corpus, on all
-//! processors, fast, without undefined behaviour.
+//! Word vectors from your own text: skip-gram and CBOW with negative sampling, and GloVe, over a memory-mapped corpus, on
+//! all processors, fast, without undefined behaviour.
 //!
 //! ```text
 //!  files ──text──▶ words ──encode──▶ Corpus (vocabulary, token ids, sentence ends) ──train──▶ Embeddings
@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Each arrow is a function of what stands to its left. [`corpus::Corpus`] is all that training sees,
-//! [`embeddings::Embeddings`] all that queries and file formats see.
+//! [`embeddings::Embeddings`] all that queries and file formats see. GloVe ([`train::glove`]) trains on counts, which
+//! [`cooccur`] takes of the corpus.
 //!
 //! ```
 //! use wordloom::encode::{Counting, Reading, encode};
@@ -31,6 +32,7 @@
 
 pub mod cache;
 pub mod compare;
+pub mod cooccur;
 pub mod corpus;
 pub mod embeddings;
 pub mod encode;

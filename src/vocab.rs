@@ -138,6 +138,31 @@ impl Vocab {
     }
 }
 
+impl Vocab {
+    /// Reads a vocabulary file as it is: `word count` lines, in their order. A word twice stays twice.
+    ///
+    /// # Errors
+    /// When the file can't be read, has no word, or a line is not a word and a count.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = Mapped::open(path)?;
+        let (mut words, mut counts, mut at) = (Vec::new(), Vec::new(), 0);
+        for line in text.split(|&b| b == b'\n') {
+            let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+            if let Some(word) = fields.next() {
+                let count = fields.next().and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
+                let bad = || Error::format(path, at as u64, "not a `word count` line");
+                counts.push(count.filter(|_| fields.next().is_none()).ok_or_else(bad)?);
+                words.push(word);
+            }
+            at += line.len() + 1;
+        }
+        if words.is_empty() {
+            return Err(Error::input(path, "no word in this vocabulary: expected `word count` lines"));
+        }
+        Ok(Self::new(&words, counts))
+    }
+}
+
 /// Reads the words of a vocabulary file: a word a line, and a count that is not looked at.
 ///
 /// # Errors

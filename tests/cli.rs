@@ -767,7 +767,7 @@ fn settings_that_cannot_be_are_refused_before_anything_is_read() {
     let usage = [
         "train skip-gram text.txt",
         "train skip-gram -o m",
-        "train glove text.txt -o m",
+        "train lda text.txt -o m",
         "train cbow text.txt -o m --dim ten",
         "train cbow text.txt -o m --fixed-window --whole-sequence",
         "train cbow text.txt -o m --cache c --no-cache",

@@ -116,7 +116,7 @@ fn word2vec_files_with_and_without_sizes_hold_the_same() {
     let names = [
         ("similarity.bin", Format::Binary),
         ("similarity.txt", Format::Text),
-        ("similarity.nodims", Format::Text),
+        ("similarity.nodims", Format::Glove),
     ];
     let mut first: Option<Embeddings> = None;
     for (name, form) in names {
@@ -149,7 +149,7 @@ fn word2vec_binary_and_glove_of_others_answer_questions() {
     let folder = tempfile::tempdir().unwrap();
     let cases = [
         ("word2vec/euclidean_vectors.bin", Format::Binary, 2747, 10),
-        ("glove/test_glove.txt", Format::Text, 76, 50),
+        ("glove/test_glove.txt", Format::Glove, 76, 50),
     ];
     for (name, form, words, dim) in cases {
         let Some(path) = foreign(name) else { continue };

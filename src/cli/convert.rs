@@ -14,7 +14,8 @@ const EXAMPLES: &str = "Examples:
   wordloom convert GoogleNews.bin news.safetensors        opens at once from then on
   wordloom convert cc.en.300.bin en.safetensors           fastText's, n-grams included
   wordloom convert my.safetensors my.bin                  to fastText's format where there are n-grams
-  wordloom convert my.safetensors vectors --to binary";
+  wordloom convert my.safetensors vectors --to binary
+  wordloom convert my.safetensors glove.txt --to glove    for programs that read GloVe's files";
 
 /// Write word vectors in another format
 #[derive(clap::Args)]
@@ -37,6 +38,7 @@ impl Convert {
             return Err(Error::input(&self.out, "quantised files are not written: name it .bin").into());
         }
         let model = format::read(&self.model)?;
+        model.provenance.notes.iter().for_each(|note| say(&format!("wordloom: {note}")));
         let to = format_of(&model, &self.out, self.to);
         warn_of_loss(&model, to);
         format::write(&model, &self.out, to)?;

@@ -106,7 +106,7 @@ fn ngrams(all: &Ngrams, dim: usize) -> String {
 /// How a model was made, as far as is known.
 fn history(of: &Provenance) -> Vec<(&'static str, String)> {
     if of.method.is_empty() {
-        return vec![("made by", of.program.clone())];
+        return vec![("made by", of.program.clone()), ("note", of.notes.join("; "))];
     }
     let time = show::time(Duration::from_secs_f64(of.seconds.clamp(0.0, 1e15)));
     let time = if of.seconds > 0.0 { format!(", in {time} ({})", of.simd) } else { String::new() };

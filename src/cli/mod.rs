@@ -6,8 +6,10 @@ mod cache;
 mod compare;
 mod comparison;
 mod convert;
+mod cooccur;
 mod demo;
 mod eval;
+mod glove;
 mod info;
 mod odd_one_out;
 mod plan;
@@ -45,6 +47,7 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     Demo(demo::Demo),
     Train(train::Train),
+    Cooccur(cooccur::Cooccur),
     Similar(similar::Similar),
     Analogy(analogy::Analogy),
     Similarity(similarity::Similarity),
@@ -70,6 +73,7 @@ impl Cli {
         match self.command {
             Command::Demo(demo) => demo.run(),
             Command::Train(train) => train.run(),
+            Command::Cooccur(cooccur) => cooccur.run(),
             Command::Similar(similar) => similar.run(),
             Command::Analogy(analogy) => analogy.run(),
             Command::Similarity(similarity) => similarity.run(),

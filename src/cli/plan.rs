@@ -44,7 +44,7 @@ impl Plan {
         Self {
             // Besides ids and sentence ends, a word has its bytes, their end, its count and its place in the order.
             corpus: 4 * facts.tokens + 8 * facts.sentences + bytes + 20 * words,
-            model: model_size(format, words, buckets.unwrap_or(0), config.dim as u64, bytes),
+            model: model_size(format, words, (2, buckets.unwrap_or(0)), config.dim as u64, bytes),
             memory: config.memory(vocab.len(), bags.as_ref()),
             buckets,
             chunks: schedule.chunks(),
@@ -73,14 +73,20 @@ impl Plan {
     }
 }
 
-/// About how many bytes a model takes on disk.
-fn model_size(format: Format, words: u64, buckets: u64, dim: u64, bytes: u64) -> u64 {
+/// About how many bytes a model takes on disk, of so many matrices and rows of n-grams.
+pub(super) fn model_size(
+    format: Format,
+    words: u64,
+    (matrices, buckets): (u64, u64),
+    dim: u64,
+    bytes: u64,
+) -> u64 {
     match format {
-        Format::Safetensors => words * (2 * dim * 4 + 20) + buckets * (dim * 4 + 4) + bytes,
+        Format::Safetensors => words * (matrices * dim * 4 + 20) + buckets * (dim * 4 + 4) + bytes,
         Format::Binary => words * (dim * 4 + 2) + bytes,
         Format::FastText => words * (2 * dim * 4 + 10) + bytes,
         // A number has a sign every other time, a leading zero, a point, eight or nine digits and a space.
-        Format::Text => words * (dim * 12 + 2) + bytes,
+        Format::Text | Format::Glove => words * (dim * 12 + 2) + bytes,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use wordloom::cooccur;
 use wordloom::corpus::Corpus;
 use wordloom::embeddings::Embeddings;
 use wordloom::encode::Reading;
@@ -121,11 +122,35 @@ pub(crate) fn counting<T: Send>(
     result
 }
 
+/// Counts co-occurrences with `count`, and shows how far it is; `size` is what it counts to.
+pub(crate) fn cooccurrences<T: Send>(
+    quiet: bool,
+    size: u64,
+    count: impl FnOnce(&cooccur::Progress) -> Result<T> + Send,
+) -> Result<T> {
+    let bar = Kind::new(quiet).bar(size, "{percent:>3} % {bar:14} counting what occurs together");
+    let progress = cooccur::Progress::default();
+    let look = || bar.set_position(progress.done.load(Ordering::Relaxed));
+    let result = watched(&progress.stop, || count(&progress), look);
+    bar.finish_and_clear();
+    result
+}
+
 /// Trains, and shows how far it is.
 pub(crate) fn training(quiet: bool, corpus: &Corpus, method: Method, config: &Config) -> Result<Embeddings> {
+    learning(quiet, (corpus.facts.tokens, config.epochs, "words"), |progress| {
+        wordloom::train::train(corpus, method, config, progress)
+    })
+}
+
+/// Trains with `train` on so many tokens (or other things, by their name) in so many epochs, and shows how far it is.
+pub(crate) fn learning(
+    quiet: bool,
+    (tokens, epochs, unit): (u64, usize, &str),
+    train: impl FnOnce(&Progress) -> Result<Embeddings> + Send,
+) -> Result<Embeddings> {
     let kind = Kind::new(quiet);
     let progress = Progress::default();
-    let (tokens, epochs) = (corpus.facts.tokens, config.epochs);
     let total = tokens * epochs as u64;
     let bar = kind.bar(total, "{percent:>3} % {bar:14} {wide_msg}");
     let (begin, mut told) = (Instant::now(), 0);
@@ -135,13 +160,13 @@ pub(crate) fn training(quiet: bool, corpus: &Corpus, method: Method, config: &Co
             let rate = progress.tokens.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64();
             let (loss, rate) = (done[told].0, show::short(rate));
             told += 1;
-            say(&format!("epoch {told} of {epochs}: loss {loss:.4}, {rate} words/s"));
+            say(&format!("epoch {told} of {epochs}: loss {loss:.4}, {rate} {unit}/s"));
         }
         done
     };
     let result = watched(
         &progress.stop,
-        || wordloom::train::train(corpus, method, config, &progress),
+        || train(&progress),
         || {
             let epochs_begun = epochs_done(&progress);
             let done = progress.tokens.load(Ordering::Relaxed);
@@ -151,7 +176,7 @@ pub(crate) fn training(quiet: bool, corpus: &Corpus, method: Method, config: &Co
                     show::time(Duration::from_secs_f64((total - done.min(total)) as f64 / rate.max(1.0)));
                 let (epoch, rate) = (epochs_begun.len(), show::short(rate));
                 bar.set_message(format!(
-                    "epoch {epoch}/{epochs}  {rate} words/s  loss {loss:.4}  {left} left"
+                    "epoch {epoch}/{epochs}  {rate} {unit}/s  loss {loss:.4}  {left} left"
                 ));
             }
             bar.set_position(done);

@@ -37,6 +37,25 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// Reads a size: `4GiB`, `500MB`, `1.5 GB`, or bytes.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let unit = match text[end..].trim().to_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        "kib" | "k" => 1024.0,
+        "mib" | "m" => 1_048_576.0,
+        "gib" | "g" => 1_073_741_824.0,
+        "tib" | "t" => 1_099_511_627_776.0,
+        _ => return Err("expected a size such as 500MB or 4GiB".into()),
+    };
+    let number: f64 = text[..end].parse().map_err(|_| "expected a size such as 500MB or 4GiB".to_string())?;
+    Ok((number * unit) as u64)
+}
+
 /// A time: `1.4 s`, `42 s`, `3:05 min`, `2:03:04 h`.
 pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -102,6 +121,9 @@ mod tests {
         assert_eq!([999, 1_500, 2_000_000_000].map(size), ["999 bytes", "1.5 kB", "2.0 GB"]);
         let times = [0.25, 42.9, 185.0, 7384.0].map(|s| time(Duration::from_secs_f64(s)));
         assert_eq!(times, ["0.2 s", "42 s", "3:05 min", "2:03:04 h"]);
+        let sizes = ["900", "1.5 kB", "500MB", "4GiB", "2g"].map(|text| parse_size(text).unwrap());
+        assert_eq!(sizes, [900, 1500, 500_000_000, 4 << 30, 2 << 30]);
+        assert!(["", "GB", "4 apples", "-1", "1.2.3"].iter().all(|text| parse_size(text).is_err()));
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
         assert_eq!(argument(std::path::Path::new("it's")), r"'it'\''s'");
         assert_eq!(json(0.1).to_string(), "0.1");

@@ -1,7 +1,9 @@
 //! Files of word vectors: which format a file is in, reading it, writing it. One format, one file.
 
 mod bytes;
+pub mod counts;
 pub mod fasttext;
+pub mod glove;
 pub mod native;
 pub mod word2vec;
 
@@ -23,6 +25,8 @@ pub enum Format {
     /// fastText's model, with n-grams (.bin; .ftz is read)
     #[value(name = "fasttext")]
     FastText,
+    /// GloVe's text: as word2vec's, without the line of the sizes
+    Glove,
 }
 
 impl Format {
@@ -46,6 +50,8 @@ impl Format {
             Some(Self::Text)
         } else if word2vec::looks_binary(file) {
             Some(Self::Binary)
+        } else if glove::looks_glove(file) {
+            Some(Self::Glove)
         } else {
             None
         }
@@ -70,11 +76,12 @@ pub fn parse(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         Some(Format::Text) => word2vec::read_text(path, file),
         Some(Format::Binary) => word2vec::read_binary(path, file),
         Some(Format::FastText) => fasttext::read(path, file),
+        Some(Format::Glove) => glove::read(path, file),
         None if file.is_empty() => Err(Error::format(path, 0, "an empty file, not a model")),
         None => Err(Error::format(
             path,
             0,
-            "neither a wordloom model nor one of fastText, nor word2vec text or binary: train one with `wordloom train`",
+            "neither a wordloom model nor vectors of fastText, word2vec or GloVe: train one with `wordloom train`",
         )),
     }
 }
@@ -89,5 +96,6 @@ pub fn write(embeddings: &Embeddings, path: &Path, format: Format) -> Result<()>
         Format::Text => word2vec::write_text(embeddings, path),
         Format::Binary => word2vec::write_binary(embeddings, path),
         Format::FastText => fasttext::write(embeddings, path),
+        Format::Glove => glove::write(embeddings, path),
     }
 }

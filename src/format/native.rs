@@ -41,62 +41,82 @@ pub(super) fn looks_native(file: &[u8]) -> bool {
 
 pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let bad = |problem: String| Error::format(path, 0, problem);
-    let (header, metadata) = SafeTensors::read_metadata(file)
-        .map_err(|e| bad(format!("a damaged or truncated safetensors file ({e}): train or copy it again")))?;
-    let begin = header + 8;
-    if file.len() - begin != metadata.data_len() {
-        let problem =
-            format!("{} bytes of data where the header says {}", file.len() - begin, metadata.data_len());
-        return Err(Error::format(path, begin as u64, problem));
-    }
-    let shape = |name: &str| metadata.info(name).map(|info| info.shape.clone());
-    let Some([words, dim]) = shape("input").as_deref().and_then(|s| <[usize; 2]>::try_from(s).ok()) else {
+    let all = Tensors::open(path, file)?;
+    let Some(&[words, dim]) = all.shape("input") else {
         return Err(bad(
             "a safetensors file without wordloom's tensor 'input': convert it from word2vec text".into(),
         ));
     };
-    let all = Tensors { path, file, metadata: &metadata, begin };
-    let each = &[words][..];
-    let vocab = Vocab {
-        bytes: all.get("vocab.bytes", Dtype::U8, None)?,
-        ends: all.get("vocab.ends", Dtype::U64, Some(each))?,
-        counts: if shape("vocab.counts").is_some() {
-            all.get("vocab.counts", Dtype::U64, Some(each))?
-        } else {
-            Vec::new().into()
-        },
-        order: all.get("vocab.order", Dtype::U32, Some(each))?,
-    };
+    let vocab = all.vocab(words)?;
     let input = all.get("input", Dtype::F32, Some(&[words, dim]))?;
-    let output = match shape("output") {
+    let output = match all.shape("output") {
         Some(_) => Some(all.get("output", Dtype::F32, Some(&[words, dim]))?),
         None => None,
     };
     if words == 0 || dim == 0 {
         return Err(bad("a model without a word".into()));
     }
-    let positions = match shape("positions").as_deref() {
+    let positions = match all.shape("positions") {
         Some(&[rows, _]) => Some(all.get("positions", Dtype::F32, Some(&[rows, dim]))?),
         _ => None,
     };
-    let note = metadata.metadata().as_ref().and_then(|all| all.get("wordloom"));
-    let provenance = note.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let ngrams = match shape("ngrams").as_deref() {
+    let provenance = all.note().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let ngrams = match all.shape("ngrams") {
         Some(&[rows, _]) => Some(all.ngrams(rows, dim)?),
         _ => None,
     };
     Ok(Embeddings::new(vocab, dim, input, output, provenance).with_ngrams(ngrams).with_positions(positions))
 }
 
-struct Tensors<'a> {
+/// A safetensors file whose header has been looked at.
+pub(super) struct Tensors<'a> {
     path: &'a Path,
     file: &'a Mapped<u8>,
-    metadata: &'a Metadata,
+    metadata: Metadata,
     begin: usize,
 }
 
-impl Tensors<'_> {
-    fn get<T: Pod>(&self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<Mapped<T>> {
+impl<'a> Tensors<'a> {
+    pub(super) fn open(path: &'a Path, file: &'a Mapped<u8>) -> Result<Self> {
+        let (header, metadata) = SafeTensors::read_metadata(file).map_err(|e| {
+            let problem = format!("a damaged or truncated safetensors file ({e}): make or copy it again");
+            Error::format(path, 0, problem)
+        })?;
+        let begin = header + 8;
+        if file.len() - begin != metadata.data_len() {
+            let problem =
+                format!("{} bytes of data where the header says {}", file.len() - begin, metadata.data_len());
+            return Err(Error::format(path, begin as u64, problem));
+        }
+        Ok(Self { path, file, metadata, begin })
+    }
+
+    /// The vocabulary, of `words` words.
+    pub(super) fn vocab(&self, words: usize) -> Result<Vocab> {
+        let each = &[words][..];
+        Ok(Vocab {
+            bytes: self.get("vocab.bytes", Dtype::U8, None)?,
+            ends: self.get("vocab.ends", Dtype::U64, Some(each))?,
+            counts: if self.metadata.info("vocab.counts").is_some() {
+                self.get("vocab.counts", Dtype::U64, Some(each))?
+            } else {
+                Vec::new().into()
+            },
+            order: self.get("vocab.order", Dtype::U32, Some(each))?,
+        })
+    }
+
+    /// The shape of a tensor, if it is there.
+    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.metadata.info(name).map(|info| &info.shape[..])
+    }
+
+    /// The metadata entry `wordloom`.
+    pub(super) fn note(&self) -> Option<&String> {
+        self.metadata.metadata().as_ref().and_then(|all| all.get("wordloom"))
+    }
+
+    pub(super) fn get<T: Pod>(&self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<Mapped<T>> {
         let bad =
             |problem: &str| Error::format(self.path, self.begin as u64, format!("tensor '{name}' {problem}"));
         let info = self.metadata.info(name).ok_or_else(|| bad("is missing: not a wordloom model"))?;

@@ -1,7 +1,7 @@
 //! The two formats of word2vec.c.
 //!
-//! Text: a line `words dim`, then for each word a line `word x1 … xdim`; word2vec.c ends each with a space. The first line
-//! may be missing, as in `GloVe`'s files. Binary: the same first line, then for each word its bytes, a space and `dim` f32,
+//! Text: a line `words dim`, then for each word a line `word x1 … xdim`; word2vec.c ends each with a space. Without the
+//! first line it is [`super::glove`]'s; with it, `GloVe`'s program writes one row more, `<unk>`, than it says. Binary: the same first line, then for each word its bytes, a space and `dim` f32,
 //! followed by a newline (word2vec.c) or not (gensim, the published `GoogleNews` file): newlines before a word are
 //! skipped, which reads both. Words are bytes; they can't contain white space. Counts aren't stored.
 
@@ -18,7 +18,7 @@ use crate::vocab::Vocab;
 const HEADER: usize = 64;
 
 /// The sizes in the first line, and its length.
-fn header(file: &[u8]) -> Option<(usize, usize, usize)> {
+pub(super) fn header(file: &[u8]) -> Option<(usize, usize, usize)> {
     let end = memchr::memchr(b'\n', &file[..file.len().min(HEADER)])?;
     let line = std::str::from_utf8(&file[..end]).ok()?;
     let mut sizes = line.split_ascii_whitespace().map(str::parse);
@@ -28,24 +28,27 @@ fn header(file: &[u8]) -> Option<(usize, usize, usize)> {
     }
 }
 
-fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    line.split(|b| matches!(b, b' ' | b'\t' | b'\r')).filter(|field| !field.is_empty())
+/// Whether a byte stands between fields.
+pub(super) fn is_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r')
 }
 
-fn number(field: &[u8]) -> Option<f32> {
+fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    line.split(|&b| is_gap(b)).filter(|field| !field.is_empty())
+}
+
+pub(super) fn number(field: &[u8]) -> Option<f32> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
-/// Whether the first line of vectors is a word and numbers.
+/// Whether a line of sizes is followed by a word and as many numbers as it says.
 pub(super) fn looks_text(file: &[u8]) -> bool {
-    let (start, dim) = header(file).map_or((0, None), |(_, dim, start)| (start, Some(dim)));
+    let Some((_, dim, start)) = header(file) else { return false };
     let rest = &file[start..];
     let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
     let numbers = fields(line).skip(1);
     let count = numbers.clone().count();
-    // Without a first line, a word and a single number are more likely sizes of a file that was cut short.
-    let plausible = dim.map_or(count > 1, |dim| dim == count && count > 0);
-    plausible && numbers.clone().all(|field| number(field).is_some())
+    dim == count && count > 0 && numbers.clone().all(|field| number(field).is_some())
 }
 
 /// Whether the first line has sizes for which the file is long enough.
@@ -54,8 +57,8 @@ pub(super) fn looks_binary(file: &[u8]) -> bool {
 }
 
 pub(super) fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
-    let (claimed, start) = header(file).map_or((None, 0), |(words, _, start)| (Some(words), start));
-    let mut dim = header(file).map(|(_, dim, _)| dim);
+    let (claimed, dim, start) =
+        header(file).ok_or_else(|| Error::format(path, 0, "no line with the sizes"))?;
     let (mut words, mut vectors) = (Vec::new(), Vec::new());
     let mut at = start;
     for line in file[start..].split(|&b| b == b'\n') {
@@ -69,20 +72,20 @@ pub(super) fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
                 vectors.push(x);
             }
             let found = vectors.len() - before;
-            if found != *dim.get_or_insert(found) || found == 0 {
-                let expected = dim.unwrap_or(0);
-                return Err(bad(format!("{found} numbers in a line where there should be {expected}")));
+            if found != dim {
+                return Err(bad(format!("{found} numbers in a line where there should be {dim}")));
             }
             words.push(word);
         }
         at += line.len() + 1;
     }
-    if let Some(claimed) = claimed.filter(|&claimed| claimed != words.len()) {
+    let one_more = words.len() == claimed.saturating_add(1) && words.last() == Some(&&b"<unk>"[..]);
+    if claimed != words.len() && !one_more {
         let problem =
             format!("{} words where the first line says {claimed}: is the file cut short?", words.len());
         return Err(Error::format(path, file.len() as u64, problem));
     }
-    let (vocab, dim) = (Vocab::new(&words, vec![]), dim.unwrap_or(0));
+    let vocab = Vocab::new(&words, vec![]);
     Ok(Embeddings::new(vocab, dim, vectors.into(), None, super::native::foreign("word2vec text")))
 }
 

@@ -1,8 +1,10 @@
 //! Training: from an encoded corpus to input and output vectors.
 
+pub mod glove;
 pub mod hogwild;
 pub mod negative;
 pub mod objective;
+pub mod pairs;
 pub mod resident;
 pub mod ring;
 pub mod schedule;

@@ -86,7 +86,7 @@ pub fn mix(x: u64) -> u64 {
 /// How far training is; polled from outside.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Tokens learnt, over all epochs.
+    /// Tokens learnt, over all epochs; with GloVe, pairs of words.
     pub tokens: AtomicU64,
     /// Set it to stop.
     pub stop: AtomicBool,
@@ -106,15 +106,20 @@ impl Progress {
 
     /// Notes a finished piece of work.
     pub fn done(&self, chunk: &Chunk, loss: f64, pairs: u64) {
+        self.learnt(chunk.epoch, chunk.tokens.len() as u64, loss, pairs);
+    }
+
+    /// Notes `tokens` tokens learnt in an epoch, or what a method goes through in place of tokens.
+    pub fn learnt(&self, epoch: usize, tokens: u64, loss: f64, pairs: u64) {
         let mut epochs = self.epochs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if epochs.len() <= chunk.epoch {
-            epochs.resize(chunk.epoch + 1, (0.0, 0, 0));
+        if epochs.len() <= epoch {
+            epochs.resize(epoch + 1, (0.0, 0, 0));
         }
-        let epoch = &mut epochs[chunk.epoch];
+        let epoch = &mut epochs[epoch];
         epoch.0 += loss;
         epoch.1 += pairs;
-        epoch.2 += chunk.tokens.len() as u64;
-        self.tokens.fetch_add(chunk.tokens.len() as u64, Ordering::Relaxed);
+        epoch.2 += tokens;
+        self.tokens.fetch_add(tokens, Ordering::Relaxed);
     }
 
     /// Mean loss of a pair of input and target (sampled), and tokens learnt, for each epoch begun.

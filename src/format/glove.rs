@@ -1,0 +1,219 @@
+//! GloVe's text form: for each word a line `word x1 … xdim`, with no line of sizes before them.
+//!
+//! The published files have their traps, and all of them are read. In the one of 840 billion tokens some words contain
+//! spaces (`. . .`), so a line is read from its end: the last `dim` fields are numbers, all before them is the word, and
+//! `dim` is what most lines have. Some words occur twice: the first stays, and [`Provenance::notes`] says so. A last row
+//! `<unk>`, the mean of rare words, is a word like any other; a line of sizes, which doesn't count it, is
+//! [`super::word2vec`]'s matter.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+use std::path::Path;
+
+use super::word2vec::{header, is_gap, number};
+use crate::embeddings::{Embeddings, Provenance};
+use crate::error::{Error, Result};
+use crate::mapped::{self, Mapped};
+use crate::vocab::Vocab;
+
+/// Splits the last field off a line that doesn't end in a gap.
+fn last_field(line: &[u8]) -> (&[u8], &[u8]) {
+    let start = line.iter().rposition(|&b| is_gap(b)).map_or(0, |gap| gap + 1);
+    let end = line[..start].iter().rposition(|&b| !is_gap(b)).map_or(0, |last| last + 1);
+    (&line[..end], &line[start..])
+}
+
+fn fields(line: &[u8]) -> usize {
+    line.split(|&b| is_gap(b)).filter(|field| !field.is_empty()).count()
+}
+
+fn lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut at = 0;
+    file.split(|&b| b == b'\n').filter_map(move |line| {
+        let start = at;
+        at += line.len() + 1;
+        let end = line.iter().rposition(|&b| !is_gap(b))? + 1;
+        Some((start, &line[..end]))
+    })
+}
+
+/// Whether the first line is a word and at least two numbers, which are most of its fields.
+pub(super) fn looks_glove(file: &[u8]) -> bool {
+    let Some((_, line)) = lines(file).next().filter(|_| header(file).is_none()) else { return false };
+    let (mut rest, mut numbers) = (line, 0);
+    while let (before, field) = last_field(rest)
+        && !before.is_empty()
+        && number(field).is_some()
+    {
+        (rest, numbers) = (before, numbers + 1);
+    }
+    numbers > 1 && 2 * numbers >= fields(line)
+}
+
+pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
+    let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+    lines(file).for_each(|(_, line)| *sizes.entry(fields(line)).or_default() += 1);
+    let dim = sizes.iter().max_by_key(|(_, lines)| **lines).map_or(0, |(fields, _)| fields - 1);
+    if dim == 0 {
+        return Err(Error::format(path, 0, "most lines have no number: not vectors"));
+    }
+    let (mut words, mut vectors, mut known) = (Vec::new(), Vec::new(), HashSet::new());
+    let mut repeated = 0;
+    for (at, line) in lines(file) {
+        let bad = |problem: String| Err(Error::format(path, at as u64, problem));
+        let (begin, mut word) = (vectors.len(), line);
+        for found in 0..dim {
+            let (before, field) = last_field(word);
+            // The word itself may be missing, where the line begins with a gap.
+            if word.is_empty() || before.is_empty() && (found + 1 < dim || !is_gap(line[0])) {
+                let found = fields(line) - 1;
+                return bad(format!(
+                    "{found} numbers in a line where there should be {dim}: is the file cut short?"
+                ));
+            }
+            let Some(x) = number(field) else {
+                return bad(format!("'{}' is no number", String::from_utf8_lossy(field)));
+            };
+            vectors.push(x);
+            word = before;
+        }
+        vectors[begin..].reverse();
+        if known.insert(word) {
+            words.push(word);
+        } else {
+            vectors.truncate(begin);
+            repeated += 1;
+        }
+    }
+    let notes = match repeated {
+        0 => Vec::new(),
+        1 => vec!["one line repeats a word and was left out".into()],
+        n => vec![format!("{n} lines repeat a word and were left out")],
+    };
+    let provenance = Provenance { program: "GloVe text".into(), notes, ..Provenance::default() };
+    Ok(Embeddings::new(Vocab::new(&words, vec![]), dim, vectors.into(), None, provenance))
+}
+
+pub(super) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
+    mapped::replace(path, |out| {
+        for (id, word) in embeddings.vocab.words().enumerate() {
+            let edge = |byte: Option<&u8>| byte.is_none_or(|&b| is_gap(b));
+            if word.contains(&b'\n') || edge(word.first()) || edge(word.last()) {
+                let word = String::from_utf8_lossy(word).into_owned();
+                let problem =
+                    "is empty, has a line end, or begins or ends with a space: GloVe's text can't hold it";
+                return Err(Error::input(path, format!("the word '{word}' {problem}")));
+            }
+            let mut numbers = embeddings.vector(id as u32).iter();
+            let row = out.write_all(word).and_then(|()| numbers.try_for_each(|x| write!(out, " {x}")));
+            row.and_then(|()| writeln!(out)).map_err(Error::io(path))?;
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::format::{self, Format};
+
+    fn read_bytes(bytes: impl AsRef<[u8]>) -> Result<Embeddings> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vectors.txt");
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(Format::of_content(&Mapped::open(&path).unwrap()), Some(Format::Glove));
+        format::read(&path)
+    }
+
+    fn vector<'a>(of: &'a Embeddings, word: &str) -> &'a [f32] {
+        of.vector(of.vocab.known(word).unwrap())
+    }
+
+    fn words(of: &Embeddings) -> Vec<String> {
+        (0..of.vocab.len() as u32).map(|id| of.vocab.text(id).into_owned()).collect()
+    }
+
+    #[test]
+    fn words_with_spaces_repeated_words_and_the_unknown_word_are_read() {
+        let read = read_bytes(
+            "the 1 2 3\n. . . 4 5 6\nat name@domain.com 7 8 9\nthe 0 0 0\n2008 1e-3 -.5 +2\n3 1 4 1\n<unk> 3 2 1\n",
+        );
+        let read = read.unwrap();
+        assert_eq!(words(&read), ["the", ". . .", "at name@domain.com", "2008", "3", "<unk>"]);
+        assert_eq!(vector(&read, "the"), [1.0, 2.0, 3.0]);
+        assert_eq!(vector(&read, ". . ."), [4.0, 5.0, 6.0]);
+        assert_eq!(vector(&read, "2008"), [0.001, -0.5, 2.0]);
+        assert_eq!(vector(&read, "<unk>"), [3.0, 2.0, 1.0]);
+        assert_eq!(read.provenance.notes, ["one line repeats a word and was left out"]);
+        let first = read_bytes(". . . 4 5 6\nthe 1 2 3\nof 1 2 3\n").unwrap();
+        assert_eq!(words(&first), [". . .", "the", "of"], "a first word with spaces");
+        let missing = read_bytes("the 1 2 3\n 4 5 6\nof 7 8 9").unwrap();
+        assert_eq!(words(&missing), ["the", "", "of"], "a word that is missing");
+    }
+
+    #[test]
+    fn a_line_of_sizes_may_leave_out_the_unknown_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vectors.txt");
+        std::fs::write(&path, "2 2\nthe 1 2\nof 3 4\n<unk> 2 3\n").unwrap();
+        assert_eq!(words(&format::read(&path).unwrap()), ["the", "of", "<unk>"]);
+        std::fs::write(&path, "2 2\nthe 1 2\nof 3 4\nand 2 3\n").unwrap();
+        assert!(format::read(&path).is_err(), "any other word too many is an error");
+    }
+
+    #[test]
+    fn lines_that_are_too_short_and_words_for_numbers_are_errors() {
+        let fails = |text: &str| read_bytes(text).unwrap_err().to_string();
+        assert!(fails("the 1 2 3\nof 1 2 3\nto 1 2").contains("2 numbers in a line where there should be 3"));
+        assert!(fails("the 1 2 3\nof 1 x 3\nto 1 2 3").contains("'x' is no number"));
+        assert!(fails("the 1 2 3\nof 1 2 3\n\0\n").contains("0 numbers"));
+    }
+
+    #[test]
+    fn a_published_file_is_read() {
+        let path =
+            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/models/glove/test_glove.txt"));
+        if !path.exists() {
+            eprintln!("skipped: {} is not there", path.display());
+            return;
+        }
+        let (read, text) = (format::read(path).unwrap(), std::fs::read_to_string(path).unwrap());
+        assert_eq!((read.vocab.len(), read.dim()), (text.lines().count(), 50));
+        let first: Vec<f32> =
+            text.lines().next().unwrap().split(' ').skip(1).map(|x| x.parse().unwrap()).collect();
+        assert_eq!(read.vector(0), first);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            words in prop::collection::btree_set("[a-z0-9.é]{1,4}( [a-z.]{1,3})?", 1..20),
+            dim in 2..6usize,
+            seed in prop::collection::vec(-1e30f32..1e30, 120),
+        ) {
+            let words: Vec<String> = words.into_iter().collect();
+            // Most lines have to show how many numbers there are.
+            prop_assume!(words.iter().filter(|word| word.contains(' ')).count() * 2 < words.len());
+            let vectors = seed[..words.len() * dim].to_vec();
+            let before = Embeddings::new(Vocab::new(&words, vec![]), dim, vectors.into(), None, Provenance::default());
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("vectors");
+            format::write(&before, &path, Format::Glove).unwrap();
+            let after = format::read(&path).unwrap();
+            prop_assert_eq!(super::tests::words(&after), words);
+            prop_assert_eq!(after.input(), before.input());
+        }
+
+        #[test]
+        fn anything_at_all_is_an_error_or_harmless(bytes in "[ab 1.\n\t\r-]{0,60}") {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("vectors");
+            std::fs::write(&path, &bytes).unwrap();
+            if let Ok(read) = format::read(&path) {
+                prop_assert_eq!(read.input().len(), read.vocab.len() * read.dim());
+            }
+        }
+    }
+}
