@@ -57,6 +57,8 @@ pub struct Provenance {
     pub losses: Vec<f64>,
     /// Time that training took.
     pub seconds: f64,
+    /// Time that counting co-occurrences took before; 0 where there was none.
+    pub counting_seconds: f64,
     /// What a reader did with the file that should be known, a line each.
     pub notes: Vec<String>,
     /// The SIMD level; results differ between levels by rounding.
@@ -64,6 +66,11 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// Time that training took, with the counting of co-occurrences before it.
+    pub fn all_seconds(&self) -> f64 {
+        self.counting_seconds + self.seconds
+    }
+
     /// The history of a training.
     pub fn of(corpus: &Corpus, method: Method, config: &Config, losses: &[f64], time: Duration) -> Self {
         let resolved =

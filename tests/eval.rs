@@ -83,6 +83,36 @@ fn unknown_words_are_left_out_or_count_as_zero() {
 }
 
 #[test]
+fn words_are_composed_from_ngrams_where_the_model_has_them() {
+    let place = Place::new();
+    place.write_topics(600);
+    place.run("train fasttext text.txt -o m.safetensors --dim 10 --threads 1 --buckets 1000").printed();
+    let text = fs::read_to_string(place.path("text.txt")).unwrap();
+    let word = text.split_whitespace().next().unwrap();
+    place.write("set.txt", format!("{word} {word}s 9\n{word}s {word}ed 5\n{word} \u{4e00} 1\n"));
+    let report = set(place.run("eval m.safetensors set.txt --json --draws 100"));
+    let counts = |set: &Value| ["items", "known", "composed", "used"].map(|name| set[name].as_u64().unwrap());
+    let all = counts(&report);
+    assert!(all[0] == 3 && all[1] >= 2 && all[2] == all[1] && all[3] == all[1], "{report}");
+    let told = place.run("eval m.safetensors set.txt --draws 100").printed();
+    assert!(told.contains("by n-grams"), "{told}");
+    let skip = set(place.run("eval m.safetensors set.txt --json --draws 100 --unknown skip"));
+    assert_eq!(counts(&skip), [3, 0, 0, 0]);
+    // A comparison asks all for the same, and tells what is composed apart.
+    place.run("train skip-gram text.txt -o n.safetensors --dim 10 --threads 1").printed();
+    place.write("sets/s.txt", format!("{word} {word}s 9\n{word} {word} 5\n"));
+    let compared = compared(&place, "m.safetensors n.safetensors");
+    assert_eq!((&compared["sets"][0]["used"], &compared["sets"][0]["known"]), (&json!(1), &json!([1, 1])));
+    let composed = &compared["sets"][0]["composed"];
+    assert_eq!(
+        (&composed[0]["method"], &composed[0]["composed"], composed[1].is_null()),
+        (&json!(0), &json!(1), true)
+    );
+    let told = place.run("compare m.safetensors n.safetensors --sets sets --draws 100").printed();
+    assert!(told.contains("With vectors for unseen words"), "{told}");
+}
+
+#[test]
 fn analogies_have_sections_averages_and_a_baseline() {
     let place = royals();
     let text = "// a comment\n: royal\nman king woman queen\nMan King Woman QUEEN\n\n: young\nman boy woman girl\n\
@@ -265,7 +295,7 @@ fn what_cannot_be_compared_is_told_in_a_line() {
         ("compare m.vec m.vec --sets sets --report no/where/out.html", vec!["no/where"]),
         (
             "compare text.txt --methods skipgram --sets sets",
-            vec!["no method 'skipgram'", "skip-gram and cbow"],
+            vec!["no method 'skipgram'", "skip-gram, cbow, glove and fasttext"],
         ),
         ("compare text.txt --methods cbow,cbow --sets sets", vec!["cbow twice", "--runs"]),
         ("compare - --methods cbow --sets sets", vec!["standard input"]),
@@ -297,11 +327,12 @@ fn kept(place: &Place) -> BTreeMap<String, SystemTime> {
 fn methods_are_trained_and_finished_runs_are_kept() {
     let place = Place::new();
     place.write_topics(600);
-    let line = format!("compare text.txt --methods skip-gram,cbow --runs 2 --sets sets --json {QUICK}");
+    let methods = "skip-gram,cbow,glove,fasttext";
+    let line = format!("compare text.txt --methods {methods} --runs 2 --sets sets --json {QUICK}");
     let first = place.run(&line).json();
     let files = kept(&place);
     // Two seeds and, for the curve, one and two epochs.
-    assert_eq!(files.len(), 2 * (2 + 2), "{files:?}");
+    assert_eq!(files.len(), 4 * (2 + 2), "{files:?}");
     let cost = &first["methods"][1]["runs"][1];
     assert_eq!(cost["seed"], 2);
     assert!(cost["seconds"].as_f64().unwrap() > 0.0 && cost["words_per_second"].as_f64().unwrap() > 0.0);
@@ -309,7 +340,7 @@ fn methods_are_trained_and_finished_runs_are_kept() {
     assert_eq!(first["curves"][0]["points"].as_array().unwrap().len(), 3);
     assert_eq!(first["curves"][0]["sets"][0][2], first["sets"][0]["measures"][0]["methods"][0]["runs"][0]);
     let lr = first["confounds"].as_array().unwrap().iter().find(|c| c["setting"] == "lr").unwrap();
-    assert_eq!(lr["values"], json!(["0.025", "0.05"]));
+    assert_eq!(lr["values"], json!(["0.025", "0.05", "0.05", "0.025"]));
 
     // Again: nothing is trained, and the answer is the same.
     assert_eq!(place.run(&line).json(), first);
@@ -494,7 +525,7 @@ fn a_set_is_put_to_any_number_of_models() {
     let policy = Policy { restrict: Some(4), unknown: Unknown::Zero };
     let outcome = set.score(&model, &policy);
     assert_eq!((outcome.total, outcome.known, outcome.used()), (2, 1, 2));
-    assert_eq!(set.known(&model.vocab, &policy), 1);
+    assert_eq!(set.known(&model, &policy), 1);
     assert_eq!(outcome.value(&outcome.measures[0]), 0.5);
     let draws = outcome.draws(500, 1);
     assert_eq!(draws.len(), outcome.measures.len());

@@ -18,7 +18,7 @@ use super::runs::Training;
 use super::{progress, show};
 
 const EXAMPLES: &str = "Examples:
-  wordloom compare text.txt --methods skip-gram,cbow --sets sets/ --report out.html
+  wordloom compare text.txt --methods skip-gram,cbow,glove,fasttext --sets sets/ --report out.html
   wordloom compare texts/ --methods skip-gram,cbow --settings native --runs 5 --sets sets/
   wordloom compare text.txt --methods skip-gram,cbow --seconds 60 --sets sets/
   wordloom compare a.safetensors b.vec c.bin --sets sets/       trained already

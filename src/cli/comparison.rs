@@ -29,6 +29,7 @@ pub(crate) fn print(out: &mut impl Write, all: &Comparison) -> Result<()> {
     if names.len() > 1 {
         differences(out, all, &names)?;
     }
+    composed(out, all, &names)?;
     writeln!(out, "\nCost of a run (median)")?;
     table(out, ["method", "runs", "time", "words/s", "peak memory"], all.methods.iter().map(cost))?;
     for curve in &all.curves {
@@ -73,6 +74,28 @@ fn differences(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result
         })
     });
     table(out, ["set", "of", "points", "95 %", "p", ""], rows)
+}
+
+/// Scores of methods that have vectors for unseen words.
+fn composed(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
+    let rows: Vec<Vec<String>> = all
+        .sets
+        .iter()
+        .flat_map(|set| set.composed.iter().map(move |own| (set, own)))
+        .map(|(set, own)| {
+            let (used, composed) = (show::number(own.used as u64), show::number(own.composed as u64));
+            let name = names[own.method].into();
+            vec![set.name.clone(), name, used, composed, percent(own.mean)]
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nWith vectors for unseen words: other items than above, so not to be compared with the others"
+    )?;
+    table(out, ["set", "method", "items", "by n-grams", "score"], rows.into_iter())
 }
 
 /// What a difference says.

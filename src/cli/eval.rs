@@ -119,9 +119,9 @@ impl<'a> Scored<'a> {
     fn json(&self) -> Value {
         let number = |x: f64| if x.is_finite() { json!(show::rounded(x)) } else { Value::Null };
         let score = |&(name, score, interval): &(&str, f64, [f64; 2])| json!({ "measure": name, "score": number(score), "interval": interval.map(number) });
-        let Outcome { total, known, sections, .. } = &self.outcome;
+        let Outcome { total, known, composed, sections, .. } = &self.outcome;
         let mut report = json!({
-            "name": self.set.name, "kind": self.set.kind(), "items": total, "known": known, "used": self.outcome.used(),
+            "name": self.set.name, "kind": self.set.kind(), "items": total, "known": known, "composed": composed, "used": self.outcome.used(),
             "scores": self.scores.iter().map(score).collect::<Vec<_>>(),
         });
         if !sections.is_empty() {
@@ -151,7 +151,10 @@ fn table(out: &mut impl Write, path: &Path, model: &Embeddings, sets: &[Scored])
                 writeln!(out, "{}", line.trim_end())?;
                 continue;
             }
-            let coverage = show::percent(outcome.known as f64, outcome.total as f64);
+            let mut coverage = show::percent(outcome.known as f64, outcome.total as f64);
+            if outcome.composed > 0 {
+                coverage += &format!(", {} by n-grams", show::number(outcome.composed as u64));
+            }
             writeln!(out, "{line} {:>7}  {coverage}", show::number(outcome.used() as u64))?;
         }
     }
@@ -186,6 +189,7 @@ pub(crate) fn range([low, high]: [f64; 2]) -> String {
 /// How to read the scores.
 fn notes(policy: &Policy, drawing: Drawing) -> String {
     let unknown = match policy.unknown {
+        Unknown::Compose => "are scored by n-grams where the model has them, else left out",
         Unknown::Skip => "are left out",
         Unknown::Zero => "count as a cosine of 0 or a wrong answer",
     };

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use wordloom::cache;
@@ -108,6 +109,7 @@ impl Glove {
                 "the counts take about {size} on disk in {place} while training; --memory avoids it"
             ));
         }
+        let begin = Instant::now();
         let pairs = progress::cooccurrences(self.running.quiet, source.size(), |progress| {
             Pairs::new(source, self.config.deal(vocab.len()), self.memory, &directory, progress)
         })?;
@@ -115,11 +117,13 @@ impl Glove {
             let place = if pairs.on_disk() { ", on disk" } else { "" };
             say(&format!("counted: {} pairs of words{place}", show::number(pairs.len() as u64)));
         }
+        let counting = begin.elapsed();
         let work = (pairs.len() as u64, self.config.epochs, "pairs");
-        let model = progress::learning(self.running.quiet, work, |progress| {
+        let mut model = progress::learning(self.running.quiet, work, |progress| {
             glove::train(&pairs, vocab, about, &self.config, progress)
         })?;
         drop(pairs);
+        model.provenance.counting_seconds = counting.as_secs_f64();
         self.running.write(&model, output, self.to)
     }
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::neighbours::{Lists, Neighbours};
-use self::scores::{Curve, SetScores};
+use self::scores::{Curve, Own, SetScores};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::eval::{Policy, Set};
@@ -98,7 +98,7 @@ pub struct Cost {
     pub name: String,
     /// Its seed.
     pub seed: Option<u64>,
-    /// Time that training took.
+    /// Time that training took, counting co-occurrences included.
     pub seconds: Option<f64>,
     /// Tokens learnt in a second, all epochs counted.
     pub words_per_second: Option<f64>,
@@ -160,13 +160,10 @@ pub fn compare(
     }
     let methods = contenders.iter().map(method).collect();
     let confounds = confounds(&contenders);
-    let coverage = |set: &Set| -> Vec<usize> {
-        contenders.iter().map(|c| set.known(&c.runs[0].model.vocab, &asking.policy)).collect()
-    };
-    let known: Vec<Vec<usize>> = sets.iter().map(coverage).collect();
+    let own = sets.iter().map(|set| Own::new(&contenders, set, &asking.policy)).collect();
     let cut = cut_to_common(&mut contenders)?;
     let outcomes = scores::outcomes(&contenders, sets, &asking.policy);
-    let sets = scores::scores(&contenders, sets, &outcomes, known, asking);
+    let sets = scores::scores(&contenders, sets, &outcomes, own, asking);
     let curves = scores::curves(&contenders, &outcomes);
     let lists = Lists::new(&contenders);
     let neighbours = neighbours::neighbours(&contenders, &lists);
@@ -179,7 +176,7 @@ pub fn compare(
 fn method(contender: &Contender) -> Method {
     let cost = |run: &Run| {
         let history = &run.model.provenance;
-        let seconds = (history.seconds > 0.0).then_some(history.seconds);
+        let seconds = (history.seconds > 0.0).then(|| history.all_seconds());
         Cost {
             name: run.name.clone(),
             seed: history.settings.get("seed").and_then(Value::as_u64),

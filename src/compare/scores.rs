@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Asking, Contender};
 use crate::eval::stats::{self, Statistic, deviation, interval, mean};
-use crate::eval::{Measure, Outcome, Policy, Section, Set};
+use crate::eval::{Measure, Outcome, Policy, Section, Set, Unknown};
 
 /// Differences whose corrected p-value is below this are called differences.
 pub const SIGNIFICANCE: f64 = 0.05;
@@ -35,6 +35,24 @@ pub struct SetScores {
     pub differences: Vec<Difference>,
     /// For analogies, the answers of the first run of each method, section by section.
     pub sections: Vec<Vec<Section>>,
+    /// What methods with n-grams reach where words that they compose are scored too. Not to be compared with the others,
+    /// which have fewer items.
+    pub composed: Vec<Composed>,
+}
+
+/// A method's score with words that it composes from n-grams.
+#[derive(Clone, Debug, Serialize)]
+pub struct Composed {
+    /// The place of the method.
+    pub method: usize,
+    /// Items that the score is made of.
+    pub used: usize,
+    /// Those of them with a composed word.
+    pub composed: usize,
+    /// Of each run, by the first measure.
+    pub runs: Vec<f64>,
+    /// Their mean.
+    pub mean: f64,
 }
 
 /// All methods by one measure.
@@ -95,8 +113,23 @@ pub(super) struct Outcomes {
     shorter: Vec<Outcome>,
 }
 
-/// For each set, what each contender makes of it.
+/// What each contender knows of a set by itself, its vocabulary not cut to common words.
+pub(super) struct Own {
+    known: Vec<usize>,
+    composed: Vec<Composed>,
+}
+
+impl Own {
+    pub(super) fn new(contenders: &[Contender], set: &Set, policy: &Policy) -> Self {
+        let known = contenders.iter().map(|c| set.known(&c.runs[0].model, policy)).collect();
+        Self { known, composed: composed(contenders, set, policy) }
+    }
+}
+
+/// For each set, what each contender makes of it. All are asked for the same items: no word is composed.
 pub(super) fn outcomes(contenders: &[Contender], sets: &[Set], policy: &Policy) -> Vec<Vec<Outcomes>> {
+    let skip = Policy { unknown: Unknown::Skip, ..*policy };
+    let policy = if policy.unknown == Unknown::Compose { &skip } else { policy };
     let of = |contender: &Contender, set: &Set| {
         let outcomes =
             |runs: &[super::Run]| runs.iter().map(|run| set.score(&run.model, policy)).collect::<Vec<_>>();
@@ -105,19 +138,36 @@ pub(super) fn outcomes(contenders: &[Contender], sets: &[Set], policy: &Policy) 
     sets.iter().map(|set| contenders.iter().map(|contender| of(contender, set)).collect()).collect()
 }
 
+/// What methods with n-grams make of a set whose unknown words they compose. For whole models, not those cut to common
+/// words.
+fn composed(contenders: &[Contender], set: &Set, policy: &Policy) -> Vec<Composed> {
+    let of = |(method, contender): (usize, &Contender)| {
+        let model = |run: &super::Run| run.model.ngrams().is_some();
+        let ngrams = policy.unknown == Unknown::Compose && contender.runs.iter().all(model);
+        let outcomes: Vec<Outcome> = ngrams
+            .then(|| contender.runs.iter().map(|run| set.score(&run.model, policy)).collect())
+            .unwrap_or_default();
+        let first = outcomes.first().filter(|outcome| outcome.composed > 0)?;
+        let runs: Vec<f64> = outcomes.iter().map(|outcome| outcome.value(&outcome.measures[0])).collect();
+        let mean = mean(&runs);
+        Some(Composed { method, used: first.used(), composed: first.composed, runs, mean })
+    };
+    contenders.iter().enumerate().filter_map(of).collect()
+}
+
 /// Scores with intervals, and differences.
 pub(super) fn scores(
     contenders: &[Contender],
     sets: &[Set],
     outcomes: &[Vec<Outcomes>],
-    known: Vec<Vec<usize>>,
+    own: Vec<Own>,
     asking: &Asking,
 ) -> Vec<SetScores> {
     let mut all: Vec<SetScores> = sets
         .iter()
         .zip(outcomes)
-        .zip(known)
-        .map(|((set, outcomes), known)| of_set(contenders, set, outcomes, known, asking))
+        .zip(own)
+        .map(|((set, outcomes), own)| of_set(contenders, set, outcomes, own, asking))
         .collect();
     let p: Vec<f64> = all.iter().flat_map(|set| &set.differences).map(|d| d.p).collect();
     let differences = all.iter_mut().flat_map(|set| &mut set.differences);
@@ -132,7 +182,7 @@ fn of_set(
     contenders: &[Contender],
     set: &Set,
     outcomes: &[Outcomes],
-    known: Vec<usize>,
+    own: Own,
     asking: &Asking,
 ) -> SetScores {
     // The vocabulary is the same for all, so the items are.
@@ -177,7 +227,8 @@ fn of_set(
         kind: set.kind(),
         total: first.total,
         used: first.used(),
-        known,
+        known: own.known,
+        composed: own.composed,
         measures,
         differences,
         sections: outcomes.iter().map(|o| o.runs[0].sections.clone()).collect(),
@@ -212,7 +263,7 @@ pub(super) fn curves(contenders: &[Contender], outcomes: &[Vec<Outcomes>]) -> Ve
         let point = |run: &super::Run| {
             let history = &run.model.provenance;
             let epochs = history.settings.get("epochs").and_then(serde_json::Value::as_u64);
-            (epochs.unwrap_or(0), history.seconds)
+            (epochs.unwrap_or(0), history.all_seconds())
         };
         let first = |outcome: &Outcome| outcome.value(&outcome.measures[0]);
         let all = |o: &Outcomes| o.shorter.iter().chain(o.runs.first()).map(first).collect();

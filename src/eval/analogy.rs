@@ -10,7 +10,6 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::{Answers, Known, Measure, Outcome, Section, cells, lines};
-use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::eval::stats::Clusters;
 use crate::query;
@@ -114,20 +113,32 @@ impl Questions {
         Ok(Self { sections: vec![Relation { name: name.into(), pairs, questions }], made_of_pairs: true })
     }
 
-    /// What can be asked, with the words that are known. With `zero` an item is used even where it can't.
-    pub(super) fn ask(&self, known: Known, zero: bool) -> Asked {
+    /// All words.
+    pub(super) fn words(&self) -> impl Iterator<Item = &String> {
+        let pairs = self.sections.iter().flat_map(|section| &section.pairs);
+        pairs.flat_map(|pair| std::iter::once(&pair.word).chain(&pair.answers))
+    }
+
+    /// What can be asked, with the words that are known; answers are in the vocabulary. With `zero` an item is used even
+    /// where it can't.
+    pub(super) fn ask(&self, known: &Known, zero: bool) -> Asked {
         let mut asked = Asked::default();
         for section in &self.sections {
-            let pairs: Vec<(Option<u32>, Vec<u32>)> = section
+            // The word of a pair, the answer it is shown with, and the answers it may be given.
+            let pairs: Vec<(Option<u32>, Option<u32>, Vec<u32>)> = section
                 .pairs
                 .iter()
-                .map(|p| (known.find(&p.word), p.answers.iter().filter_map(|a| known.find(a)).collect()))
+                .map(|pair| {
+                    let shown = pair.answers.iter().find_map(|answer| known.find(answer));
+                    let answers = pair.answers.iter().filter_map(|answer| known.in_vocabulary(answer));
+                    (known.find(&pair.word), shown, answers.collect())
+                })
                 .collect();
             let (mut items, before) = (Vec::new(), asked.words.len());
             for &[i, j] in &section.questions {
                 let (shown, sought) = (&pairs[i as usize], &pairs[j as usize]);
-                let question = match (shown.0, shown.1.first(), sought.0, sought.1.is_empty()) {
-                    (Some(a), Some(&b), Some(c), false) => Some([a, b, c]),
+                let question = match (shown.0, shown.1, sought.0, sought.2.is_empty()) {
+                    (Some(a), Some(b), Some(c), false) => Some([a, b, c]),
                     _ => None,
                 };
                 if question.is_some() || zero {
@@ -136,7 +147,7 @@ impl Questions {
                 }
                 if let Some(question) = question {
                     asked.words.push(question);
-                    asked.accepted.push(sought.1.clone());
+                    asked.accepted.push(sought.2.clone());
                 }
             }
             asked.clusters.push(items);
@@ -146,9 +157,10 @@ impl Questions {
     }
 
     /// The share of right answers. All words that count as known can be answers but the three of the question.
-    pub(super) fn score(&self, e: &Embeddings, known: Known, zero: bool) -> Outcome {
+    pub(super) fn score(&self, known: &Known, zero: bool) -> Outcome {
         let Asked { words, accepted, used, clusters, sections } = self.ask(known, zero);
-        let found = query::analogies(e, known.limit, &words);
+        let composed = words.iter().filter(|words| words.iter().any(|&id| known.is_composed(id))).count();
+        let found = query::analogies(known.e, known.limit, &known.rows, &words);
         let right: Vec<[bool; 3]> = found
             .iter()
             .zip(&accepted)
@@ -180,6 +192,6 @@ impl Questions {
             }
         });
         let total = self.sections.iter().map(|section| section.questions.len()).sum();
-        Outcome { total, known: words.len(), clusters, measures, sections: sections.collect() }
+        Outcome { total, known: words.len(), composed, clusters, measures, sections: sections.collect() }
     }
 }

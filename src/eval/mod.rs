@@ -2,8 +2,8 @@
 //! sentences.
 //!
 //! A set is read once ([`Set::read`]) and put to any number of models ([`Set::score`]). Which kind it is shows in its
-//! lines. A word is looked up as it stands, then in lower case; what a model doesn't know is left out and counted, or
-//! counts as zero ([`Policy`]). The answer to each single item is kept in the [`Outcome`], for intervals and paired
+//! lines. A word is looked up as it stands, then in lower case; what a model doesn't know is composed from n-grams, left
+//! out and counted, or counts as zero ([`Policy`]). The answer to each single item is kept in the [`Outcome`], for intervals and paired
 //! comparisons ([`stats`]).
 
 mod analogy;
@@ -13,6 +13,7 @@ mod similarity;
 pub mod stats;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -26,7 +27,6 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::mapped::Mapped;
 use crate::text;
-use crate::vocab::Vocab;
 
 /// A set of items with known answers.
 #[derive(Clone, Debug)]
@@ -58,8 +58,10 @@ pub struct Policy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unknown {
-    /// It is left out
+    /// The word is composed from its n-grams where the model has them; else the item is left out
     #[default]
+    Compose,
+    /// It is left out
     Skip,
     /// It counts as a cosine of 0, or as a wrong answer
     Zero,
@@ -70,8 +72,10 @@ pub enum Unknown {
 pub struct Outcome {
     /// Items in the set.
     pub total: usize,
-    /// Items whose words the model knows.
+    /// Items whose words the model knows or composes.
     pub known: usize,
+    /// Those of them with a word that was composed from n-grams.
+    pub composed: usize,
     /// What the items that were used have in common.
     pub clusters: Clusters,
     /// The scores; the first is the one to compare models by.
@@ -193,9 +197,10 @@ impl Set {
         }
     }
 
-    /// How many items a model with this vocabulary knows all words of.
-    pub fn known(&self, vocab: &Vocab, policy: &Policy) -> usize {
-        let known = Known { vocab, limit: policy.restrict.unwrap_or(usize::MAX) };
+    /// How many items a model's vocabulary has all words of.
+    pub fn known(&self, e: &Embeddings, policy: &Policy) -> usize {
+        let known = Known::new(e, policy);
+        let known = &known;
         match &self.items {
             Items::Pairs(pairs) => pairs.ids(known).flatten().count(),
             Items::Questions(questions) => questions.ask(known, false).words.len(),
@@ -205,12 +210,19 @@ impl Set {
 
     /// Puts the set to a model.
     pub fn score(&self, e: &Embeddings, policy: &Policy) -> Outcome {
-        let known = Known { vocab: &e.vocab, limit: policy.restrict.unwrap_or(usize::MAX) };
-        let zero = policy.unknown == Unknown::Zero;
+        let mut known = Known::new(e, policy);
+        if policy.unknown == Unknown::Compose {
+            match &self.items {
+                Items::Pairs(pairs) => pairs.words().for_each(|word| known.compose(word)),
+                Items::Questions(questions) => questions.words().for_each(|word| known.compose(word)),
+                Items::Sentences(sentences) => sentences.words().for_each(|word| known.compose(word)),
+            }
+        }
+        let (known, zero) = (&known, policy.unknown == Unknown::Zero);
         match &self.items {
-            Items::Pairs(pairs) => pairs.score(e, known, zero),
-            Items::Questions(questions) => questions.score(e, known, zero),
-            Items::Sentences(sentences) => sentences.score(e, known, zero),
+            Items::Pairs(pairs) => pairs.score(known, zero),
+            Items::Questions(questions) => questions.score(known, zero),
+            Items::Sentences(sentences) => sentences.score(known, zero),
         }
     }
 }
@@ -219,6 +231,7 @@ impl Outcome {
     /// Of items that are two numbers each, the given and the found one.
     fn graded(
         items: Vec<Option<(f64, f64)>>,
+        composed: usize,
         measures: impl Fn(Vec<(f64, f64)>) -> Vec<Measure>,
         unknown: Option<&dyn Fn(usize) -> (f64, f64)>,
     ) -> Self {
@@ -228,7 +241,7 @@ impl Outcome {
             .filter_map(|(i, item)| item.or_else(|| unknown.map(|unknown| unknown(i))))
             .collect();
         let clusters = Clusters::independent(used.len());
-        Self { total, known, clusters, measures: measures(used), sections: Vec::new() }
+        Self { total, known, composed, clusters, measures: measures(used), sections: Vec::new() }
     }
 
     /// Items that the scores are made of.
@@ -290,18 +303,57 @@ fn share(x: &[f32], weights: &[f32]) -> f64 {
     f64::from(right.iter().sum::<f32>()) / f64::from(all.iter().sum::<f32>())
 }
 
-/// The words that count as known.
-#[derive(Clone, Copy)]
+/// The words that count as known: those of the vocabulary, up to `limit`, and some that were composed.
 struct Known<'a> {
-    vocab: &'a Vocab,
+    e: &'a Embeddings,
     limit: usize,
+    /// Whether the vocabulary has capital letters: else unknown words are composed in lower case.
+    cased: bool,
+    /// Words composed from n-grams, with ids from the number of words on.
+    composed: HashMap<String, u32>,
+    /// Their vectors, row by row.
+    rows: Vec<f32>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    fn new(e: &'a Embeddings, policy: &Policy) -> Self {
+        let limit = policy.restrict.unwrap_or(usize::MAX);
+        let cased = e.ngrams().is_some() && e.vocab.words().any(|w| w.iter().any(u8::is_ascii_uppercase));
+        Self { e, limit, cased, composed: HashMap::new(), rows: Vec::new() }
+    }
+
+    /// Makes `word` known by its n-grams, if it isn't known and the model has some of them.
+    fn compose(&mut self, word: &str) {
+        let Some(ngrams) = self.e.ngrams().filter(|_| self.find(word).is_none()) else { return };
+        let spelling = if self.cased { word.into() } else { word.to_lowercase() };
+        let Some(vector) = ngrams.compose(spelling.as_bytes(), self.e.dim()) else { return };
+        let id = self.e.vocab.len() + self.composed.len();
+        self.composed.insert(word.into(), id as u32);
+        self.rows.extend(vector);
+    }
+
+    /// The id of `word`, or else of its lower-case spelling, or that of the word as composed.
+    fn find(&self, word: &str) -> Option<u32> {
+        self.in_vocabulary(word).or_else(|| self.composed.get(word).copied())
+    }
+
     /// The id of `word`, or else of its lower-case spelling.
-    fn find(self, word: &str) -> Option<u32> {
-        let id = |word: &str| self.vocab.id(word.as_bytes()).filter(|&id| (id as usize) < self.limit);
+    fn in_vocabulary(&self, word: &str) -> Option<u32> {
+        let id = |word: &str| self.e.vocab.id(word.as_bytes()).filter(|&id| (id as usize) < self.limit);
         id(word).or_else(|| id(&word.to_lowercase()))
+    }
+
+    /// Whether a word was composed.
+    fn is_composed(&self, id: u32) -> bool {
+        id as usize >= self.e.vocab.len()
+    }
+
+    /// The vector of a word that was found.
+    fn vector(&self, id: u32) -> &[f32] {
+        match (id as usize).checked_sub(self.e.vocab.len()) {
+            Some(place) => &self.rows[place * self.e.dim()..][..self.e.dim()],
+            None => self.e.vector(id),
+        }
     }
 }
 

@@ -24,8 +24,13 @@ impl Sentences {
         Ok(Self(items.into_iter().map(|(grade, texts)| (grade, texts.map(|text| words(&text)))).collect()))
     }
 
+    /// All words.
+    pub(super) fn words(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().flat_map(|(_, texts)| texts).flatten()
+    }
+
     /// The known words of each pair of sentences.
-    pub(super) fn ids(&self, known: Known) -> Vec<[Vec<u32>; 2]> {
+    pub(super) fn ids(&self, known: &Known) -> Vec<[Vec<u32>; 2]> {
         let ids =
             |words: &Vec<String>| words.iter().filter_map(|word| known.find(word)).collect::<Vec<u32>>();
         self.0.iter().map(|(_, texts)| texts.each_ref().map(ids)).collect()
@@ -33,8 +38,11 @@ impl Sentences {
 
     /// Correlations of grades with the cosines of sentences. A pair is known when both sentences have a known word;
     /// words that are not known are left out of them.
-    pub(super) fn score(&self, e: &Embeddings, known: Known, zero: bool) -> Outcome {
+    pub(super) fn score(&self, known: &Known, zero: bool) -> Outcome {
         let pairs = self.ids(known);
+        let composed =
+            |pair: &&[Vec<u32>; 2]| is_known(pair) && pair.iter().flatten().any(|&id| known.is_composed(id));
+        let composed = pairs.iter().filter(composed).count();
         let scored = |cosines: Vec<Option<f64>>, names: [&'static str; 2]| {
             let items = cosines.into_iter().zip(&self.0).map(|(c, (grade, _))| Some((*grade, c?))).collect();
             let measures = |items: Vec<(f64, f64)>| {
@@ -45,14 +53,14 @@ impl Sentences {
                 ]
             };
             let unknown = |i: usize| (self.0[i].0, 0.0);
-            Outcome::graded(items, measures, zero.then_some(&unknown))
+            Outcome::graded(items, composed, measures, zero.then_some(&unknown))
         };
-        let weights = weights(e);
+        let weights = weights(known.e);
         let mut outcome = scored(
-            cosines(e, &pairs, |word| weights[word as usize], true),
+            cosines(known, &pairs, |word| weights.get(word as usize).copied().unwrap_or(1.0), true),
             ["SIF, Pearson", "SIF, Spearman"],
         );
-        let mean = scored(cosines(e, &pairs, |_| 1.0, false), ["mean, Pearson", "mean, Spearman"]);
+        let mean = scored(cosines(known, &pairs, |_| 1.0, false), ["mean, Pearson", "mean, Spearman"]);
         outcome.measures.extend(mean.measures);
         outcome
     }
@@ -74,7 +82,7 @@ fn words(sentence: &str) -> Vec<String> {
     words
 }
 
-/// The weight of each word. Where counts are unknown they are taken to fall as 1, 1/2, 1/3... (Zipf).
+/// The weight of each word of the vocabulary; one that is composed is taken for so rare that it weighs 1. Where counts are unknown they are taken to fall as 1, 1/2, 1/3... (Zipf).
 fn weights(e: &Embeddings) -> Vec<f64> {
     let count = |id: u32| e.vocab.count(id).map_or(1.0 / f64::from(id + 1), |n| n as f64);
     let counts: Vec<f64> = (0..e.vocab.len() as u32).map(count).collect();
@@ -85,19 +93,19 @@ fn weights(e: &Embeddings) -> Vec<f64> {
 /// The cosine of the two sentences of each pair, where both have a word. With `centre`, less the first component of
 /// all sentences.
 fn cosines(
-    e: &Embeddings,
+    known: &Known,
     pairs: &[[Vec<u32>; 2]],
     weight: impl Fn(u32) -> f64,
     centre: bool,
 ) -> Vec<Option<f64>> {
-    let dim = e.dim();
+    let dim = known.e.dim();
     let mut rows: Vec<f64> = Vec::new();
     for words in pairs.iter().filter(|pair| is_known(pair)).flatten() {
         let start = rows.len();
         rows.resize(start + dim, 0.0);
         for &word in words {
             let weight = weight(word) / words.len() as f64;
-            let vector = e.vector(word).iter();
+            let vector = known.vector(word).iter();
             rows[start..].iter_mut().zip(vector).for_each(|(sum, &x)| *sum += weight * f64::from(x));
         }
     }

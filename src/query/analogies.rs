@@ -33,18 +33,23 @@ pub struct Answers {
 }
 
 /// Completes each of `questions`, `a` is to `b` as `c` is to what, with one of the first `candidates` words but `a`,
-/// `b` and `c`. Of equal scores the first word's counts. The same for any number of threads.
+/// `b` and `c`. Of equal scores the first word's counts. The same for any number of threads. `more` are the vectors, row
+/// by row, of words in questions that the vocabulary doesn't have: their ids go on from its last.
 ///
 /// # Panics
-/// When an id is not below the number of words.
-pub fn analogies(e: &Embeddings, candidates: usize, questions: &[[u32; 3]]) -> Vec<Answers> {
+/// When an id is beyond the words and `more`.
+pub fn analogies(e: &Embeddings, candidates: usize, more: &[f32], questions: &[[u32; 3]]) -> Vec<Answers> {
     let rows = candidates.min(e.vocab.len());
     let mut words: Vec<u32> = questions.as_flattened().to_vec();
     words.sort_unstable();
     words.dedup();
     let mut units = Tile::new(words.len(), e.dim());
     for (i, &word) in words.iter().enumerate() {
-        scale_to_unit(e.vector(word), units.row_mut(i));
+        let vector = match (word as usize).checked_sub(e.vocab.len()) {
+            Some(place) => &more[place * e.dim()..][..e.dim()],
+            None => e.vector(word),
+        };
+        scale_to_unit(vector, units.row_mut(i));
     }
     let place = |word: u32| words.partition_point(|&w| w < word);
     let places: Vec<[u32; 3]> = questions.iter().map(|q| q.map(|word| place(word) as u32)).collect();
@@ -170,7 +175,7 @@ mod tests {
         ) {
             let e = random(seed, words, dim);
             let questions: Vec<[u32; 3]> = questions.into_iter().map(|q| q.map(|id| id % words as u32)).collect();
-            let answers = analogies(&e, among, &questions);
+            let answers = analogies(&e, among, &[], &questions);
             prop_assert_eq!(answers.len(), questions.len());
             for (&[a, b, c], found) in questions.iter().zip(answers) {
                 let asked = [
@@ -196,10 +201,10 @@ mod tests {
         let questions: Vec<[u32; 3]> = (0..100).map(|i| [i, 7 * i, 31 * i]).collect();
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| analogies(&e, usize::MAX, &questions))
+            pool.install(|| analogies(&e, usize::MAX, &[], &questions))
         };
         assert_eq!(with(1), with(3));
-        assert!(analogies(&e, usize::MAX, &[]).is_empty());
-        assert_eq!(analogies(&e, 0, &questions)[0], Answers::default());
+        assert!(analogies(&e, usize::MAX, &[], &[]).is_empty());
+        assert_eq!(analogies(&e, 0, &[], &questions)[0], Answers::default());
     }
 }
