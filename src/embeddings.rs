@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::{Corpus, Facts};
 use crate::error::Result;
 use crate::mapped::Mapped;
+use crate::simd;
 use crate::subword::Ngrams;
 use crate::train::{Config, Method};
 use crate::vocab::Vocab;
@@ -73,25 +74,32 @@ impl Provenance {
 
     /// The history of a training.
     pub fn of(corpus: &Corpus, method: Method, config: &Config, losses: &[f64], time: Duration) -> Self {
-        let resolved =
-            Config { lr: Some(config.rate(method)), threads: Some(config.threads()), ..config.clone() };
+        // What is the same for any number of threads doesn't tell their number.
+        let threads = (!config.reproducible).then(|| config.threads());
+        let resolved = Config { lr: Some(config.rate(method)), threads, ..config.clone() };
         Self {
             settings: serde_json::to_value(resolved).unwrap_or_default(),
             corpus: corpus.facts.clone(),
             tokens_seen: corpus.facts.tokens * config.epochs as u64,
             losses: losses.to_vec(),
             seconds: time.as_secs_f64(),
+            simd: simd::level(config.simd).map(simd::name).unwrap_or_default(),
             ..Self::by(&method.to_string())
         }
     }
 
+    /// Without what differs between runs that give the same vectors.
+    #[must_use]
+    pub fn reproducible(&self) -> Self {
+        Self { seconds: 0.0, counting_seconds: 0.0, ..self.clone() }
+    }
+
     /// A history that begins with this program, on this processor.
     pub fn by(method: &str) -> Self {
-        let level = format!("{:?}", fearless_simd::Level::new());
         Self {
             program: concat!("wordloom ", env!("CARGO_PKG_VERSION")).into(),
             method: method.into(),
-            simd: level.split('(').next().unwrap_or_default().to_lowercase(),
+            simd: simd::name(fearless_simd::Level::new()),
             ..Self::default()
         }
     }

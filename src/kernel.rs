@@ -39,6 +39,11 @@ impl Tile {
         Self { lines: vec![Line::default(); rows * stride], dim, width, stride }
     }
 
+    /// Twice as many rows.
+    pub fn grow(&mut self) {
+        self.lines.resize(2 * self.lines.len(), Line::default());
+    }
+
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.lines.len() / self.stride

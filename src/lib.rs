@@ -43,6 +43,7 @@ pub mod kernel;
 pub mod mapped;
 pub mod query;
 pub mod sample;
+pub mod simd;
 pub mod subword;
 pub mod text;
 pub mod train;

@@ -981,6 +981,18 @@ fn every_command_has_an_example() {
 }
 
 #[test]
+fn the_embedded_text_and_its_questions_become_files() {
+    let place = Place::new();
+    let ran = place.run("demo --text here");
+    assert!(ran.err.contains("wordloom compare here/text.txt"), "{}", ran.err);
+    let text = fs::read_to_string(place.path("here/text.txt")).unwrap();
+    assert!(text.split_whitespace().count() > 1_000_000);
+    place.run("train cbow here/text.txt -o m.vec --dim 10 --epochs 1").printed();
+    let scores = place.run("eval m.vec here/sets --json --draws 100").json();
+    assert_eq!(scores["models"][0]["sets"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn the_demonstration_shows_that_it_learnt() {
     let place = Place::new();
     let shown = place.run("demo -o my.safetensors").printed();

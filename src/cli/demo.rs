@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use wordloom::embeddings::Embeddings;
 use wordloom::encode::{Counting, Reading};
 use wordloom::error::Error;
@@ -12,13 +13,14 @@ use wordloom::format::{self, Format};
 use wordloom::mapped::Beside;
 use wordloom::query::{Combine, Index, Query};
 use wordloom::train::{Config, Method};
-use wordloom::{cache, sample};
+use wordloom::{cache, mapped, sample};
 
 use super::{progress, show, train};
 
 const EXAMPLES: &str = "Examples:
   wordloom demo
   wordloom demo -o /tmp/demo.safetensors
+  wordloom demo --text demo         the text and its questions, as files
 
 The text is made from tables of words, so what belongs together is known and
 can be asked for. It is far more regular than natural text: scores on it show
@@ -34,6 +36,29 @@ pub(crate) struct Demo {
     /// Threads [default: all processors]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Only write the embedded text, and in a folder `sets` the questions whose answers it has, to DIR
+    #[arg(long, value_name = "DIR")]
+    text: Option<PathBuf>,
+}
+
+/// Writes the text and its sets of questions to `folder`.
+fn write_text(folder: &Path) -> anyhow::Result<ExitCode> {
+    let (text, sets) = (folder.join("text.txt"), folder.join("sets"));
+    std::fs::create_dir_all(&sets)
+        .with_context(|| format!("can't make {}: name another DIR", sets.display()))?;
+    mapped::replace(&text, |out| sample::write(out).map_err(Error::io(&text)))?;
+    let files = [
+        (sets.join("analogies.txt"), sample::analogies()),
+        (sets.join("similarity.tsv"), sample::similarities()),
+    ];
+    for (file, content) in &files {
+        mapped::replace(file, |out| out.write_all(content.as_bytes()).map_err(Error::io(file)))?;
+    }
+    let (text, sets) = (show::argument(&text), show::argument(&sets));
+    progress::say(&format!(
+        "next: wordloom compare {text} --methods skip-gram,cbow,glove,fasttext --sets {sets}"
+    ));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Words whose neighbours are shown.
@@ -50,6 +75,9 @@ const ANALOGIES: [[&str; 4]; 6] = [
 
 impl Demo {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(folder) = &self.text {
+            return write_text(folder);
+        }
         let config = Config { epochs: EPOCHS, threads: self.threads, ..Config::default() };
         config.check()?;
         drop(Beside::new(&self.output)?);

@@ -243,7 +243,14 @@ impl Running {
         progress::stop_if_asked()?;
         let format = format_for(output, to);
         warn_of_loss(model, format);
-        format::write(model, output, format)?;
+        let history = &model.provenance;
+        if history.settings["reproducible"] == true {
+            let mut same = model.clone();
+            same.provenance = history.reproducible();
+            format::write(&same, output, format)?;
+        } else {
+            format::write(model, output, format)?;
+        }
         if !self.quiet {
             summarise(model, output);
         }

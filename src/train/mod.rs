@@ -1,5 +1,6 @@
 //! Training: from an encoded corpus to input and output vectors.
 
+pub mod config;
 pub mod glove;
 pub mod hogwild;
 pub mod negative;
@@ -8,254 +9,40 @@ pub mod pairs;
 pub mod resident;
 pub mod ring;
 pub mod schedule;
+pub mod store;
 pub mod subsample;
+pub mod superstep;
 pub mod window;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use fearless_simd::{Level, Simd, dispatch};
 use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
 
+pub use self::config::{Config, Method, NgramLengths};
 use self::hogwild::Shared;
 use self::negative::Noise;
 pub use self::objective::CbowGradient;
-use self::objective::{Cbow, Loss, Objective, SkipGram};
+use self::objective::{Cbow, Loss, Objective, OneByOne, SkipGram};
 pub use self::schedule::Progress;
 use self::schedule::{Chunk, Schedule, mix};
+use self::store::Store;
 use self::subsample::Subsample;
-use self::window::{Direction, Learner, Window};
+use self::superstep::{OWNERS, Overlay, WORKERS};
+use self::window::{Direction, Learner};
 use crate::corpus::Corpus;
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
 use crate::kernel::LINE;
 use crate::mapped::Mapped;
-use crate::subword::{Ngrams, Rows, Subwords};
+use crate::simd;
+use crate::subword::{Ngrams, Rows};
 
 /// How far from 0 input vectors begin: their length is about 0.46 for any `dim`. word2vec.c begins with ±1/(2 dim), 16 times
 /// less at dim 100, and learns less from the same text (`docs/design/0008-beginning.md`).
 const SPREAD: f32 = 0.8;
-
-/// Which words predict which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// Each word of a window predicts its centre.
-    SkipGram,
-    /// The mean of a window predicts its centre.
-    Cbow,
-}
-
-impl std::fmt::Display for Method {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::SkipGram => "skip-gram",
-            Self::Cbow => "cbow",
-        })
-    }
-}
-
-/// The lengths of n-grams, written `3..6`; both ends count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct NgramLengths {
-    /// Characters in the shortest.
-    pub min_n: usize,
-    /// Characters in the longest; 0 for no n-grams.
-    pub max_n: usize,
-}
-
-impl From<NgramLengths> for String {
-    fn from(NgramLengths { min_n, max_n }: NgramLengths) -> Self {
-        format!("{min_n}..{max_n}")
-    }
-}
-
-impl TryFrom<String> for NgramLengths {
-    type Error = String;
-
-    fn try_from(text: String) -> std::result::Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl std::str::FromStr for NgramLengths {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let ends = text.split_once("..").map_or((text, text), |(min_n, max_n)| (min_n, max_n));
-        let number = |text: &str| text.trim_start_matches('=').parse();
-        match (number(ends.0), number(ends.1)) {
-            (Ok(min_n), Ok(max_n)) => Ok(Self { min_n, max_n }),
-            _ => Err("give two numbers, as in 3..6".into()),
-        }
-    }
-}
-
-/// Settings of the window methods. The defaults are word2vec.c's, but for `subsample`, which is fastText's.
-#[derive(Clone, Debug, PartialEq, clap::Args, serde::Serialize, serde::Deserialize)]
-pub struct Config {
-    /// Numbers in a vector
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub dim: usize,
-    /// Words to each side of the centre; the width is drawn from 1..=N for each centre
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub window: usize,
-    /// Always use the whole window
-    #[arg(long, conflicts_with = "whole_sequence")]
-    pub fixed_window: bool,
-    /// Use the whole sentence as the window (for sets without order; sentences are cut at 1000 words)
-    #[arg(long)]
-    pub whole_sequence: bool,
-    /// Noise words for each centre
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub negative: usize,
-    /// Noise words are drawn from the counts to this power
-    #[arg(long, value_name = "X", default_value_t = 0.75, allow_negative_numbers = true)]
-    pub noise_exponent: f64,
-    /// Thin out words that make up more than about this share of the text; 0 keeps all
-    #[arg(long, value_name = "X", default_value_t = 1e-4, allow_negative_numbers = true)]
-    pub subsample: f64,
-    /// Also learn character n-grams of MIN to MAX characters, as fastText does: words share what they are made of, and
-    /// unseen words get vectors (3..6 is usual; 0 learns none)
-    #[arg(long, value_name = "MIN..MAX")]
-    pub subwords: Option<NgramLengths>,
-    /// Characters in the shortest n-grams, as fastText names it [default: 3 with --max-n]
-    #[arg(long, value_name = "N", conflicts_with = "subwords")]
-    pub min_n: Option<usize>,
-    /// Characters in the longest n-grams [default: 6 with --min-n]
-    #[arg(long, value_name = "N", conflicts_with = "subwords")]
-    pub max_n: Option<usize>,
-    /// Numbers that n-grams are hashed to; only those that occur take memory
-    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
-    pub buckets: u32,
-    /// Passes over the corpus
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub epochs: usize,
-    /// Learning rate at the beginning; it falls in a line to near 0 [default: 0.025, CBOW 0.05]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    pub lr: Option<f32>,
-    /// How the words of a CBOW window share the error
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
-    pub cbow_gradient: CbowGradient,
-    /// Learn weights for the positions around a centre, as the published cc.* vectors of fastText did
-    #[arg(long, conflicts_with = "whole_sequence")]
-    pub position_weights: bool,
-    /// Threads [default: all processors]. Several threads make no two runs alike
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
-    /// Seed of all random numbers; with one thread the same seed gives the same model
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            dim: 100,
-            window: 5,
-            fixed_window: false,
-            whole_sequence: false,
-            negative: 5,
-            noise_exponent: 0.75,
-            subsample: 1e-4,
-            subwords: None,
-            min_n: None,
-            max_n: None,
-            buckets: 2_000_000,
-            epochs: 5,
-            lr: None,
-            cbow_gradient: CbowGradient::default(),
-            position_weights: false,
-            threads: None,
-            seed: 1,
-        }
-    }
-}
-
-impl Config {
-    /// The learning rate that training begins with.
-    pub fn rate(&self, method: Method) -> f32 {
-        self.lr.unwrap_or(match method {
-            Method::SkipGram => 0.025,
-            Method::Cbow => 0.05,
-        })
-    }
-
-    /// The number of threads.
-    pub fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into))
-    }
-
-    /// The n-grams to learn, if any.
-    pub fn subwords(&self) -> Option<Subwords> {
-        if (self.subwords, self.min_n, self.max_n) == (None, None, None) {
-            return None;
-        }
-        let lengths = self.subwords.unwrap_or(NgramLengths { min_n: 3, max_n: 6 });
-        let (min_n, max_n) = (self.min_n.unwrap_or(lengths.min_n), self.max_n.unwrap_or(lengths.max_n));
-        (max_n > 0).then_some(Subwords { min_n, max_n, buckets: self.buckets })
-    }
-
-    fn window(&self) -> Window {
-        match (self.whole_sequence, self.fixed_window) {
-            (true, _) => Window::WholeSequence,
-            (false, true) => Window::Fixed(self.window),
-            (false, false) => Window::Dynamic(self.window),
-        }
-    }
-
-    /// Whether training with these settings is possible.
-    ///
-    /// # Errors
-    /// [`Error::Setting`], naming the option.
-    pub fn check(&self) -> Result<()> {
-        let wrong = |problem: &str| Err(Error::Setting(problem.into()));
-        match () {
-            () if self.dim == 0 || self.dim > 65_536 => wrong("--dim must be between 1 and 65536"),
-            () if self.window == 0 => wrong("--window must be at least 1"),
-            () if self.window >= window::LONGEST_WINDOW => {
-                wrong("--window must be below 1000; --whole-sequence takes whole sentences")
-            }
-            () if self.negative > 1000 => wrong("--negative must be at most 1000"),
-            () if self.negative == 0 => {
-                wrong("--negative must be at least 1: without noise there is nothing to tell apart")
-            }
-            () if !self.noise_exponent.is_finite() => wrong("--noise-exponent must be a number"),
-            () if !(0.0..=1.0).contains(&self.subsample) => wrong("--subsample must be between 0 and 1"),
-            () if self.subwords().is_some_and(|s| s.min_n == 0 || s.min_n > s.max_n || s.max_n > 100) => {
-                wrong("--subwords must be MIN..MAX with MIN from 1 to MAX, as in 3..6")
-            }
-            () if self.buckets == 0 => wrong("--buckets must be at least 1"),
-            () if self.epochs == 0 => wrong("--epochs must be at least 1"),
-            () if self.lr.is_some_and(|lr| !(lr > 0.0 && lr.is_finite())) => {
-                wrong("--lr must be a number above 0")
-            }
-            () if self.threads == Some(0) => wrong("--threads must be at least 1"),
-            () if self.threads() > 1024 => wrong("--threads must be at most 1024"),
-            () => Ok(()),
-        }
-    }
-
-    /// Bytes of memory that training on a vocabulary of `words` words takes, the mapped corpus left out; `bags` are their
-    /// rows where n-grams are learnt.
-    pub fn memory(&self, words: usize, bags: Option<&Rows>) -> u64 {
-        let (words, dim, threads) = (words as u64, self.dim as u64, self.threads() as u64);
-        let row = self.row_memory();
-        let residents = 2 * (2 * self.window().largest() + 2 + negative::Pool::GROUPS * self.negative) as u64;
-        // Input and output rows; tables of noise and subsampling; threads' copies; for n-grams their rows' numbers and
-        // the words' composed vectors.
-        let ngrams = bags.map_or(0, |bags| {
-            bags.buckets.len() as u64 * (row + 4) + bags.uses() as u64 * 4 + words * (dim * 4 + 8)
-        });
-        2 * words * row + words * 12 + threads * residents * row + ngrams
-    }
-
-    /// Bytes of memory that a row takes.
-    pub fn row_memory(&self) -> u64 {
-        (self.dim as u64).next_multiple_of(LINE as u64) * 4
-    }
-}
 
 /// Trains `method` on `corpus`. Watch and stop it by `progress`.
 ///
@@ -281,10 +68,16 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
     );
     let positions = config.position_weights.then(|| Shared::new(2 * config.window, config.dim));
     let positions = positions.transpose().map_err(memory)?;
+    let mut schedule = Schedule::new(corpus.tokens().len(), config.epochs, config.rate(method), config.seed);
+    if config.reproducible {
+        let rows = bags.as_ref().map_or(1, |bags| bags.uses() / words.max(1));
+        schedule = schedule.in_chunks(superstep::piece(corpus.tokens().len(), rows));
+    }
     let run = Run {
         corpus,
         config,
-        schedule: Schedule::new(corpus.tokens().len(), config.epochs, config.rate(method), config.seed),
+        level: simd::level(config.simd)?,
+        schedule,
         subsample: Subsample::new(&corpus.vocab.counts, config.subsample),
         noise: Noise::new(&corpus.vocab.counts, config.noise_exponent),
         progress,
@@ -300,10 +93,7 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
         if let Some(positions) = &positions {
             begin_with(positions, positions.rows(), |_| || 1.0);
         }
-        match method {
-            Method::SkipGram => run.threads(|| SkipGram),
-            Method::Cbow => run.threads(|| Cbow::new(config.cbow_gradient, config.dim, positions.as_ref())),
-        }
+        run.learn(method, positions.as_ref())
     })?;
     if progress.stop.load(std::sync::atomic::Ordering::Relaxed) {
         return Err(Error::Stopped);
@@ -352,6 +142,7 @@ fn compose(rows: &[f32], bags: &Rows, words: usize, dim: usize) -> Vec<f32> {
 struct Run<'a> {
     corpus: &'a Corpus,
     config: &'a Config,
+    level: Level,
     schedule: Schedule,
     subsample: Subsample,
     noise: Noise,
@@ -361,17 +152,46 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Works through all chunks on all threads of the current pool.
-    fn threads<O: Objective>(&self, objective: impl Fn() -> O + Sync) -> Result<()> {
-        let level = Level::new();
-        let results = rayon::broadcast(|_| dispatch!(level, simd => self.thread(simd, objective())));
+    /// Learns all chunks.
+    fn learn<'a>(&'a self, method: Method, positions: Option<&'a Shared>) -> Result<()> {
+        let Config { cbow_gradient, dim, reproducible, .. } = *self.config;
+        match (method, self.direction, reproducible) {
+            (Method::SkipGram, Direction::Inward, false) => self.threads(|| SkipGram),
+            (Method::SkipGram, Direction::Outward, false) => self.threads(|| OneByOne),
+            (Method::Cbow, _, false) => {
+                self.threads(|| Cbow::new(cbow_gradient, dim, positions.map(|p| (p, p.rows()))))
+            }
+            (Method::SkipGram, Direction::Inward, true) => self.supersteps(|| SkipGram),
+            (Method::SkipGram, Direction::Outward, true) => self.supersteps(|| OneByOne),
+            (Method::Cbow, _, true) => {
+                // Met at every centre.
+                let share = superstep::share(f64::INFINITY);
+                let overlay = |shared: &'a Shared| {
+                    (Overlay::new(shared, vec![share; shared.rows()].into()), shared.rows())
+                };
+                self.supersteps(|| Cbow::new(cbow_gradient, dim, positions.map(overlay)))
+            }
+        }
+    }
+
+    fn learner<'a, O: Objective<M>, M: Store>(
+        &'a self,
+        objective: O,
+        [input, output]: [M; 2],
+    ) -> Learner<'a, O, M> {
+        let settings = (self.config.window(), self.direction, self.config.negative, objective);
+        Learner::new(self.corpus, &self.subsample, &self.noise, settings, (input, self.shared.1, output))
+    }
+
+    /// All threads of the current pool race: each takes the next chunk when it is done with one (Hogwild).
+    fn threads<'a, O: Objective<&'a Shared>>(&'a self, objective: impl Fn() -> O + Sync) -> Result<()> {
+        let results = rayon::broadcast(|_| dispatch!(self.level, simd => self.thread(simd, objective())));
         results.into_iter().collect()
     }
 
     #[inline(always)]
-    fn thread<S: Simd, O: Objective>(&self, simd: S, objective: O) -> Result<()> {
-        let settings = (self.config.window(), self.direction, self.config.negative, objective);
-        let mut learner = Learner::new(self.corpus, &self.subsample, &self.noise, settings, self.shared);
+    fn thread<'a, S: Simd, O: Objective<&'a Shared>>(&'a self, simd: S, objective: O) -> Result<()> {
+        let mut learner = self.learner(objective, [self.shared.0, self.shared.2]);
         while let Some(chunk) = self.progress.next(&self.schedule) {
             self.check(&chunk)?;
             let loss = simd.vectorize(
@@ -380,7 +200,66 @@ impl Run<'_> {
             );
             self.note(&chunk, loss)?;
         }
+        learner.finish();
         Ok(())
+    }
+
+    /// Logical workers learn a chunk each, apart; then what they changed is added up in their order (see [`superstep`]).
+    fn supersteps<'a, O: Objective<Overlay<'a>>>(&'a self, objective: impl Fn() -> O) -> Result<()> {
+        let (input, _, output) = self.shared;
+        let (shares, bag_shares) = self.shares();
+        let overlays = || {
+            [(input, &bag_shares), (output, &shares)]
+                .map(|(shared, shares)| Overlay::new(shared, Arc::clone(shares)))
+        };
+        let mut learners: Vec<_> = (0..WORKERS).map(|_| self.learner(objective(), overlays())).collect();
+        let zeros = vec![0.0; self.config.dim.next_multiple_of(LINE)];
+        let scratch = || [zeros.clone(), zeros.clone()];
+        let add_up = |learners: &[Learner<O, Overlay<'a>>]| {
+            let stores = || learners.iter().flat_map(Learner::stores);
+            let owner =
+                |scratch: &mut [Vec<f32>; 2], owner| stores().for_each(|store| store.give(owner, scratch));
+            (0..OWNERS).into_par_iter().with_max_len(1).for_each_init(scratch, owner);
+        };
+        for first in (0..).step_by(WORKERS) {
+            let chunks: Vec<Chunk> = (first..first + WORKERS).map_while(|i| self.schedule.chunk(i)).collect();
+            if chunks.is_empty() || self.progress.stop.load(std::sync::atomic::Ordering::Relaxed) {
+                break;
+            }
+            let step = |(learner, chunk): (&mut Learner<O, Overlay<'a>>, &Chunk)| {
+                self.check(chunk)?;
+                Ok(dispatch!(self.level, simd => simd.vectorize(
+                    #[inline(always)]
+                    || learner.learn(simd, chunk),
+                )))
+            };
+            let losses: Vec<Result<Loss>> =
+                learners.par_iter_mut().zip(&chunks).with_max_len(1).map(step).collect();
+            add_up(&learners);
+            learners.par_iter_mut().for_each(|learner| learner.stores_mut().for_each(Overlay::clear));
+            for (chunk, loss) in chunks.iter().zip(losses) {
+                self.note(chunk, loss?)?;
+            }
+        }
+        learners.iter_mut().for_each(Learner::finish);
+        add_up(&learners);
+        Ok(())
+    }
+
+    /// The shares of words' rows, and of the rows of bags.
+    fn shares(&self) -> (Arc<[f32]>, Arc<[f32]>) {
+        let (counts, tokens) = (&self.corpus.vocab.counts, self.corpus.tokens().len());
+        let steps = tokens as f64 / (WORKERS * self.schedule.chunk_size()) as f64;
+        let visits = |word: usize| counts[word] as f64 * self.subsample.probability(word) / steps.max(1.0);
+        let words: Vec<f64> = (0..counts.len()).map(visits).collect();
+        let share =
+            |visits: &[f64]| visits.iter().map(|&visits| superstep::share(visits)).collect::<Arc<[f32]>>();
+        let Some(bags) = self.shared.1 else { return (share(&words), share(&words)) };
+        let mut rows = vec![0.0; bags.total()];
+        for (word, visits) in words.iter().enumerate() {
+            bags.of(word as u32).iter().for_each(|&row| rows[row as usize] += visits);
+        }
+        (share(&words), share(&rows))
     }
 
     fn check(&self, chunk: &Chunk) -> Result<()> {

@@ -22,6 +22,7 @@ use rand::Rng;
 
 use super::hogwild;
 use super::resident::Residents;
+use super::store::Store;
 
 /// Draws noise words.
 pub struct Noise {
@@ -68,8 +69,8 @@ impl Noise {
 
 /// Groups of noise words whose output rows stay resident for a while.
 ///
-/// True target `p` meets group `p` modulo [`Pool::GROUPS`], and each group is drawn anew after [`Pool::USES`] targets, one
-/// group at a time in turn. So each target has `k` noise words of its own draw distribution, but only `k / USES` rows
+/// True target `p` meets group `p` modulo the number of groups, and each group is drawn anew after so many `uses`, one
+/// group at a time in turn. So each target has `k` noise words of its own draw distribution, but only `k / uses` rows
 /// are moved for it. Neighbouring centres share context words and must not share noise words too: that would repeat the
 /// same pair of input and noise word. (`docs/design/0003-kernel.md` has measurements.)
 pub struct Pool<'a> {
@@ -78,7 +79,25 @@ pub struct Pool<'a> {
     /// The first slot of the first group.
     base: usize,
     groups: Vec<Group>,
+    /// True targets that meet a group before it is drawn anew.
+    uses: usize,
     turn: usize,
+}
+
+/// How a [`Pool`] is shared out: groups in turn, and the true targets that meet a group before it is drawn anew.
+#[derive(Clone, Copy, Debug)]
+pub struct Sharing {
+    /// The number of groups.
+    pub groups: usize,
+    /// The number of true targets; at least 3, as new words are prepared in as many steps.
+    pub uses: usize,
+}
+
+impl Sharing {
+    /// The slots that groups of `negative` noise words take.
+    pub fn slots(self, negative: usize) -> usize {
+        self.groups * negative
+    }
 }
 
 struct Group {
@@ -91,37 +110,29 @@ struct Group {
 }
 
 impl<'a> Pool<'a> {
-    /// Groups in turn.
-    pub const GROUPS: usize = 16;
-    /// True targets that meet a group before it is drawn anew.
-    pub const USES: usize = 16;
-
-    /// The slots that groups of `negative` noise words take.
-    pub fn slots(negative: usize) -> usize {
-        Self::GROUPS * negative
-    }
-
     /// An empty pool for groups of `negative` noise words, whose slots begin at `base`.
-    pub fn new(noise: &'a Noise, negative: usize, base: usize) -> Self {
+    pub fn new(noise: &'a Noise, negative: usize, sharing: Sharing, base: usize) -> Self {
         let group = || Group { left: 0, random: vec![0; negative], next: vec![0; negative] };
-        Self { noise, negative, base, groups: (0..Self::GROUPS).map(|_| group()).collect(), turn: 0 }
+        let groups = (0..sharing.groups).map(|_| group()).collect();
+        Self { noise, negative, base, groups, uses: sharing.uses, turn: 0 }
     }
 
-    /// Draws all groups anew, for a new chunk of work.
-    pub fn begin(&mut self, rows: &mut Residents, rng: &mut impl Rng) {
+    /// Draws all groups, before the first target.
+    pub fn begin(&mut self, rows: &mut Residents<impl Store>, rng: &mut impl Rng) {
         self.turn = 0;
-        for turn in 0..Self::GROUPS {
+        for turn in 0..self.groups.len() {
             for slot in self.group(turn) {
                 rows.fetch(slot, self.noise.word(rng.next_u64()));
             }
             // Staggered, so that groups are renewed one at a time.
-            self.groups[turn].left = 3 + turn * (Self::USES - 2) / Self::GROUPS;
+            self.groups[turn].left = 3 + turn * (self.uses - 2) / self.groups.len();
         }
     }
 
-    /// Adds what was learnt to the shared rows, at the end of a chunk.
-    pub fn end(&mut self, rows: &mut Residents) {
-        (self.base..self.base + Self::slots(self.negative)).for_each(|slot| rows.put_back(slot));
+    /// Adds what was learnt to the shared rows, at the end.
+    pub fn end(&mut self, rows: &mut Residents<impl Store>) {
+        let slots = self.groups.len() * self.negative;
+        (self.base..self.base + slots).for_each(|slot| rows.put_back(slot));
     }
 
     fn group(&self, turn: usize) -> Range<usize> {
@@ -130,9 +141,9 @@ impl<'a> Pool<'a> {
 
     /// The slots of the next true target's noise words.
     #[inline(always)]
-    pub fn next_group(&mut self, rows: &mut Residents, rng: &mut impl Rng) -> Range<usize> {
+    pub fn next_group(&mut self, rows: &mut Residents<impl Store>, rng: &mut impl Rng) -> Range<usize> {
         let (turn, slots) = (self.turn, self.group(self.turn));
-        self.turn = (turn + 1) % Self::GROUPS;
+        self.turn = if turn + 1 < self.groups.len() { turn + 1 } else { 0 };
         let group = &mut self.groups[turn];
         // New words are prepared one step a turn, so that nothing waits for memory: draw numbers, look words up, fetch.
         match group.left {
@@ -141,7 +152,7 @@ impl<'a> Pool<'a> {
                     rows.put_back(slot);
                     rows.fetch(slot, word);
                 }
-                group.left = Self::USES;
+                group.left = self.uses;
             }
             1 => {
                 for (random, next) in group.random.iter().zip(&mut group.next) {
@@ -195,18 +206,19 @@ mod tests {
     fn each_group_serves_its_uses_and_is_then_drawn_anew() {
         let (shared, noise) = (Shared::new(1000, 4).unwrap(), Noise::new(&[1; 1000], 1.0));
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        let sharing = Sharing { groups: 7, uses: 5 };
         let (mut pool, mut rows) =
-            (Pool::new(&noise, 2, 3), Residents::new(&shared, None, 3 + Pool::slots(2)));
+            (Pool::new(&noise, 2, sharing, 3), Residents::new(&shared, None, 3 + sharing.slots(2)));
         pool.begin(&mut rows, &mut rng);
-        let mut seen: Vec<Vec<Vec<u32>>> = vec![Vec::new(); Pool::GROUPS];
-        for centre in 0..Pool::GROUPS * Pool::USES * 4 {
+        let mut seen: Vec<Vec<Vec<u32>>> = vec![Vec::new(); 7];
+        for centre in 0..7 * 5 * 4 {
             let slots = pool.next_group(&mut rows, &mut rng);
             assert!(slots.start >= 3);
-            seen[centre % Pool::GROUPS].push(slots.map(|slot| rows.word(slot)).collect());
+            seen[centre % 7].push(slots.map(|slot| rows.word(slot)).collect());
         }
         for group in seen {
             let runs: Vec<usize> = group.chunk_by(|a, b| a == b).map(<[_]>::len).collect();
-            assert!(runs[1..runs.len() - 1].iter().all(|&run| run == Pool::USES), "{runs:?}");
+            assert!(runs[1..runs.len() - 1].iter().all(|&run| run == 5), "{runs:?}");
         }
     }
 }

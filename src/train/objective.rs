@@ -5,8 +5,8 @@
 
 use fearless_simd::Simd;
 
-use super::hogwild::Shared;
 use super::resident::Residents;
+use super::store::Store;
 use crate::kernel::{self, LABELS, Tile};
 
 /// Targets in one block of the kernel; more are learnt in several blocks, one after the other.
@@ -124,9 +124,14 @@ impl Work {
         targets: &Targets,
     ) {
         by_blocks!(targets, self.score_block(simd, rate, x, inputs, y));
+        self.sample(rate, inputs.len() * targets.places.len());
+    }
+
+    /// Takes the loss of the `pairs` errors found last, now and then.
+    #[inline(always)]
+    fn sample(&mut self, rate: f32, pairs: usize) {
         self.centres += 1;
         if self.centres.is_multiple_of(SAMPLE) {
-            let pairs = inputs.len() * targets.places.len();
             // An error is the learning rate times 1 - p for the true target, -(1 - p) for noise, where p is the
             // probability of the right answer; the loss is -ln p.
             for error in &self.errors[..pairs] {
@@ -161,6 +166,23 @@ impl Work {
         by_blocks!(targets, self.apply_block(simd, x, inputs, y));
     }
 
+    /// Finds the errors of a block and corrects by them, so that the next block sees it.
+    #[inline(always)]
+    fn step_block<S: Simd, const T: usize>(
+        &mut self,
+        targets: &[usize; T],
+        at: usize,
+        first: bool,
+        simd: S,
+        rate: f32,
+        x: &mut Tile,
+        inputs: &[usize],
+        y: &mut Tile,
+    ) {
+        self.score_block(targets, at, first, simd, rate, x, inputs, y);
+        self.apply_block(targets, at, first, simd, x, inputs, y);
+    }
+
     #[inline(always)]
     fn apply_block<S: Simd, const T: usize>(
         &mut self,
@@ -178,12 +200,12 @@ impl Work {
 
     /// Corrects `inputs`, which their mean stood for, and `targets` by the errors found last.
     #[inline(always)]
-    fn apply_mean<S: Simd>(
+    fn apply_mean<S: Simd, M: Store>(
         &mut self,
         simd: S,
         x: &mut Tile,
         sources: &Sources,
-        positions: Option<&mut Residents>,
+        positions: Option<&mut Residents<M>>,
         mean: &Tile,
         share: f32,
         y: &mut Tile,
@@ -242,15 +264,15 @@ impl Work {
 }
 
 /// How inputs predict targets: `sources` are rows of `x`, `targets` of `y`.
-pub trait Objective: Send {
+pub trait Objective<M>: Send + Sync {
     /// Finds the errors of the predictions.
     fn score<S: Simd>(
         &mut self,
         simd: S,
         rate: f32,
-        x: &Tile,
+        x: &mut Tile,
         sources: &Sources,
-        y: &Tile,
+        y: &mut Tile,
         targets: &Targets,
         work: &mut Work,
     );
@@ -268,20 +290,30 @@ pub trait Objective: Send {
 
     /// Gives back what it learnt itself, at the end of a chunk.
     fn end(&mut self) {}
+
+    /// Where it keeps what it learns itself.
+    fn store(&self) -> Option<&M> {
+        None
+    }
+
+    /// Where it keeps what it learns itself.
+    fn store_mut(&mut self) -> Option<&mut M> {
+        None
+    }
 }
 
 /// Each input predicts the targets (Mikolov et al. 2013).
 pub struct SkipGram;
 
-impl Objective for SkipGram {
+impl<M> Objective<M> for SkipGram {
     #[inline(always)]
     fn score<S: Simd>(
         &mut self,
         simd: S,
         rate: f32,
-        x: &Tile,
+        x: &mut Tile,
         sources: &Sources,
-        y: &Tile,
+        y: &mut Tile,
         targets: &Targets,
         work: &mut Work,
     ) {
@@ -302,12 +334,37 @@ impl Objective for SkipGram {
     }
 }
 
+/// One input predicts several targets, one after the other: each sees what was learnt of those before it, as in fastText. What
+/// is found by all at once overshoots where the input is a bag of rows (`docs/design/0009-subwords.md`).
+pub struct OneByOne;
+
+impl<M> Objective<M> for OneByOne {
+    #[inline(always)]
+    fn score<S: Simd>(
+        &mut self,
+        simd: S,
+        rate: f32,
+        x: &mut Tile,
+        sources: &Sources,
+        y: &mut Tile,
+        targets: &Targets,
+        work: &mut Work,
+    ) {
+        let inputs = &sources.places[..];
+        by_blocks!(targets, work.step_block(simd, rate, &mut *x, inputs, &mut *y));
+        work.sample(rate, inputs.len() * targets.places.len());
+    }
+
+    #[inline(always)]
+    fn apply<S: Simd>(&mut self, _: S, _: &mut Tile, _: &Sources, _: &mut Tile, _: &Targets, _: &mut Work) {}
+}
+
 /// The mean of the inputs predicts the targets (Mikolov et al. 2013).
-pub struct Cbow<'a> {
+pub struct Cbow<M> {
     gradient: CbowGradient,
     mean: Tile,
     /// Weights of the positions around a centre, where they are learnt.
-    positions: Option<Residents<'a>>,
+    positions: Option<Residents<'static, M>>,
     steps: usize,
 }
 
@@ -327,24 +384,24 @@ pub enum CbowGradient {
     Corrected,
 }
 
-impl<'a> Cbow<'a> {
-    /// For rows of `dim` floats. `positions` has a row of weights for each position around a centre, from left to right
-    /// (Mikolov et al. 2018, "Advances in Pre-Training Distributed Word Representations").
-    pub fn new(gradient: CbowGradient, dim: usize, positions: Option<&'a Shared>) -> Self {
-        let positions = positions.map(|shared| Residents::new(shared, None, shared.rows()));
+impl<M: Store> Cbow<M> {
+    /// For rows of `dim` floats. `positions` has so many rows of weights, one for each position around a centre, from left to
+    /// right (Mikolov et al. 2018, "Advances in Pre-Training Distributed Word Representations").
+    pub fn new(gradient: CbowGradient, dim: usize, positions: Option<(M, usize)>) -> Self {
+        let positions = positions.map(|(store, rows)| Residents::new(store, None, rows));
         Self { gradient, mean: Tile::new(1, dim), positions, steps: 0 }
     }
 }
 
-impl Objective for Cbow<'_> {
+impl<M: Store> Objective<M> for Cbow<M> {
     #[inline(always)]
     fn score<S: Simd>(
         &mut self,
         simd: S,
         rate: f32,
-        x: &Tile,
+        x: &mut Tile,
         sources: &Sources,
-        y: &Tile,
+        y: &mut Tile,
         targets: &Targets,
         work: &mut Work,
     ) {
@@ -395,5 +452,13 @@ impl Objective for Cbow<'_> {
             (0..positions.len()).for_each(|slot| positions.put_back(slot));
         }
         self.steps = 0;
+    }
+
+    fn store(&self) -> Option<&M> {
+        self.positions.as_ref().map(Residents::store)
+    }
+
+    fn store_mut(&mut self) -> Option<&mut M> {
+        self.positions.as_mut().map(Residents::store_mut)
     }
 }

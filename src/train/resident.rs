@@ -1,6 +1,6 @@
 //! Private copies of shared rows, for as long as they are worked on.
 
-use super::hogwild::Shared;
+use super::store::Store;
 use crate::kernel::Tile;
 use crate::subword::Rows;
 
@@ -10,8 +10,8 @@ use crate::subword::Rows;
 ///
 /// For a bag of different rows this is what fastText does at each pair, once in a visit: it adds each step undivided to all rows
 /// of the bag, by which their mean makes the same step.
-pub struct Residents<'a> {
-    shared: &'a Shared,
+pub struct Residents<'a, M> {
+    store: M,
     /// The bag of each word; without, a word has its own row.
     bags: Option<&'a Rows>,
     /// The copies, to be worked on.
@@ -20,11 +20,21 @@ pub struct Residents<'a> {
     words: Vec<u32>,
 }
 
-impl<'a> Residents<'a> {
-    /// `slots` empty slots for rows of `shared`, where the rows of each word are given by `bags`.
-    pub fn new(shared: &'a Shared, bags: Option<&'a Rows>, slots: usize) -> Self {
-        let tile = Tile::new(slots, shared.dim());
-        Self { shared, bags, now: tile.clone(), was: tile, words: vec![u32::MAX; slots] }
+impl<'a, M: Store> Residents<'a, M> {
+    /// `slots` empty slots for rows of `store`, where the rows of each word are given by `bags`.
+    pub fn new(store: M, bags: Option<&'a Rows>, slots: usize) -> Self {
+        let tile = Tile::new(slots, store.dim());
+        Self { store, bags, now: tile.clone(), was: tile, words: vec![u32::MAX; slots] }
+    }
+
+    /// Where the rows come from.
+    pub fn store(&self) -> &M {
+        &self.store
+    }
+
+    /// Where the rows come from.
+    pub fn store_mut(&mut self) -> &mut M {
+        &mut self.store
     }
 
     /// The number of slots.
@@ -47,25 +57,25 @@ impl<'a> Residents<'a> {
     #[inline(always)]
     pub fn fetch(&mut self, slot: usize, word: u32) {
         self.words[slot] = word;
-        self.shared.load(rows(self.bags, &word), self.now.row_mut(slot), self.was.row_mut(slot));
+        self.store.load(rows(self.bags, &word), self.now.row_mut(slot), self.was.row_mut(slot));
     }
 
     /// Adds what changed in `slot` to its rows. The copy stays as it is, and is of no further use.
     #[inline(always)]
     pub fn put_back(&mut self, slot: usize) {
-        self.shared.add(rows(self.bags, &self.words[slot]), self.now.row(slot), self.was.row(slot));
+        self.store.add(rows(self.bags, &self.words[slot]), self.now.row(slot), self.was.row(slot));
     }
 
     /// Asks for the rows of a word that will be fetched next in the nearest cache.
     #[inline(always)]
     pub fn prefetch(&self, word: u32) {
-        self.shared.prefetch(rows(self.bags, &word));
+        self.store.prefetch(rows(self.bags, &word));
     }
 
     /// Asks for the rows of a word that will be fetched later in a cache that is near.
     #[inline(always)]
     pub fn prefetch_far(&self, word: u32) {
-        self.shared.prefetch_far(rows(self.bags, &word));
+        self.store.prefetch_far(rows(self.bags, &word));
     }
 }
 

@@ -5,6 +5,7 @@
 //! "lifetime reuse" of FULL-W2V, Randall et al. 2021.)
 
 use super::resident::Residents;
+use super::store::Store;
 
 /// Which slot of [`Residents`] each position in the sentence has; the ring has the first [`Ring::slots`].
 pub struct Ring {
@@ -38,7 +39,7 @@ impl Ring {
 
     /// The word at `position` enters the window.
     #[inline(always)]
-    pub fn enter(&mut self, rows: &mut Residents, position: usize, word: u32) {
+    pub fn enter(&mut self, rows: &mut Residents<impl Store>, position: usize, word: u32) {
         // Without an early exit: the compiler then compares many words at once.
         let mut found = u32::MAX;
         for (slot, &resident) in self.words.iter().enumerate() {
@@ -57,7 +58,7 @@ impl Ring {
 
     /// The word at `position` leaves the window.
     #[inline(always)]
-    pub fn leave(&mut self, rows: &mut Residents, position: usize) {
+    pub fn leave(&mut self, rows: &mut Residents<impl Store>, position: usize) {
         let slot = self.slot(position);
         self.uses[slot] -= 1;
         if self.uses[slot] == 0 {

@@ -41,9 +41,20 @@ impl Schedule {
         Self { tokens, chunk: (tokens / 64).clamp(2048, 32_768), epochs, rate, seed }
     }
 
+    /// The same in chunks of `chunk` tokens.
+    #[must_use]
+    pub fn in_chunks(self, chunk: usize) -> Self {
+        Self { chunk, ..self }
+    }
+
     /// The learning rate at the beginning.
     pub fn first_rate(&self) -> f32 {
         self.rate
+    }
+
+    /// Tokens in a chunk; the last of an epoch may have fewer.
+    pub fn chunk_size(&self) -> usize {
+        self.chunk
     }
 
     /// Chunks in an epoch.

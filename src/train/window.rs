@@ -6,12 +6,12 @@ use std::ops::Range;
 use fearless_simd::Simd;
 use rand::Rng;
 
-use super::hogwild::Shared;
-use super::negative::{Noise, Pool};
+use super::negative::{Noise, Pool, Sharing};
 use super::objective::{Loss, Objective, Sources, Targets, Work};
 use super::resident::Residents;
 use super::ring::Ring;
 use super::schedule::Chunk;
+use super::store::Store;
 use super::subsample::Subsample;
 use crate::corpus::Corpus;
 use crate::subword::Rows;
@@ -63,17 +63,39 @@ pub enum Direction {
     Outward,
 }
 
+impl Direction {
+    /// How many centres after one its row, or bag, is put back. A bag has to be before the next is fetched, which may share rows
+    /// with it; for a row, it may wait for the last errors.
+    fn lag(self) -> usize {
+        match self {
+            Self::Inward => 2,
+            Self::Outward => 1,
+        }
+    }
+
+    /// How noise is shared. A centre that predicts its window has a true target for each word of it, so that groups come round
+    /// sooner; and bags learn better from noise that is new (`docs/design/0009-subwords.md`).
+    pub fn sharing(self) -> Sharing {
+        match self {
+            Self::Inward => Sharing { groups: 16, uses: 16 },
+            Self::Outward => Sharing { groups: 64, uses: 4 },
+        }
+    }
+}
+
 /// One thread's state: resident rows and scratch space.
-pub struct Learner<'a, O> {
+pub struct Learner<'a, O, M> {
     corpus: &'a Corpus,
     subsample: &'a Subsample,
     window: Window,
     direction: Direction,
     objective: O,
-    inputs: Residents<'a>,
-    outputs: Residents<'a>,
+    inputs: Residents<'a, M>,
+    outputs: Residents<'a, M>,
     ring: Ring,
     pool: Pool<'a>,
+    /// Whether the pool has its first noise.
+    begun: bool,
     work: Work,
     /// The words of a chunk that subsampling keeps, and where its sentences end among them.
     kept: Vec<u32>,
@@ -83,16 +105,16 @@ pub struct Learner<'a, O> {
     targets: Targets,
 }
 
-impl<'a, O: Objective> Learner<'a, O> {
+impl<'a, O: Objective<M>, M: Store> Learner<'a, O, M> {
     /// A learner whose `input` and `output` rows may be shared with others; `bags` are the input rows of each word.
     pub fn new(
         corpus: &'a Corpus,
         subsample: &'a Subsample,
         noise: &'a Noise,
         (window, direction, negative, objective): (Window, Direction, usize, O),
-        (input, bags, output): (&'a Shared, Option<&'a Rows>, &'a Shared),
+        (input, bags, output): (M, Option<&'a Rows>, M),
     ) -> Self {
-        let ring = Ring::slots(window.largest());
+        let (ring, sharing) = (Ring::slots(window.largest()), direction.sharing());
         let (inputs, outputs) = match direction {
             Direction::Inward => (ring, 2),
             Direction::Outward => (2, ring),
@@ -104,9 +126,10 @@ impl<'a, O: Objective> Learner<'a, O> {
             direction,
             objective,
             inputs: Residents::new(input, bags, inputs),
-            outputs: Residents::new(output, None, outputs + Pool::slots(negative)),
+            outputs: Residents::new(output, None, outputs + sharing.slots(negative)),
             ring: Ring::new(window.largest()),
-            pool: Pool::new(noise, negative, outputs),
+            pool: Pool::new(noise, negative, sharing, outputs),
+            begun: false,
             work: Work::new(2 * window.largest() * (negative + 1)),
             kept: Vec::new(),
             ends: Vec::new(),
@@ -130,7 +153,9 @@ impl<'a, O: Objective> Learner<'a, O> {
             }
             ends.push(kept.len());
         }
-        self.pool.begin(&mut self.outputs, &mut noise);
+        if !std::mem::replace(&mut self.begun, true) {
+            self.pool.begin(&mut self.outputs, &mut noise);
+        }
         let slope = (chunk.rate.end - chunk.rate.start) / kept.len().max(1) as f32;
         let mut begin = 0;
         for &end in &ends {
@@ -138,10 +163,26 @@ impl<'a, O: Objective> Learner<'a, O> {
             self.sentence(simd, &kept[begin..end], rate, &mut reading, &mut noise);
             begin = end;
         }
-        self.pool.end(&mut self.outputs);
         self.objective.end();
         (self.kept, self.ends) = (kept, ends);
         self.work.take_loss()
+    }
+
+    /// Gives back the noise words, when there is no more to learn.
+    pub fn finish(&mut self) {
+        if std::mem::take(&mut self.begun) {
+            self.pool.end(&mut self.outputs);
+        }
+    }
+
+    /// Where it learns.
+    pub fn stores(&self) -> impl Iterator<Item = &M> {
+        [self.inputs.store(), self.outputs.store()].into_iter().chain(self.objective.store())
+    }
+
+    /// Where it learns.
+    pub fn stores_mut(&mut self) -> impl Iterator<Item = &mut M> {
+        [self.inputs.store_mut(), self.outputs.store_mut()].into_iter().chain(self.objective.store_mut())
     }
 
     #[inline(always)]
@@ -167,14 +208,15 @@ impl<'a, O: Objective> Learner<'a, O> {
             let around = centre.saturating_sub(half)..words.len().min(centre + half + 1);
             self.pose(words, centre, word, around, noise);
             let Self { objective, inputs, outputs, work, sources, targets, .. } = self;
-            objective.score(simd, rate(centre), &inputs.now, sources, &outputs.now, targets, work);
+            objective.score(simd, rate(centre), &mut inputs.now, sources, &mut outputs.now, targets, work);
             // The next centre's rows are moved here, while the processor waits for the last errors.
             self.prepare(words, centre + 1);
             let Self { objective, inputs, outputs, work, sources, targets, .. } = self;
             objective.apply(simd, &mut inputs.now, sources, &mut outputs.now, targets, work);
         }
+        let lag = self.direction.lag();
         let (ring, around, middle) = self.sides();
-        for centre in words.len() - 1..=words.len() {
+        for centre in words.len() - lag..words.len() {
             middle.put_back(centre % 2);
         }
         for position in words.len().saturating_sub(widest + 1)..words.len() {
@@ -185,7 +227,7 @@ impl<'a, O: Objective> Learner<'a, O> {
     /// The ring, the residents in which it has the rows of the words around a centre, and those in which the first two
     /// slots are for this centre and the next.
     #[inline(always)]
-    fn sides(&mut self) -> (&mut Ring, &mut Residents<'a>, &mut Residents<'a>) {
+    fn sides(&mut self) -> (&mut Ring, &mut Residents<'a, M>, &mut Residents<'a, M>) {
         match self.direction {
             Direction::Inward => (&mut self.ring, &mut self.inputs, &mut self.outputs),
             Direction::Outward => (&mut self.ring, &mut self.outputs, &mut self.inputs),
@@ -223,7 +265,7 @@ impl<'a, O: Objective> Learner<'a, O> {
     /// only what is over is put back.
     #[inline(always)]
     fn prepare(&mut self, words: &[u32], centre: usize) {
-        let widest = self.window.largest();
+        let (widest, lag) = (self.window.largest(), self.direction.lag());
         let (ring, around, middle) = self.sides();
         if let Some(left) = centre.checked_sub(widest + 2) {
             ring.leave(around, left);
@@ -232,8 +274,8 @@ impl<'a, O: Objective> Learner<'a, O> {
         if let Some(&entering) = words.get(centre + widest) {
             ring.enter(around, centre + widest, entering);
         }
-        if centre >= 2 {
-            middle.put_back(centre % 2);
+        if let Some(over) = centre.checked_sub(lag) {
+            middle.put_back(over % 2);
         }
         middle.fetch(centre % 2, word);
         for (rows, next) in [(around, centre + widest + 1), (middle, centre + 1)] {
