@@ -151,10 +151,11 @@ fn table(out: &mut impl Write, path: &Path, model: &Embeddings, sets: &[Scored])
                 writeln!(out, "{}", line.trim_end())?;
                 continue;
             }
-            let mut coverage = show::percent(outcome.known as f64, outcome.total as f64);
-            if outcome.composed > 0 {
-                coverage += &format!(", {} by n-grams", show::number(outcome.composed as u64));
-            }
+            let composed = match outcome.composed {
+                0 => String::new(),
+                n => format!(", {} by n-grams", show::number(n as u64)),
+            };
+            let coverage = show::percent(outcome.known as f64, outcome.total as f64) + &composed;
             writeln!(out, "{line} {:>7}  {coverage}", show::number(outcome.used() as u64))?;
         }
     }

@@ -144,9 +144,10 @@ fn composed(contenders: &[Contender], set: &Set, policy: &Policy) -> Vec<Compose
     let of = |(method, contender): (usize, &Contender)| {
         let model = |run: &super::Run| run.model.ngrams().is_some();
         let ngrams = policy.unknown == Unknown::Compose && contender.runs.iter().all(model);
-        let outcomes: Vec<Outcome> = ngrams
-            .then(|| contender.runs.iter().map(|run| set.score(&run.model, policy)).collect())
-            .unwrap_or_default();
+        if !ngrams {
+            return None;
+        }
+        let outcomes: Vec<Outcome> = contender.runs.iter().map(|run| set.score(&run.model, policy)).collect();
         let first = outcomes.first().filter(|outcome| outcome.composed > 0)?;
         let runs: Vec<f64> = outcomes.iter().map(|outcome| outcome.value(&outcome.measures[0])).collect();
         let mean = mean(&runs);

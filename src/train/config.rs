@@ -5,7 +5,7 @@ use super::superstep;
 use super::window::{Direction, LONGEST_WINDOW, Window};
 use crate::error::{Error, Result};
 use crate::kernel::LINE;
-use crate::simd::SimdLevel;
+use crate::simd::{self, SimdLevel};
 use crate::subword::{Rows, Subwords};
 
 /// Which words predict which.
@@ -66,6 +66,7 @@ impl std::str::FromStr for NgramLengths {
 
 /// Settings of the window methods. The defaults are word2vec.c's, but for `subsample`, which is fastText's.
 #[derive(Clone, Debug, PartialEq, clap::Args, serde::Serialize, serde::Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Config {
     /// Numbers in a vector
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -214,7 +215,7 @@ impl Config {
             }
             () if self.threads == Some(0) => wrong("--threads must be at least 1"),
             () if self.threads() > 1024 => wrong("--threads must be at most 1024"),
-            () => Ok(()),
+            () => simd::level(self.simd).map(|_| ()),
         }
     }
 
@@ -225,9 +226,10 @@ impl Config {
         let direction = if bags.is_some() { Direction::Outward } else { Direction::Inward };
         let residents = 2 * (2 * self.window().largest() + 2 + direction.sharing().slots(self.negative));
         // Threads' copies, or those of logical workers with what they changed.
-        let private = match self.reproducible {
-            true => superstep::WORKERS * (residents + 2 * superstep::ROWS),
-            false => self.threads() * residents,
+        let private = if self.reproducible {
+            superstep::WORKERS * (residents + 2 * superstep::ROWS)
+        } else {
+            self.threads() * residents
         } as u64;
         // Input and output rows; tables of noise and subsampling; copies; for n-grams their rows' numbers and the words'
         // composed vectors.

@@ -174,11 +174,7 @@ impl Run<'_> {
         }
     }
 
-    fn learner<'a, O: Objective<M>, M: Store>(
-        &'a self,
-        objective: O,
-        [input, output]: [M; 2],
-    ) -> Learner<'a, O, M> {
+    fn learner<O: Objective<M>, M: Store>(&self, objective: O, [input, output]: [M; 2]) -> Learner<'_, O, M> {
         let settings = (self.config.window(), self.direction, self.config.negative, objective);
         Learner::new(self.corpus, &self.subsample, &self.noise, settings, (input, self.shared.1, output))
     }

@@ -35,7 +35,7 @@ pub fn piece(tokens: usize, rows: usize) -> usize {
 const HOT: f64 = 16.0;
 
 /// Which share of the sum of all workers' changes a row takes that is met `visits` times in a step: all of it up to
-/// [`HOT`], less above, and their mean at the least.
+/// `HOT`, less above, and their mean at the least.
 pub fn share(visits: f64) -> f32 {
     (HOT / visits).clamp(1.0 / WORKERS as f64, 1.0) as f32
 }
@@ -213,7 +213,7 @@ mod tests {
             for (rows, step) in &steps {
                 // Small whole numbers: sums are exact in any order.
                 let now = [f32::from(*step); 16];
-                (&plain).add(rows, &now, &[0.0; 16]);
+                plain.add(rows, &now, &[0.0; 16]);
                 overlay.add(rows, &now, &[0.0; 16]);
             }
             for (rows, _) in &steps {
