@@ -194,9 +194,9 @@ impl Run<'_> {
                 #[inline(always)]
                 || learner.learn(simd, &chunk),
             );
+            learner.finish();
             self.note(&chunk, loss)?;
         }
-        learner.finish();
         Ok(())
     }
 

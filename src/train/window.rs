@@ -168,7 +168,7 @@ impl<'a, O: Objective<M>, M: Store> Learner<'a, O, M> {
         self.work.take_loss()
     }
 
-    /// Gives back the noise words, when there is no more to learn.
+    /// Gives back the noise words: after a long chunk, or when there is no more to learn.
     pub fn finish(&mut self) {
         if std::mem::take(&mut self.begun) {
             self.pool.end(&mut self.outputs);
