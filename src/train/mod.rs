@@ -71,7 +71,7 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
     let mut schedule = Schedule::new(corpus.tokens().len(), config.epochs, config.rate(method), config.seed);
     if config.reproducible {
         let rows = bags.as_ref().map_or(1, |bags| bags.uses() / words.max(1));
-        schedule = schedule.in_chunks(superstep::piece(corpus.tokens().len(), rows));
+        schedule = schedule.in_lanes(WORKERS, superstep::piece(corpus.tokens().len(), rows));
     }
     let run = Run {
         corpus,

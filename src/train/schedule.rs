@@ -18,6 +18,7 @@ const LAST_RATE: f64 = 1e-4;
 pub struct Schedule {
     tokens: usize,
     chunk: usize,
+    lanes: usize,
     epochs: usize,
     rate: f32,
     seed: u64,
@@ -38,13 +39,14 @@ pub struct Chunk {
 impl Schedule {
     /// A plan for `epochs` passes over `tokens` tokens with a learning rate that begins at `rate`.
     pub fn new(tokens: usize, epochs: usize, rate: f32, seed: u64) -> Self {
-        Self { tokens, chunk: (tokens / 64).clamp(2048, 32_768), epochs, rate, seed }
+        Self { tokens, chunk: (tokens / 64).clamp(2048, 32_768), lanes: 1, epochs, rate, seed }
     }
 
-    /// The same in chunks of `chunk` tokens.
+    /// The same in chunks of `chunk` tokens, taken in turn from each of `lanes` equal stretches of the corpus. A text keeps to
+    /// its topic, and its words, for a while: chunks that are learnt at the same time then have little in common.
     #[must_use]
-    pub fn in_chunks(self, chunk: usize) -> Self {
-        Self { chunk, ..self }
+    pub fn in_lanes(self, lanes: usize, chunk: usize) -> Self {
+        Self { chunk, lanes, ..self }
     }
 
     /// The learning rate at the beginning.
@@ -52,14 +54,19 @@ impl Schedule {
         self.rate
     }
 
-    /// Tokens in a chunk; the last of an epoch may have fewer.
+    /// Tokens in a chunk; the last of a lane may have fewer.
     pub fn chunk_size(&self) -> usize {
         self.chunk
     }
 
     /// Chunks in an epoch.
     pub fn chunks(&self) -> usize {
-        self.tokens.div_ceil(self.chunk)
+        self.stretch().div_ceil(self.chunk) * self.lanes
+    }
+
+    /// Tokens in a lane; the last may have fewer.
+    fn stretch(&self) -> usize {
+        self.tokens.div_ceil(self.lanes)
     }
 
     /// Piece `index` of the work, or `None` beyond the end.
@@ -68,14 +75,18 @@ impl Schedule {
         if epoch >= self.epochs || self.tokens == 0 {
             return None;
         }
-        let tokens = chunk * self.chunk..((chunk + 1) * self.chunk).min(self.tokens);
+        let (lane, turn) = (chunk % self.lanes, chunk / self.lanes);
+        let place = |turn: usize| (turn * self.chunk).min(self.stretch());
+        let token = |turn: usize| (lane * self.stretch() + place(turn)).min(self.tokens);
+        let tokens = token(turn)..token(turn + 1);
         let whole = self.tokens as f64 * self.epochs as f64;
-        let rate = |token: usize| {
-            let done = (epoch as f64 * self.tokens as f64 + token as f64) / whole;
+        let rate = |turn: usize| {
+            let before = (place(turn) * self.lanes).min(self.tokens);
+            let done = (epoch as f64 * self.tokens as f64 + before as f64) / whole;
             (f64::from(self.rate) * (1.0 - done).max(LAST_RATE)) as f32
         };
         let seed = mix(self.seed ^ mix(epoch as u64 ^ mix(chunk as u64)));
-        Some(Chunk { epoch, rate: rate(tokens.start)..rate(tokens.end), tokens, seed })
+        Some(Chunk { epoch, rate: rate(turn)..rate(turn + 1), tokens, seed })
     }
 }
 

@@ -181,7 +181,7 @@ impl Store for Overlay<'_> {
 
     #[inline(always)]
     fn prefetch(&self, rows: &[u32]) {
-        self.shared.prefetch(rows);
+        self.shared.prefetch_to_read(rows);
     }
 
     #[inline(always)]
