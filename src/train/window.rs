@@ -157,10 +157,15 @@ impl<'a, O: Objective<M>, M: Store> Learner<'a, O, M> {
             self.pool.begin(&mut self.outputs, &mut noise);
         }
         let slope = (chunk.rate.end - chunk.rate.start) / kept.len().max(1) as f32;
+        // Nobody asked for the first rows yet.
+        let widest = self.window.largest();
+        let (_, around, middle) = self.sides();
+        kept.iter().take(widest + FAR).for_each(|&word| around.prefetch_far(word));
+        kept.iter().take(FAR).for_each(|&word| middle.prefetch_far(word));
         let mut begin = 0;
         for &end in &ends {
             let rate = |position: usize| chunk.rate.start + slope * (begin + position) as f32;
-            self.sentence(simd, &kept[begin..end], rate, &mut reading, &mut noise);
+            self.sentence(simd, &kept[begin..], end - begin, rate, &mut reading, &mut noise);
             begin = end;
         }
         self.objective.end();
@@ -185,24 +190,26 @@ impl<'a, O: Objective<M>, M: Store> Learner<'a, O, M> {
         [self.inputs.store_mut(), self.outputs.store_mut()].into_iter().chain(self.objective.store_mut())
     }
 
+    /// Learns a sentence: the first `length` of the `ahead` words, which are those of the chunk from it on.
     #[inline(always)]
     fn sentence<S: Simd>(
         &mut self,
         simd: S,
-        words: &[u32],
+        ahead: &[u32],
+        length: usize,
         rate: impl Fn(usize) -> f32,
         reading: &mut impl Rng,
         noise: &mut impl Rng,
     ) {
-        if words.len() < 2 {
+        if length < 2 {
             return;
         }
-        let widest = self.window.largest();
+        let (words, widest) = (&ahead[..length], self.window.largest());
         for (position, &word) in words.iter().enumerate().take(widest) {
             let (ring, around, _) = self.sides();
             ring.enter(around, position, word);
         }
-        self.prepare(words, 0);
+        self.prepare(words, ahead, 0);
         for (centre, &word) in words.iter().enumerate() {
             let half = self.window.draw(reading);
             let around = centre.saturating_sub(half)..words.len().min(centre + half + 1);
@@ -210,7 +217,7 @@ impl<'a, O: Objective<M>, M: Store> Learner<'a, O, M> {
             let Self { objective, inputs, outputs, work, sources, targets, .. } = self;
             objective.score(simd, rate(centre), &mut inputs.now, sources, &mut outputs.now, targets, work);
             // The next centre's rows are moved here, while the processor waits for the last errors.
-            self.prepare(words, centre + 1);
+            self.prepare(words, ahead, centre + 1);
             let Self { objective, inputs, outputs, work, sources, targets, .. } = self;
             objective.apply(simd, &mut inputs.now, sources, &mut outputs.now, targets, work);
         }
@@ -262,9 +269,9 @@ impl<'a, O: Objective<M>, M: Store> Learner<'a, O, M> {
     }
 
     /// Makes the rows around `centre` resident, while the centre before it is still being learnt. One beyond the last centre,
-    /// only what is over is put back.
+    /// only what is over is put back. Rows are asked for beyond the sentence, in the words `ahead`: sentences are short.
     #[inline(always)]
-    fn prepare(&mut self, words: &[u32], centre: usize) {
+    fn prepare(&mut self, words: &[u32], ahead: &[u32], centre: usize) {
         let (widest, lag) = (self.window.largest(), self.direction.lag());
         let (ring, around, middle) = self.sides();
         if let Some(left) = centre.checked_sub(widest + 2) {
@@ -279,10 +286,10 @@ impl<'a, O: Objective<M>, M: Store> Learner<'a, O, M> {
         }
         middle.fetch(centre % 2, word);
         for (rows, next) in [(around, centre + widest + 1), (middle, centre + 1)] {
-            if let Some(&later) = words.get(next + FAR - 1) {
+            if let Some(&later) = ahead.get(next + FAR - 1) {
                 rows.prefetch_far(later);
             }
-            if let Some(&soon) = words.get(next) {
+            if let Some(&soon) = ahead.get(next) {
                 rows.prefetch(soon);
             }
         }
