@@ -23,7 +23,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
         let train =
             |options: &str| model(&place, &format!("train {method} text.txt --reproducible {options}"));
         let one = train("--threads 1");
-        for threads in [2, 5] {
+        for threads in [2, 5, 8] {
             assert!(train(&format!("--threads {threads}")) == one, "{method}, {threads} threads");
         }
         assert!(train("--threads 2 --seed 2") != one, "{method}");

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use wordloom::corpus::{Corpus, Facts};
 use wordloom::format::Format;
 use wordloom::subword::Rows;
-use wordloom::train::schedule::Schedule;
 use wordloom::train::subsample::Subsample;
-use wordloom::train::{Config, Method};
+use wordloom::train::{self, Config, Method};
 
 use super::show;
 
@@ -40,14 +39,13 @@ impl Plan {
             vocab.counts.iter().enumerate().map(|(word, &n)| n as f64 * subsample.probability(word)).sum();
         let bags = config.subwords().map(|subwords| Rows::new(vocab, &subwords));
         let buckets = bags.as_ref().map(|bags| bags.buckets.len() as u64);
-        let schedule = Schedule::new(corpus.tokens().len(), config.epochs, config.rate(method), config.seed);
         Self {
             // Besides ids and sentence ends, a word has its bytes, their end, its count and its place in the order.
             corpus: 4 * facts.tokens + 8 * facts.sentences + bytes + 20 * words,
             model: model_size(format, words, (2, buckets.unwrap_or(0)), config.dim as u64, bytes),
             memory: config.memory(vocab.len(), bags.as_ref()),
             buckets,
-            chunks: schedule.chunks(),
+            chunks: train::schedule(corpus, method, config, bags.as_ref()).chunks(),
             config: Config {
                 lr: Some(config.rate(method)),
                 threads: Some(config.threads()),

@@ -1,6 +1,7 @@
 //! The settings of the window methods.
 
 use super::objective::CbowGradient;
+use super::overlay;
 use super::superstep;
 use super::window::{Direction, LONGEST_WINDOW, Window};
 use crate::error::{Error, Result};
@@ -227,7 +228,7 @@ impl Config {
         let residents = 2 * (2 * self.window().largest() + 2 + direction.sharing().slots(self.negative));
         // Threads' copies, or those of logical workers with what they changed.
         let private = if self.reproducible {
-            superstep::WORKERS * (residents + 2 * superstep::ROWS)
+            superstep::WORKERS * (residents + 2 * overlay::SLOTS)
         } else {
             self.threads() * residents
         } as u64;

@@ -1,23 +1,26 @@
 //! Training: from an encoded corpus to input and output vectors.
 
+pub mod barrier;
 pub mod config;
 pub mod glove;
 pub mod hogwild;
 pub mod negative;
+pub mod notes;
 pub mod objective;
+pub mod overlay;
 pub mod pairs;
 pub mod resident;
 pub mod ring;
+pub mod run;
 pub mod schedule;
+pub mod shares;
 pub mod store;
 pub mod subsample;
 pub mod superstep;
 pub mod window;
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use fearless_simd::{Level, Simd, dispatch};
 use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
 
@@ -25,13 +28,12 @@ pub use self::config::{Config, Method, NgramLengths};
 use self::hogwild::Shared;
 use self::negative::Noise;
 pub use self::objective::CbowGradient;
-use self::objective::{Cbow, Loss, Objective, OneByOne, SkipGram};
+use self::run::Run;
 pub use self::schedule::Progress;
-use self::schedule::{Chunk, Schedule, mix};
-use self::store::Store;
+use self::schedule::{Schedule, mix};
 use self::subsample::Subsample;
-use self::superstep::{OWNERS, Overlay, WORKERS};
-use self::window::{Direction, Learner};
+use self::superstep::WORKERS;
+use self::window::Direction;
 use crate::corpus::Corpus;
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
@@ -68,16 +70,11 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
     );
     let positions = config.position_weights.then(|| Shared::new(2 * config.window, config.dim));
     let positions = positions.transpose().map_err(memory)?;
-    let mut schedule = Schedule::new(corpus.tokens().len(), config.epochs, config.rate(method), config.seed);
-    if config.reproducible {
-        let rows = bags.as_ref().map_or(1, |bags| bags.uses() / words.max(1));
-        schedule = schedule.in_lanes(WORKERS, superstep::piece(corpus.tokens().len(), rows));
-    }
     let run = Run {
         corpus,
         config,
         level: simd::level(config.simd)?,
-        schedule,
+        schedule: schedule(corpus, method, config, bags.as_ref()),
         subsample: Subsample::new(&corpus.vocab.counts, config.subsample),
         noise: Noise::new(&corpus.vocab.counts, config.noise_exponent),
         progress,
@@ -123,6 +120,17 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
     Ok(model.with_ngrams(ngrams).with_positions(positions))
 }
 
+/// What is learnt when. `bags` are the input rows of each word.
+pub fn schedule(corpus: &Corpus, method: Method, config: &Config, bags: Option<&Rows>) -> Schedule {
+    let tokens = corpus.tokens().len();
+    let schedule = Schedule::new(tokens, config.epochs, config.rate(method), config.seed);
+    if config.reproducible {
+        schedule.in_lanes(WORKERS, superstep::piece(tokens, bags.is_some()))
+    } else {
+        schedule
+    }
+}
+
 /// The vectors of `words` words: means of the rows of their bags.
 fn compose(rows: &[f32], bags: &Rows, words: usize, dim: usize) -> Vec<f32> {
     let mut all = vec![0.0; words * dim];
@@ -136,153 +144,6 @@ fn compose(rows: &[f32], bags: &Rows, words: usize, dim: usize) -> Vec<f32> {
         }
     });
     all
-}
-
-/// What the threads of one training share.
-struct Run<'a> {
-    corpus: &'a Corpus,
-    config: &'a Config,
-    level: Level,
-    schedule: Schedule,
-    subsample: Subsample,
-    noise: Noise,
-    progress: &'a Progress,
-    direction: Direction,
-    shared: (&'a Shared, Option<&'a Rows>, &'a Shared),
-}
-
-impl Run<'_> {
-    /// Learns all chunks.
-    fn learn<'a>(&'a self, method: Method, positions: Option<&'a Shared>) -> Result<()> {
-        let Config { cbow_gradient, dim, reproducible, .. } = *self.config;
-        match (method, self.direction, reproducible) {
-            (Method::SkipGram, Direction::Inward, false) => self.threads(|| SkipGram),
-            (Method::SkipGram, Direction::Outward, false) => self.threads(|| OneByOne),
-            (Method::Cbow, _, false) => {
-                self.threads(|| Cbow::new(cbow_gradient, dim, positions.map(|p| (p, p.rows()))))
-            }
-            (Method::SkipGram, Direction::Inward, true) => self.supersteps(|| SkipGram),
-            (Method::SkipGram, Direction::Outward, true) => self.supersteps(|| OneByOne),
-            (Method::Cbow, _, true) => {
-                // Met at every centre.
-                let share = superstep::share(f64::INFINITY);
-                let overlay = |shared: &'a Shared| {
-                    (Overlay::new(shared, vec![share; shared.rows()].into()), shared.rows())
-                };
-                self.supersteps(|| Cbow::new(cbow_gradient, dim, positions.map(overlay)))
-            }
-        }
-    }
-
-    fn learner<O: Objective<M>, M: Store>(&self, objective: O, [input, output]: [M; 2]) -> Learner<'_, O, M> {
-        let settings = (self.config.window(), self.direction, self.config.negative, objective);
-        Learner::new(self.corpus, &self.subsample, &self.noise, settings, (input, self.shared.1, output))
-    }
-
-    /// All threads of the current pool race: each takes the next chunk when it is done with one (Hogwild).
-    fn threads<'a, O: Objective<&'a Shared>>(&'a self, objective: impl Fn() -> O + Sync) -> Result<()> {
-        let results = rayon::broadcast(|_| dispatch!(self.level, simd => self.thread(simd, objective())));
-        results.into_iter().collect()
-    }
-
-    #[inline(always)]
-    fn thread<'a, S: Simd, O: Objective<&'a Shared>>(&'a self, simd: S, objective: O) -> Result<()> {
-        let mut learner = self.learner(objective, [self.shared.0, self.shared.2]);
-        while let Some(chunk) = self.progress.next(&self.schedule) {
-            self.check(&chunk)?;
-            let loss = simd.vectorize(
-                #[inline(always)]
-                || learner.learn(simd, &chunk),
-            );
-            learner.finish();
-            self.note(&chunk, loss)?;
-        }
-        Ok(())
-    }
-
-    /// Logical workers learn a chunk each, apart; then what they changed is added up in their order (see [`superstep`]).
-    fn supersteps<'a, O: Objective<Overlay<'a>>>(&'a self, objective: impl Fn() -> O) -> Result<()> {
-        let (input, _, output) = self.shared;
-        let (shares, bag_shares) = self.shares();
-        let overlays = || {
-            [(input, &bag_shares), (output, &shares)]
-                .map(|(shared, shares)| Overlay::new(shared, Arc::clone(shares)))
-        };
-        let mut learners: Vec<_> = (0..WORKERS).map(|_| self.learner(objective(), overlays())).collect();
-        let zeros = vec![0.0; self.config.dim.next_multiple_of(LINE)];
-        let scratch = || [zeros.clone(), zeros.clone()];
-        let add_up = |learners: &[Learner<O, Overlay<'a>>]| {
-            let stores = || learners.iter().flat_map(Learner::stores);
-            let owner =
-                |scratch: &mut [Vec<f32>; 2], owner| stores().for_each(|store| store.give(owner, scratch));
-            (0..OWNERS).into_par_iter().with_max_len(1).for_each_init(scratch, owner);
-        };
-        for first in (0..).step_by(WORKERS) {
-            let chunks: Vec<Chunk> = (first..first + WORKERS).map_while(|i| self.schedule.chunk(i)).collect();
-            if chunks.is_empty() || self.progress.stop.load(std::sync::atomic::Ordering::Relaxed) {
-                break;
-            }
-            let step = |(learner, chunk): (&mut Learner<O, Overlay<'a>>, &Chunk)| {
-                self.check(chunk)?;
-                Ok(dispatch!(self.level, simd => simd.vectorize(
-                    #[inline(always)]
-                    || learner.learn(simd, chunk),
-                )))
-            };
-            let losses: Vec<Result<Loss>> =
-                learners.par_iter_mut().zip(&chunks).with_max_len(1).map(step).collect();
-            add_up(&learners);
-            learners.par_iter_mut().for_each(|learner| learner.stores_mut().for_each(Overlay::clear));
-            for (chunk, loss) in chunks.iter().zip(losses) {
-                self.note(chunk, loss?)?;
-            }
-        }
-        learners.iter_mut().for_each(Learner::finish);
-        add_up(&learners);
-        Ok(())
-    }
-
-    /// The shares of words' rows, and of the rows of bags.
-    fn shares(&self) -> (Arc<[f32]>, Arc<[f32]>) {
-        let (counts, tokens) = (&self.corpus.vocab.counts, self.corpus.tokens().len());
-        let steps = tokens as f64 / (WORKERS * self.schedule.chunk_size()) as f64;
-        let visits = |word: usize| counts[word] as f64 * self.subsample.probability(word) / steps.max(1.0);
-        let words: Vec<f64> = (0..counts.len()).map(visits).collect();
-        let share =
-            |visits: &[f64]| visits.iter().map(|&visits| superstep::share(visits)).collect::<Arc<[f32]>>();
-        let Some(bags) = self.shared.1 else { return (share(&words), share(&words)) };
-        let mut rows = vec![0.0; bags.total()];
-        for (word, visits) in words.iter().enumerate() {
-            bags.of(word as u32).iter().for_each(|&row| rows[row as usize] += visits);
-        }
-        (share(&words), share(&rows))
-    }
-
-    fn check(&self, chunk: &Chunk) -> Result<()> {
-        let words = self.corpus.vocab.len();
-        if self.corpus.tokens()[chunk.tokens.clone()].iter().all(|&token| (token as usize) < words) {
-            return Ok(());
-        }
-        self.progress.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        Err(Error::format(
-            &self.corpus.path,
-            64 + 4 * chunk.tokens.start as u64,
-            "a damaged encoded corpus: remove it",
-        ))
-    }
-
-    fn note(&self, chunk: &Chunk, loss: Loss) -> Result<()> {
-        if !loss.sum.is_finite() {
-            self.progress.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-            return Err(Error::Diverged {
-                epoch: chunk.epoch + 1,
-                loss: loss.sum,
-                lr: self.schedule.first_rate(),
-            });
-        }
-        self.progress.done(chunk, loss.sum, loss.pairs);
-        Ok(())
-    }
 }
 
 /// The first `words` rows begin uniform in ±[`SPREAD`]/√dim; all others stay zeros.

@@ -178,6 +178,29 @@ mod tests {
     }
 
     #[test]
+    fn lanes_cover_each_epoch_once_and_rates_fall() {
+        for tokens in [1, 7, 64, 5000, 100_001] {
+            for chunk in [16, 100, 512] {
+                let schedule = Schedule::new(tokens, 2, 0.5, 1).in_lanes(8, chunk);
+                let chunks: Vec<Chunk> = (0..).map_while(|i| schedule.chunk(i)).collect();
+                assert_eq!(chunks.len(), 2 * schedule.chunks());
+                assert_eq!(chunks.len() % 8, 0);
+                for epoch in 0..2 {
+                    let mut met = vec![0; tokens];
+                    for chunk in chunks.iter().filter(|c| c.epoch == epoch) {
+                        chunk.tokens.clone().for_each(|token| met[token] += 1);
+                    }
+                    assert!(met.iter().all(|n| *n == 1), "{tokens} tokens by {chunk}");
+                }
+                // All lanes are at the same place of the plan.
+                assert!(chunks.chunks(8).all(|step| step.iter().all(|c| c.rate == step[0].rate)));
+                assert!(chunks.windows(2).all(|w| w[1].rate.start <= w[0].rate.start));
+                assert!(chunks.iter().all(|c| c.rate.end <= c.rate.start && c.rate.end > 0.0));
+            }
+        }
+    }
+
+    #[test]
     fn seeds_differ_between_chunks_epochs_and_seeds() {
         let draws = |seed: u64| {
             let schedule = Schedule::new(100_000, 2, 0.5, seed);

@@ -1,5 +1,5 @@
 //! Where rows live while they are trained. All that training knows of memory is `load` and `add`; what happens between
-//! threads is a matter of the store: [`Shared`] lets them race, [`super::superstep::Overlay`] keeps them apart.
+//! threads is a matter of the store: [`Shared`] lets them race, [`super::overlay::Overlay`] keeps them apart.
 
 use super::hogwild::Shared;
 
