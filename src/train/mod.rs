@@ -124,11 +124,7 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
 pub fn schedule(corpus: &Corpus, method: Method, config: &Config, bags: Option<&Rows>) -> Schedule {
     let tokens = corpus.tokens().len();
     let schedule = Schedule::new(tokens, config.epochs, config.rate(method), config.seed);
-    if config.reproducible {
-        schedule.in_lanes(WORKERS, superstep::piece(tokens, bags.is_some()))
-    } else {
-        schedule
-    }
+    if config.reproducible { schedule.in_lanes(WORKERS, superstep::piece(bags.is_some())) } else { schedule }
 }
 
 /// The vectors of `words` words: means of the rows of their bags.

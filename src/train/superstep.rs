@@ -27,12 +27,11 @@ use crate::kernel::LINE;
 /// Logical workers. More threads than these are of no use.
 pub const WORKERS: usize = 8;
 
-/// The tokens of a worker's piece, for a corpus of `tokens`: so many that a step is worth its barriers, so few that what
-/// workers don't know of each other stays small beside the corpus, and what they change stays in the cache. Bags of n-grams
-/// share rows, and change more of them.
-pub fn piece(tokens: usize, bags: bool) -> usize {
-    let longest = if bags { 128 } else { 512 };
-    (tokens / 4096).clamp(longest / 8, longest)
+/// The tokens of a worker's piece: so many that a step is worth its barriers and few windows are cut, so few that what workers
+/// don't know of each other stays small, and what they change stays in the cache. Bags of n-grams share rows, and change more
+/// of them.
+pub fn piece(bags: bool) -> usize {
+    if bags { 128 } else { 512 }
 }
 
 /// A logical worker. It is one thread's while it learns, and everybody's to read when its changes are added up.
@@ -203,15 +202,4 @@ fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 
 fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_are_small_beside_the_corpus() {
-        assert_eq!([100, 400_000, 1 << 30].map(|tokens| piece(tokens, false)), [64, 97, 512]);
-        assert_eq!([100, 400_000, 1 << 30].map(|tokens| piece(tokens, true)), [16, 97, 128]);
-    }
 }
