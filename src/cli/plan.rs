@@ -45,7 +45,7 @@ impl Plan {
             model: model_size(format, words, (2, buckets.unwrap_or(0)), config.dim as u64, bytes),
             memory: config.memory(vocab.len(), bags.as_ref()),
             buckets,
-            chunks: train::schedule(corpus, method, config, bags.as_ref()).chunks(),
+            chunks: train::schedule(corpus, method, config).chunks(),
             config: Config {
                 lr: Some(config.rate(method)),
                 threads: Some(config.threads()),

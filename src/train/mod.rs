@@ -74,7 +74,7 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
         corpus,
         config,
         level: simd::level(config.simd)?,
-        schedule: schedule(corpus, method, config, bags.as_ref()),
+        schedule: schedule(corpus, method, config),
         subsample: Subsample::new(&corpus.vocab.counts, config.subsample),
         noise: Noise::new(&corpus.vocab.counts, config.noise_exponent),
         progress,
@@ -120,11 +120,15 @@ pub fn train(corpus: &Corpus, method: Method, config: &Config, progress: &Progre
     Ok(model.with_ngrams(ngrams).with_positions(positions))
 }
 
-/// What is learnt when. `bags` are the input rows of each word.
-pub fn schedule(corpus: &Corpus, method: Method, config: &Config, bags: Option<&Rows>) -> Schedule {
+/// What is learnt when.
+pub fn schedule(corpus: &Corpus, method: Method, config: &Config) -> Schedule {
     let tokens = corpus.tokens().len();
     let schedule = Schedule::new(tokens, config.epochs, config.rate(method), config.seed);
-    if config.reproducible { schedule.in_lanes(WORKERS, superstep::piece(bags.is_some())) } else { schedule }
+    if config.reproducible {
+        schedule.in_lanes(WORKERS, superstep::piece(config.subwords().is_some()))
+    } else {
+        schedule
+    }
 }
 
 /// The vectors of `words` words: means of the rows of their bags.

@@ -4,9 +4,9 @@
 //! piece of the corpus on the matrix as it stood at the beginning of the step, and keeps what it changes to itself, in an
 //! [`Overlay`]. Then the changes are added to the matrix, row by row, in the order of the workers. No row is written while
 //! another thread reads it, so nothing depends on who was faster: neither which thread a worker was learnt by, nor which
-//! thread adds a row. So each thread adds the rows that its workers alone changed, which are most, and which it has in its caches;
-//! the others are dealt out. (Bulk-synchronous parallelism: Valiant 1990, "A
-//! Bridging Model for Parallel Computation".) What it costs and what it gives is in `docs/design/0011-supersteps.md`.
+//! thread adds a row. So each thread adds the rows that its workers alone changed, which are most, and which it has in its
+//! caches; the others are dealt out. (Bulk-synchronous parallelism: Valiant 1990, "A Bridging Model for Parallel
+//! Computation".) What it costs and what it gives is in `docs/design/0011-supersteps.md`.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
