@@ -10,8 +10,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use fearless_simd::{Level, Simd, dispatch, prelude::*};
-use wordloom::encode::{Counting, Reading, encode};
-use wordloom::train::{Config, Method, Progress, train};
+use wordloom::Progress;
+use wordloom::corpus::{TextOptions, encode};
+use wordloom::train::{Recipe, WindowConfig, train};
 
 /// Multiply-adds on registers alone, in 10^9 floating-point operations a second.
 #[inline(always)]
@@ -43,8 +44,9 @@ fn peak<S: Simd>(simd: S) -> f64 {
 
 fn peak_of(threads: usize) -> f64 {
     std::thread::scope(|scope| {
-        let all: Vec<_> =
-            (0..threads).map(|_| scope.spawn(|| dispatch!(Level::new(), simd => peak(simd)))).collect();
+        let all: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(|| dispatch!(Level::new(), simd => peak(simd))))
+            .collect();
         all.into_iter().map(|thread| thread.join().unwrap_or(0.0)).sum()
     })
 }
@@ -57,33 +59,41 @@ fn main() {
         );
         return;
     };
-    let method = if arguments.get(1).is_some_and(|m| m == "cbow") { Method::Cbow } else { Method::SkipGram };
-    let number =
-        |at: usize, default: usize| arguments.get(at).map_or(default, |n| n.parse().expect("a number"));
+    let cbow = arguments.get(1).is_some_and(|method| method == "cbow");
+    let number = |at: usize, default: usize| {
+        arguments.get(at).map_or(default, |n| n.parse().expect("a number"))
+    };
     let (dim, rounds, threads) = (number(2, 100), number(3, 5), number(4, 2));
-    let counting = Counting { inputs: vec![path.into()], ..Counting::default() };
-    let encoded = std::env::temp_dir().join(format!("wordloom-bench-{}.corpus", std::process::id()));
+    let options = TextOptions { inputs: vec![path.into()], ..TextOptions::default() };
+    let encoded =
+        std::env::temp_dir().join(format!("wordloom-bench-{}.corpus", std::process::id()));
     let begin = Instant::now();
-    let corpus = encode(&counting, Path::new(&encoded), &Reading::default()).expect("a readable corpus");
+    let corpus =
+        encode(&options, Path::new(&encoded), &Progress::default()).expect("a readable corpus");
     println!(
         "counted and encoded {} words in {:.2} s",
         corpus.facts.words_read,
         begin.elapsed().as_secs_f64()
     );
-    let config = Config { dim, epochs: 1, threads: Some(threads), ..Config::default() };
+    let config = WindowConfig { dim, epochs: 1, threads: Some(threads), ..WindowConfig::default() };
+    let subsample = config.subsample;
+    let recipe = if cbow { Recipe::Cbow(config) } else { Recipe::SkipGram(config) };
     let words = corpus.facts.words_read as f64;
     let keep = |count: u64| {
         let f = count as f64 / corpus.facts.tokens as f64;
-        count as f64 * ((config.subsample / f).sqrt() + config.subsample / f).min(1.0)
+        count as f64 * ((subsample / f).sqrt() + subsample / f).min(1.0)
     };
     let kept: f64 = corpus.vocab.counts.iter().map(|&count| keep(count)).sum();
-    let flop = kept * if method == Method::Cbow { 36.0 } else { 216.0 } * dim as f64;
-    println!("{method}, dim {dim}, {threads} threads: M raw words/s, GFLOP/s, peak GFLOP/s, share");
+    let flop = kept * if cbow { 36.0 } else { 216.0 } * dim as f64;
+    println!(
+        "{}, dim {dim}, {threads} threads: M raw words/s, GFLOP/s, peak GFLOP/s, share",
+        recipe.method()
+    );
     let mut speeds = Vec::new();
     let mut shares = Vec::new();
     for _ in 0..rounds {
         let before = peak_of(threads);
-        let model = train(&corpus, method, &config, &Progress::default()).expect("training");
+        let model = train(&corpus, &recipe, &Progress::default()).expect("training");
         let peak = before.midpoint(peak_of(threads));
         let speed = words / model.provenance.seconds / 1e6;
         let rate = flop / model.provenance.seconds / 1e9;
@@ -95,6 +105,10 @@ fn main() {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    println!("median {:.2} M raw words/s, {:.1} % of the peak", median(&mut speeds), median(&mut shares));
+    println!(
+        "median {:.2} M raw words/s, {:.1} % of the peak",
+        median(&mut speeds),
+        median(&mut shares)
+    );
     let _ = std::fs::remove_file(encoded);
 }

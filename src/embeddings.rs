@@ -1,17 +1,13 @@
 //! Word vectors with their vocabulary and their history: what training makes, what files hold, what queries ask.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::corpus::{Corpus, Facts};
+use crate::corpus::{Facts, Vocab};
 use crate::error::Result;
-use crate::mapped::Mapped;
-use crate::simd;
+use crate::memory::Mapped;
 use crate::subword::Ngrams;
-use crate::train::{Config, Method};
-use crate::vocab::Vocab;
 
 /// A vector for each word of a vocabulary.
 #[derive(Clone, Debug)]
@@ -54,8 +50,8 @@ pub struct Provenance {
     pub tokens_seen: u64,
     /// Pairs of words that GloVe went through, all epochs together; 0 for other methods.
     pub pairs_seen: u64,
-    /// Mean loss of a pair of input and target in each epoch, sampled.
-    pub losses: Vec<f64>,
+    /// Mean loss of a pair of input and target in each epoch, sampled; `None` where no pair was.
+    pub losses: Vec<Option<f64>>,
     /// Time that training took.
     pub seconds: f64,
     /// Time that counting co-occurrences took before; 0 where there was none.
@@ -72,41 +68,26 @@ impl Provenance {
         self.counting_seconds + self.seconds
     }
 
-    /// The history of a training.
-    pub fn of(corpus: &Corpus, method: Method, config: &Config, losses: &[f64], time: Duration) -> Self {
-        // What is the same for any number of threads doesn't tell their number.
-        let threads = (!config.reproducible).then(|| config.threads());
-        let resolved = Config { lr: Some(config.rate(method)), threads, ..config.clone() };
-        Self {
-            settings: serde_json::to_value(resolved).unwrap_or_default(),
-            corpus: corpus.facts.clone(),
-            tokens_seen: corpus.facts.tokens * config.epochs as u64,
-            losses: losses.to_vec(),
-            seconds: time.as_secs_f64(),
-            simd: simd::level(config.simd).map(simd::name).unwrap_or_default(),
-            ..Self::by(&method.to_string())
-        }
-    }
-
     /// Without what differs between runs that give the same vectors.
     #[must_use]
     pub fn reproducible(&self) -> Self {
         Self { seconds: 0.0, counting_seconds: 0.0, ..self.clone() }
     }
 
-    /// A history that begins with this program, on this processor.
-    pub fn by(method: &str) -> Self {
-        Self {
-            program: concat!("wordloom ", env!("CARGO_PKG_VERSION")).into(),
-            method: method.into(),
-            simd: simd::name(fearless_simd::Level::new()),
-            ..Self::default()
-        }
+    /// A history that begins with this program.
+    pub(crate) fn by(method: &str) -> Self {
+        let program = concat!("wordloom ", env!("CARGO_PKG_VERSION")).into();
+        Self { program, method: method.into(), ..Self::default() }
+    }
+
+    /// A history for vectors that were read from a file of another program.
+    pub(crate) fn foreign(format: &str) -> Self {
+        Self { program: format.into(), ..Self::default() }
     }
 }
 
 impl Embeddings {
-    /// Vectors of `dim` numbers, row by row in the order of `vocab`.
+    /// Vectors of dimension `dim`, row by row in the order of `vocab`.
     ///
     /// # Panics
     /// When the lengths don't fit together; readers of files check them first.
@@ -129,14 +110,14 @@ impl Embeddings {
         Self { ngrams, ..self }
     }
 
-    /// The same with the weights that were learnt for the positions around a centre: a row of `dim` numbers for each,
+    /// The same with the weights that were learnt for the positions around a centre: a row of `dim` weights for each,
     /// from the furthest before it to the furthest behind.
     #[must_use]
     pub fn with_positions(self, positions: Option<Mapped<f32>>) -> Self {
         Self { positions, ..self }
     }
 
-    /// Numbers in a vector.
+    /// Dimension of the vectors.
     pub fn dim(&self) -> usize {
         self.dim
     }
@@ -169,7 +150,7 @@ impl Embeddings {
     /// The vector of `word`, composed from its n-grams where the vocabulary doesn't have it.
     ///
     /// # Errors
-    /// [`crate::error::Error::UnknownWord`], with near spellings, when there are no n-grams or none is known.
+    /// [`crate::Error::UnknownWord`], with near spellings, when there are no n-grams or none is known.
     pub fn find(&self, word: &str) -> Result<Found<'_>> {
         if let Some(id) = self.vocab.id(word.as_bytes()) {
             return Ok(Found { id: Some(id), vector: self.vector(id).into() });
@@ -182,7 +163,7 @@ impl Embeddings {
 }
 
 /// `a` scaled to length 1; a vector of zeros stays as it is.
-pub fn unit(a: &[f32]) -> Vec<f32> {
+pub(crate) fn unit(a: &[f32]) -> Vec<f32> {
     let length = dot(a, a).sqrt();
     let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
     a.iter().map(|x| (f64::from(*x) * scale) as f32).collect()

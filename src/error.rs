@@ -1,4 +1,8 @@
-//! The one error of the library: each variant carries what is needed to say what went wrong, where, and the way out.
+//! The one error of the library: each variant carries what is needed to say what went wrong, where, and
+//! the way out.
+//!
+//! Texts name settings as the library does, by the name of a field between backquotes: `` `min_count` ``.
+//! The command writes them as its options, `--min-count`.
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +41,7 @@ pub enum Error {
     },
     /// No word is frequent enough.
     #[error(
-        "no word occurs {min_count} times in {tokens} words of input: lower --min-count or give more text"
+        "no word occurs {min_count} times in {tokens} words of input: lower `min_count` or give more text"
     )]
     EmptyVocabulary {
         /// The smallest count that was asked for.
@@ -45,9 +49,17 @@ pub enum Error {
         /// Words in the input.
         tokens: u64,
     },
-    /// A setting, or a combination of settings, that can't be.
+    /// A setting that can't be.
+    #[error("`{name}` {problem}")]
+    Setting {
+        /// The name of the setting, as the library has it: `dim`, `min_count`.
+        name: &'static str,
+        /// What is wrong with its value, as a sentence that begins with the name.
+        problem: String,
+    },
+    /// What was asked for can't be done, whatever a single setting is.
     #[error("{0}")]
-    Setting(String),
+    Refused(String),
     /// A word that the vocabulary lacks.
     #[error("unknown word {}{}{}", quoted(word), unless(*ngrams), suggestion(near))]
     UnknownWord {
@@ -60,7 +72,7 @@ pub enum Error {
     },
     /// The loss became infinite or no number.
     #[error(
-        "training diverged in epoch {epoch} (loss {loss}): lower --lr (it was {lr}); nothing was written"
+        "training diverged in epoch {epoch} (loss {loss}): lower `lr` (it was {lr}); nothing was written"
     )]
     Diverged {
         /// The epoch, from 1.
@@ -83,12 +95,17 @@ impl Error {
     }
 
     /// An [`Error::Format`] about `path`.
-    pub fn format(path: impl AsRef<Path>, at: u64, problem: impl Into<String>) -> Self {
+    pub(crate) fn format(path: impl AsRef<Path>, at: u64, problem: impl Into<String>) -> Self {
         Self::Format { path: path.as_ref().to_path_buf(), at, problem: problem.into() }
     }
 
+    /// An [`Error::Setting`] about the setting `name`.
+    pub(crate) fn setting(name: &'static str, problem: impl Into<String>) -> Self {
+        Self::Setting { name, problem: problem.into() }
+    }
+
     /// An [`Error::Input`] about `path`.
-    pub fn input(path: impl AsRef<Path>, problem: impl Into<String>) -> Self {
+    pub(crate) fn input(path: impl AsRef<Path>, problem: impl Into<String>) -> Self {
         Self::Input { path: path.as_ref().to_path_buf(), problem: problem.into() }
     }
 }
@@ -104,6 +121,9 @@ fn unless(ngrams: bool) -> &'static str {
 fn suggestion(near: &[String]) -> String {
     match near {
         [] => String::new(),
-        near => format!("; did you mean {}?", near.iter().map(|w| quoted(w)).collect::<Vec<_>>().join(", ")),
+        near => format!(
+            "; did you mean {}?",
+            near.iter().map(|w| quoted(w)).collect::<Vec<_>>().join(", ")
+        ),
     }
 }

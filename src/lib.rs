@@ -1,28 +1,28 @@
-//! Word vectors from your own text: skip-gram and CBOW with negative sampling, and GloVe, over a memory-mapped corpus, on
-//! all processors, fast, without undefined behaviour.
+//! Word vectors from your own text: skip-gram and CBOW with negative sampling, character n-grams, and GloVe,
+//! over a memory-mapped corpus, on all processors, fast, without undefined behaviour.
 //!
 //! ```text
-//!  files ──text──▶ words ──encode──▶ Corpus (vocabulary, token ids, sentence ends) ──train──▶ Embeddings
+//!  files ──text──▶ words ──corpus──▶ Corpus (vocabulary, token ids, sentence ends) ──train──▶ Embeddings
 //!                                                                                              │      ▲
 //!                                                                    query · eval · compare ◀──┘   format
 //! ```
 //!
-//! Each arrow is a function of what stands to its left. [`corpus::Corpus`] is all that training sees,
-//! [`embeddings::Embeddings`] all that queries and file formats see. GloVe ([`train::glove`]) trains on counts, which
-//! [`cooccur`] takes of the corpus.
+//! Each arrow is a function of what is to its left. [`Corpus`] is all that training sees, [`Embeddings`] is
+//! all that queries and file formats see. GloVe trains on counts, which [`cooccur`] takes of the corpus.
 //!
 //! ```
-//! use wordloom::encode::{Counting, Reading, encode};
+//! use wordloom::corpus::{TextOptions, encode};
 //! use wordloom::query::{Index, Query};
-//! use wordloom::train::{Config, Method, Progress, train};
+//! use wordloom::train::{Recipe, WindowConfig, train};
+//! use wordloom::Progress;
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let text = folder.path().join("text");
 //! std::fs::write(&text, "the cat saw the dog\nthe dog saw the cat\n".repeat(50))?;
-//! let counting = Counting { inputs: vec![text], ..Counting::default() };
-//! let corpus = encode(&counting, &folder.path().join("corpus"), &Reading::default())?;
-//! let config = Config { dim: 16, threads: Some(1), ..Config::default() };
-//! let model = train(&corpus, Method::SkipGram, &config, &Progress::default())?;
+//! let options = TextOptions { inputs: vec![text], ..TextOptions::default() };
+//! let corpus = encode(&options, &folder.path().join("corpus"), &Progress::default())?;
+//! let recipe = Recipe::SkipGram(WindowConfig { dim: 16, ..WindowConfig::default() });
+//! let model = train(&corpus, &recipe, &Progress::default())?;
 //! let nearest = Index::new(&model).nearest(&[Query::word(&model, "cat")?], 2);
 //! assert_eq!(nearest[0].len(), 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -30,21 +30,26 @@
 
 #![cfg_attr(test, allow(clippy::float_cmp, clippy::needless_range_loop, clippy::format_collect))]
 
-pub mod cache;
 pub mod compare;
 pub mod cooccur;
 pub mod corpus;
-pub mod embeddings;
-pub mod encode;
-pub mod error;
+mod embeddings;
+mod error;
 pub mod eval;
 pub mod format;
-pub mod kernel;
-pub mod mapped;
+mod math;
+mod memory;
+mod progress;
 pub mod query;
-pub mod sample;
-pub mod simd;
-pub mod subword;
-pub mod text;
+mod random;
+mod stats;
+mod subword;
+mod text;
 pub mod train;
-pub mod vocab;
+
+pub use self::corpus::{Corpus, Vocab};
+pub use self::embeddings::{Embeddings, Found, Provenance, cosine};
+pub use self::error::{Error, Result};
+pub use self::memory::{Mapped, Staged, remove_unfinished, replace};
+pub use self::progress::{EpochLoss, Progress};
+pub use self::subword::{Ngrams, Subwords};

@@ -22,8 +22,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            cli::progress::say(&format!("wordloom: {}", one_line(&error)));
-            let stopped = matches!(error.downcast_ref(), Some(wordloom::error::Error::Stopped));
+            let line = cli::show::with_options(&one_line(&error));
+            cli::progress::say(&format!("wordloom: {line}"));
+            let stopped = matches!(error.downcast_ref(), Some(wordloom::Error::Stopped));
             if stopped { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
         }
     }
@@ -55,7 +56,7 @@ mod tests {
     #[test]
     fn errors_are_one_line_and_say_things_once() {
         let cause = std::io::Error::other("no\nspace");
-        let error = wordloom::error::Error::Io { path: "a".into(), source: cause };
+        let error = wordloom::Error::Io { path: "a".into(), source: cause };
         let error = anyhow::Error::from(error).context("can't write");
         assert_eq!(one_line(&error), "can't write: a: no space");
     }

@@ -5,8 +5,8 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::mapped::Mapped;
-use crate::vocab::Vocab;
+use crate::corpus::Vocab;
+use crate::memory::Mapped;
 
 /// Which n-grams a word has, and how they are numbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Subwords {
     pub min_n: usize,
     /// Characters in the longest n-grams.
     pub max_n: usize,
-    /// N-grams are hashed to so many buckets; those that share one share a vector.
+    /// N-grams are hashed to this many buckets; those that share one share a vector.
     pub buckets: u32,
 }
 
@@ -60,7 +60,7 @@ impl Subwords {
 
 /// The rows that each word of a vocabulary is made of, while it is trained: its own, whose number is the word's, then
 /// those of its n-grams. Only buckets that some word reaches have a row.
-pub struct Rows {
+pub(crate) struct Bags {
     /// The bags, one after the other, and where each ends.
     bags: Vec<u32>,
     ends: Vec<u64>,
@@ -68,9 +68,9 @@ pub struct Rows {
     pub buckets: Vec<u32>,
 }
 
-impl Rows {
+impl Bags {
     /// The rows of all words of `vocab`.
-    pub fn new(vocab: &Vocab, subwords: &Subwords) -> Self {
+    pub(crate) fn new(vocab: &Vocab, subwords: &Subwords) -> Self {
         let words: Vec<Vec<u32>> = (0..vocab.len() as u32)
             .into_par_iter()
             .map(|word| {
@@ -95,19 +95,19 @@ impl Rows {
 
     /// The rows of `word`; at least one.
     #[inline(always)]
-    pub fn of(&self, word: u32) -> &[u32] {
+    pub(crate) fn of(&self, word: u32) -> &[u32] {
         let word = word as usize;
         let start = if word == 0 { 0 } else { self.ends[word - 1] };
         &self.bags[start as usize..self.ends[word] as usize]
     }
 
     /// The number of rows.
-    pub fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.ends.len() + self.buckets.len()
     }
 
     /// Rows of all words together, each as often as it is used.
-    pub fn uses(&self) -> usize {
+    pub(crate) fn uses(&self) -> usize {
         self.bags.len()
     }
 }
@@ -128,7 +128,7 @@ pub struct Ngrams {
 
 impl Ngrams {
     /// The bytes of the vector of `bucket`, where it has one.
-    pub fn row(&self, bucket: u32, dim: usize) -> Option<&[u8]> {
+    pub(crate) fn row(&self, bucket: u32, dim: usize) -> Option<&[u8]> {
         let row = match &self.buckets {
             None => bucket as usize,
             Some(buckets) => buckets.binary_search(&bucket).ok()?,
@@ -226,7 +226,7 @@ mod tests {
     fn words_share_the_rows_of_their_ngrams() {
         let vocab = Vocab::new(&["king", "kings", "a"], vec![3, 2, 1]);
         let subwords = Subwords { min_n: 3, max_n: 3, buckets: 1_000_000 };
-        let rows = Rows::new(&vocab, &subwords);
+        let rows = Bags::new(&vocab, &subwords);
         // <ki kin ing ng> - <ki kin ing ngs gs> - <a>
         assert_eq!(rows.buckets.len(), 4 + 2 + 1);
         assert_eq!(rows.total(), 3 + 7);

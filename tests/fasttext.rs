@@ -1,39 +1,25 @@
 //! fastText's files: its own answers, files that others write and read, and files that lie.
 #![allow(missing_docs)]
 
+#[expect(dead_code, reason = "this file uses a part of it")]
+mod common;
+mod python;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use wordloom::embeddings::{Embeddings, Provenance};
+use wordloom::Mapped;
 use wordloom::format::{self, Format};
-use wordloom::mapped::Mapped;
-use wordloom::subword::{Ngrams, Rows, Subwords};
-use wordloom::vocab::Vocab;
+use wordloom::{Embeddings, Ngrams, Provenance, Subwords, Vocab};
 
-mod python;
-
-use python::{foreign, python_lacks, script, skip};
+use self::common::Place;
+use self::python::{lacks, script, shared};
 
 const NEAR: f32 = 1e-6;
 
-fn wordloom(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wordloom"));
-    command.current_dir(folder).args(arguments).output().unwrap()
-}
-
-/// Standard output and standard error of a run that goes well.
-#[track_caller]
-fn runs(folder: &Path, arguments: &[&str]) -> (String, String) {
-    let ran = wordloom(folder, arguments);
-    let [out, err] = [&ran.stdout, &ran.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
-    assert!(ran.status.success(), "{err}");
-    (out, err)
-}
-
-/// 1,000 words where the vocabulary has so many, of which 200 are in no vocabulary.
+/// Up to 800 words of the vocabulary, and 200 words that are not in it.
 fn words(model: &Embeddings) -> Vec<String> {
     let known: Vec<String> =
         model.vocab.words().filter_map(|word| str::from_utf8(word).ok()).map(Into::into).collect();
@@ -56,11 +42,13 @@ fn words(model: &Embeddings) -> Vec<String> {
 
 fn theirs(program: &str, model: &Path, words: &[String]) -> Vec<Vec<f32>> {
     let answer = script("word_vectors.py", &[Path::new(program), model], &words.join("\n"));
-    let row = |row: &Value| row.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
+    let row =
+        |row: &Value| row.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
     answer.as_array().unwrap().iter().map(row).collect()
 }
 
-/// Checks that `program` gives the vectors of `ours` for known and unseen words of the file at `path`.
+/// Checks that `program` gives the vectors of `ours` for known and unseen words of the file at
+/// `path`.
 #[track_caller]
 fn same_answers(program: &str, path: &Path, ours: &Embeddings) {
     // gensim gives the end of a sentence n-grams, which fastText does not.
@@ -71,7 +59,8 @@ fn same_answers(program: &str, path: &Path, ours: &Embeddings) {
     let mut furthest = 0.0f32;
     for (word, theirs) in words.iter().zip(theirs) {
         // Where there is no n-gram, others answer with zeros.
-        let ours = ours.find(word).map_or(vec![0.0; theirs.len()], |found| found.vector.into_owned());
+        let ours =
+            ours.find(word).map_or(vec![0.0; theirs.len()], |found| found.vector.into_owned());
         for (a, b) in ours.iter().zip(&theirs) {
             assert!((a - b).abs() <= NEAR, "{}: {word}: {a} is not {b}", path.display());
             furthest = furthest.max((a - b).abs());
@@ -86,36 +75,50 @@ fn trained() -> Embeddings {
     let texts = ["the", "house", "naïve", "слово", "言葉", "🐈", "a", "housing", "mouse", "</s>"];
     let vocab = Vocab::new(&texts, (1..=10).rev().collect());
     let subwords = Subwords { min_n: 2, max_n: 4, buckets: 5000 };
-    let (bags, dim) = (Rows::new(&vocab, &subwords), 6);
+    let dim = 6;
+    let ngrams = |word: &str| {
+        let mut all = Vec::new();
+        subwords.each(word.as_bytes(), |bucket| all.push(bucket));
+        all
+    };
+    let mut buckets: Vec<u32> = texts.iter().flat_map(|word| ngrams(word)).collect();
+    buckets.sort_unstable();
+    buckets.dedup();
     let number = |i: usize| ((i * 7919 + 13) % 1009) as f32 / 500.0 - 1.0;
     let row = |row: usize| (0..dim).map(move |i| number(row * dim + i));
     let mut vectors = Vec::new();
-    for word in 0..texts.len() as u32 {
-        let rows = bags.of(word);
-        let mean =
-            |i: usize| rows.iter().map(|&r| number(r as usize * dim + i)).sum::<f32>() / rows.len() as f32;
+    for (word, text) in texts.iter().enumerate() {
+        let behind = |bucket: &u32| texts.len() + buckets.binary_search(bucket).unwrap();
+        let mut rows = vec![word];
+        rows.extend(ngrams(text).iter().map(behind));
+        let mean = |i: usize| {
+            rows.iter().map(|&row| number(row * dim + i)).sum::<f32>() / rows.len() as f32
+        };
         vectors.extend((0..dim).map(mean));
     }
     let rows: Vec<u8> =
-        (0..bags.buckets.len()).flat_map(|i| row(texts.len() + i)).flat_map(f32::to_le_bytes).collect();
+        (0..buckets.len()).flat_map(|i| row(texts.len() + i)).flat_map(f32::to_le_bytes).collect();
     let ngrams =
-        Ngrams { subwords, buckets: Some(bags.buckets[..].into()), rows: rows.into(), pruned: false };
-    let settings = json!({ "window": 4, "epochs": 3, "negative": 7, "subsample": 0.001, "min_n": 2 });
-    let provenance =
-        Provenance { method: "cbow".into(), settings, losses: vec![2.0], ..Provenance::default() };
+        Ngrams { subwords, buckets: Some(buckets.into()), rows: rows.into(), pruned: false };
+    let settings =
+        json!({ "window": 4, "epochs": 3, "negative": 7, "subsample": 0.001, "min_n": 2 });
+    let provenance = Provenance {
+        method: "cbow".into(),
+        settings,
+        losses: vec![Some(2.0)],
+        ..Provenance::default()
+    };
     let output: Vec<f32> = vectors.iter().map(|x| -x).collect();
-    Embeddings::new(vocab, dim, vectors.into(), Some(output.into()), provenance).with_ngrams(Some(ngrams))
+    Embeddings::new(vocab, dim, vectors.into(), Some(output.into()), provenance)
+        .with_ngrams(Some(ngrams))
 }
 
 // fastText's files are read
 
 #[test]
 fn vectors_are_those_that_fasttext_wrote_beside_its_model() {
-    let (Some(bin), Some(vec)) =
-        (foreign("fasttext/crime-and-punishment.bin"), foreign("fasttext/crime-and-punishment.vec"))
-    else {
-        return;
-    };
+    let file = |kind: &str| shared(&format!("data/models/fasttext/crime-and-punishment.{kind}"));
+    let (Some(bin), Some(vec)) = (file("bin"), file("vec")) else { return };
     let (bin, vec) = (format::read(&bin).unwrap(), format::read(&vec).unwrap());
     assert!(bin.vocab.words().eq(vec.vocab.words()));
     assert_eq!(bin.vocab.len(), 291);
@@ -130,11 +133,11 @@ fn vectors_are_those_that_fasttext_wrote_beside_its_model() {
 
 #[test]
 fn vectors_are_those_that_fasttext_answers() {
-    if let Some(why) = python_lacks("fasttext") {
-        return skip(&why);
+    if lacks("fasttext") {
+        return;
     }
     for name in ["crime-and-punishment", "lee_fasttext_new", "finalfusion_d50"] {
-        if let Some(path) = foreign(&format!("fasttext/{name}.bin")) {
+        if let Some(path) = shared(&format!("data/models/fasttext/{name}.bin")) {
             same_answers("fasttext", &path, &format::read(&path).unwrap());
         }
     }
@@ -142,19 +145,19 @@ fn vectors_are_those_that_fasttext_answers() {
 
 #[test]
 fn models_of_each_kind_that_fasttext_trains_are_read_and_written_back() {
-    if let Some(why) = python_lacks("fasttext") {
-        return skip(&why);
+    if lacks("fasttext") {
+        return;
     }
-    let gensim = python_lacks("gensim.models.fasttext");
-    if let Some(why) = &gensim {
-        skip(why);
-    }
+    let gensim = !lacks("gensim.models.fasttext");
     let folder = tempfile::tempdir().unwrap();
     let names = script("train_fasttext.py", &[folder.path()], "");
     for name in names.as_array().unwrap() {
         let name = name.as_str().unwrap();
         let path = folder.path().join(name);
-        assert_eq!(Format::of_content(&fs::read(&path).unwrap()), Some(Format::FastText));
+        assert_eq!(
+            Format::of_content(&fs::read(&path).unwrap()),
+            Some(Format::named("fasttext").unwrap())
+        );
         let model = format::read(&path).unwrap();
         assert!(!model.vocab.words().any(|word| word.starts_with(b"__label__")), "{name}");
         assert_eq!(
@@ -171,13 +174,20 @@ fn models_of_each_kind_that_fasttext_trains_are_read_and_written_back() {
         assert_eq!(pruned, ["pruned.ftz", "norms.ftz"].contains(&name), "{name}");
         same_answers("fasttext", &path, &model);
         // What it becomes in our format and in fastText's again.
-        for (copy, to) in [("copy.safetensors", Format::Safetensors), ("copy.bin", Format::FastText)] {
+        for (copy, to) in [
+            ("copy.safetensors", Format::named("safetensors").unwrap()),
+            ("copy.bin", Format::named("fasttext").unwrap()),
+        ] {
             let copy = folder.path().join(copy);
             format::write(&model, &copy, to).unwrap();
             let again = format::read(&copy).unwrap();
             assert!(again.output() == model.output(), "{name}");
             assert_eq!(again.vocab.counts[..], model.vocab.counts[..], "{name}");
-            assert_eq!(again.provenance.method == "cbow", model.provenance.method == "cbow", "{name}");
+            assert_eq!(
+                again.provenance.method == "cbow",
+                model.provenance.method == "cbow",
+                "{name}"
+            );
             for word in words(&model) {
                 let [a, b] = [&model, &again].map(|model| model.find(&word).ok());
                 let (Some(a), Some(b)) = (&a, &b) else {
@@ -185,7 +195,8 @@ fn models_of_each_kind_that_fasttext_trains_are_read_and_written_back() {
                     continue;
                 };
                 // Pruning is lost: n-grams that were dropped count as zeros.
-                let ratio = if pruned && to == Format::FastText && a.id.is_none() {
+                let ratio = if pruned && to == Format::named("fasttext").unwrap() && a.id.is_none()
+                {
                     let all = |model: &Embeddings| {
                         model.ngrams().unwrap().add(word.as_bytes(), &mut vec![0.0; model.dim()])
                     };
@@ -202,7 +213,7 @@ fn models_of_each_kind_that_fasttext_trains_are_read_and_written_back() {
         let copy = folder.path().join("copy.bin");
         let written = format::read(&copy).unwrap();
         same_answers("fasttext", &copy, &written);
-        if gensim.is_none() {
+        if gensim {
             same_answers("gensim", &copy, &written);
         }
     }
@@ -217,12 +228,11 @@ fn fasttext_and_gensim_read_what_is_written() {
     let with = trained();
     let without = with.clone().with_ngrams(None);
     for (program, module) in [("fasttext", "fasttext"), ("gensim", "gensim.models.fasttext")] {
-        if let Some(why) = python_lacks(module) {
-            skip(&why);
+        if lacks(module) {
             continue;
         }
         for model in [&with, &without] {
-            format::write(model, &path, Format::FastText).unwrap();
+            format::write(model, &path, Format::named("fasttext").unwrap()).unwrap();
             same_answers(program, &path, model);
         }
     }
@@ -233,7 +243,7 @@ fn what_is_written_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ours.bin");
     let before = trained();
-    format::write(&before, &path, Format::FastText).unwrap();
+    format::write(&before, &path, Format::named("fasttext").unwrap()).unwrap();
     let after = format::read(&path).unwrap();
     assert!(after.vocab.words().eq(before.vocab.words()));
     assert_eq!(after.vocab.counts[..], before.vocab.counts[..]);
@@ -243,90 +253,100 @@ fn what_is_written_is_read() {
     assert_eq!(unseen(&after), unseen(&before));
     assert_eq!(after.provenance.method, "cbow");
     let settings = &after.provenance.settings;
-    for (name, value) in
-        [("window", 4), ("epochs", 3), ("negative", 7), ("min_n", 2), ("max_n", 4), ("min_count", 1)]
-    {
+    for (name, value) in [
+        ("window", 4),
+        ("epochs", 3),
+        ("negative", 7),
+        ("min_n", 2),
+        ("max_n", 4),
+        ("min_count", 1),
+    ] {
         assert_eq!(settings[name], value, "{name}");
     }
     assert_eq!(settings["subsample"], 0.001);
     // Words that can't be told apart there.
     for words in [["a", "a"], ["a", "a\0b"]] {
-        let twice =
-            Embeddings::new(Vocab::new(&words, vec![]), 1, vec![1.0; 2].into(), None, Provenance::default());
+        let twice = Embeddings::new(
+            Vocab::new(&words, vec![]),
+            1,
+            vec![1.0; 2].into(),
+            None,
+            Provenance::default(),
+        );
         let written = fs::read(&path).unwrap();
-        format::write(&twice, &path, Format::FastText).unwrap_err();
+        format::write(&twice, &path, Format::named("fasttext").unwrap()).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), written);
     }
 }
 
 // Whole commands
 
+/// A place with `m.safetensors`, the model as wordloom trains it.
+fn with_trained() -> Place {
+    let place = Place::new();
+    format::write(&trained(), &place.path("m.safetensors"), Format::named("safetensors").unwrap())
+        .unwrap();
+    place
+}
+
 #[test]
 fn commands_say_which_words_are_composed() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    format::write(&trained(), &folder.join("m.safetensors"), Format::Safetensors).unwrap();
-    let (out, err) = runs(folder, &["convert", "m.safetensors", "m.bin"]);
-    assert_eq!(out, "");
-    assert!(err.contains("does not hold history\n"), "{err}");
-    assert_eq!(Format::of_content(&fs::read(folder.join("m.bin")).unwrap()), Some(Format::FastText));
-    let (_, err) = runs(folder, &["convert", "m.safetensors", "w.bin", "--to", "binary"]);
+    let place = with_trained();
+    let kind = |name: &str| Format::of_content(&place.read(name));
+    let ran = place.run("convert m.safetensors m.bin").good();
+    assert_eq!(ran.out, "");
+    assert!(ran.err.contains("does not hold history\n"), "{}", ran.err);
+    assert_eq!(kind("m.bin"), Some(Format::named("fasttext").unwrap()));
+    let err = place.run("convert m.safetensors w.bin --to binary").good().err;
     assert!(err.contains("does not hold counts, output vectors, n-grams and history\n"), "{err}");
-    assert_eq!(Format::of_content(&fs::read(folder.join("w.bin")).unwrap()), Some(Format::Binary));
-    runs(folder, &["convert", "w.bin", "w2.bin", "--to", "fasttext"]);
-    assert!(format::read(&folder.join("w2.bin")).unwrap().ngrams().is_none());
-    let ran = wordloom(folder, &["convert", "m.bin", "m.ftz"]);
-    assert!(!ran.status.success() && !folder.join("m.ftz").exists());
+    assert_eq!(kind("w.bin"), Some(Format::named("binary").unwrap()));
+    place.run("convert w.bin w2.bin --to fasttext").good();
+    assert!(format::read(&place.path("w2.bin")).unwrap().ngrams().is_none());
+    place.fails("convert m.bin m.ftz", &[]);
 
     let composed = "wordloom: 'houses' is not in the vocabulary: composed from its n-grams\n";
     for question in [
-        &["similar", "m.bin", "houses"][..],
-        &["similar", "m.bin", "house", "+houses", "-mouse"],
-        &["analogy", "m.bin", "house", "houses", "mouse"],
-        &["similarity", "m.bin", "houses", "house"],
-        &["odd-one-out", "m.bin", "houses", "the", "mouse"],
-        &["vector", "m.bin", "houses"],
+        "similar m.bin houses",
+        "similar m.bin house +houses -mouse",
+        "analogy m.bin house houses mouse",
+        "similarity m.bin houses house",
+        "odd-one-out m.bin houses the mouse",
+        "vector m.bin houses",
     ] {
-        let (out, err) = runs(folder, question);
-        assert!(!out.is_empty());
-        assert_eq!(err, composed, "{question:?}");
-        let (out, err) = runs(folder, &[question, &["--json"]].concat());
-        assert_eq!(err, "");
-        let answer: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!(answer["composed"], json!(["houses"]), "{question:?}");
+        let ran = place.run(question).good();
+        assert!(!ran.out.is_empty());
+        assert_eq!(ran.err, composed, "{question}");
+        let ran = place.run(&format!("{question} --json")).good();
+        assert_eq!(ran.err, "");
+        assert_eq!(ran.json()["composed"], json!(["houses"]), "{question}");
     }
-    let (out, err) = runs(folder, &["similar", "m.bin", "house", "--json"]);
-    assert_eq!(err, "");
-    assert_eq!(serde_json::from_str::<Value>(&out).unwrap().get("composed"), None);
+    let ran = place.run("similar m.bin house --json").good();
+    assert_eq!(ran.err, "");
+    assert_eq!(ran.json().get("composed"), None);
 
-    let ran = wordloom(folder, &["vector", "m.bin", "zzz"]);
-    let err = String::from_utf8_lossy(&ran.stderr);
-    assert!(!ran.status.success());
-    assert_eq!(err, "wordloom: unknown word 'zzz', of which no n-gram is known either\n");
-    let ran = wordloom(folder, &["vector", "w.bin", "zzz"]);
-    assert_eq!(String::from_utf8_lossy(&ran.stderr), "wordloom: unknown word 'zzz'\n");
+    let ran = place.run("vector m.bin zzz");
+    ran.fails(&[]);
+    assert_eq!(ran.err, "wordloom: unknown word 'zzz', of which no n-gram is known either\n");
+    let ran = place.run("vector w.bin zzz");
+    ran.fails(&[]);
+    assert_eq!(ran.err, "wordloom: unknown word 'zzz'\n");
 }
 
 #[test]
 fn info_tells_of_ngrams() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let model = trained();
-    let rows = model.ngrams().unwrap().rows.len() / 4 / 6;
-    format::write(&model, &folder.join("m.safetensors"), Format::Safetensors).unwrap();
-    let (out, _) = runs(folder, &["info", "m.safetensors"]);
+    let place = with_trained();
+    let rows = trained().ngrams().unwrap().rows.len() / 4 / 6;
+    let out = place.run("info m.safetensors").printed();
     let line = format!("n-grams   2 to 4 characters in 5,000 buckets, {rows} of them kept (");
     assert!(out.contains(&line), "{out}");
-    runs(folder, &["convert", "m.safetensors", "m.bin"]);
-    let (out, _) = runs(folder, &["info", "m.bin"]);
+    place.run("convert m.safetensors m.bin").good();
+    let out = place.run("info m.bin").printed();
     assert!(out.contains("n-grams   2 to 4 characters in 5,000 buckets (120.0 kB)\n"), "{out}");
     assert!(out.contains("made by   fastText (version 12 of its format), cbow\n"), "{out}");
     assert!(out.contains("window 4, epochs 3"), "{out}");
-    let (out, _) = runs(folder, &["info", "m.bin", "--json"]);
-    let info: Value = serde_json::from_str(&out).unwrap();
+    let info = place.run("info m.bin --json").json();
     assert_eq!(info["format"], "fasttext");
-    let ngrams =
-        json!({ "min_n": 2, "max_n": 4, "buckets": 5000, "rows": 5000, "pruned": false, "bytes": 120_000 });
+    let ngrams = json!({ "min_n": 2, "max_n": 4, "buckets": 5000, "rows": 5000, "pruned": false, "bytes": 120_000 });
     assert_eq!(info["ngrams"], ngrams);
 }
 
@@ -359,8 +379,8 @@ impl Made {
         }
     }
 
-    /// A classifier with two words of three numbers and two of the rows of eight buckets. Row i has the codes i and 2i,
-    /// and the norm 3.
+    /// A classifier with two words of three numbers and two of the rows of eight buckets. Row i has
+    /// the codes i and 2i, and the norm 3.
     fn quantised() -> Self {
         let codes = [0u8, 0, 1, 2, 2, 4, 3, 6];
         let first = (0..256i16).flat_map(|c| [f32::from(c), -f32::from(c)]);
@@ -401,7 +421,9 @@ impl Made {
                 file.push(kind);
             }
         }
-        file.extend(self.pruned.iter().flatten().flat_map(|(bucket, row)| [int(bucket), int(row)].concat()));
+        file.extend(
+            self.pruned.iter().flatten().flat_map(|(bucket, row)| [int(bucket), int(row)].concat()),
+        );
         file.extend(&self.input);
         file.extend(&self.output);
         file
@@ -442,10 +464,14 @@ fn vectors_are_means_of_rows() {
     let model = Made::dense().parse().unwrap();
     let rows = [[10.0, 20.0], [30.0, 40.0]];
     let [first, second] = buckets("ab", 2)[..] else { panic!() };
-    let mean = |i: usize| ([1.0, 2.0][i] + rows[first as usize][i] + rows[second as usize][i]) / 3.0;
+    let mean =
+        |i: usize| ([1.0, 2.0][i] + rows[first as usize][i] + rows[second as usize][i]) / 3.0;
     assert!((0..2).all(|i| (model.vector(0)[i] - mean(i)).abs() < 1e-5));
     let [only] = buckets("c", 2)[..] else { panic!() };
-    assert_eq!(model.vector(1), [0, 1].map(|i| f32::midpoint([3.0, 4.0][i], rows[only as usize][i])));
+    assert_eq!(
+        model.vector(1),
+        [0, 1].map(|i| f32::midpoint([3.0, 4.0][i], rows[only as usize][i]))
+    );
     assert_eq!(model.vector(2), [5.0, 6.0], "the end of a sentence has no n-grams");
     assert_eq!(model.output().unwrap(), [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]);
     assert_eq!(model.vocab.counts[..], [7, 7, 7]);
@@ -462,7 +488,10 @@ fn quantised_rows_are_centroids_times_norms() {
         let rows: Vec<f32> =
             std::iter::once(id as f32).chain(buckets(word, 8).iter().filter_map(of)).collect();
         let mean = row(rows.iter().sum::<f32>() / rows.len() as f32);
-        assert!(model.vector(id as u32).iter().zip(mean).all(|(a, b)| (a - b).abs() < 1e-5), "{word}");
+        assert!(
+            model.vector(id as u32).iter().zip(mean).all(|(a, b)| (a - b).abs() < 1e-5),
+            "{word}"
+        );
     }
     let ngrams = model.ngrams().unwrap();
     assert!(ngrams.pruned);
@@ -501,7 +530,8 @@ fn look_alikes_are_refused_by_name() {
     made.magic.clear();
     made.fails("from before its format had a version");
     for version in [10, 13, -1] {
-        Made { magic: vec![793_712_314, version], ..Made::dense() }.fails("11 and 12 are read (at byte 4)");
+        Made { magic: vec![793_712_314, version], ..Made::dense() }
+            .fails("11 and 12 are read (at byte 4)");
     }
 }
 
@@ -537,7 +567,12 @@ fn lies_are_errors() {
     for (made, at, bytes, problem) in [
         (&good, 64, &[0xff, 0xff, 0xff, 0x7f][..], "entries of 3 words and 0 labels"),
         (&good, 64, &[0xff; 4], "the number of entries is -1 (at byte 64)"),
-        (&good, 64, &[0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f], "for which the file is too short"),
+        (
+            &good,
+            64,
+            &[0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f],
+            "for which the file is too short",
+        ),
         (&good, 68, &[0xff; 4], "the number of words is -1 (at byte 68)"),
         (&good, 72, &[0xff; 4], "the number of labels is -1"),
         (&good, 76, &least, "the number of tokens is -1 (at byte 76)"),
@@ -583,8 +618,13 @@ fn a_file_that_is_cut_anywhere_is_an_error() {
         parse(&whole).unwrap();
         for length in 0..whole.len() {
             let error = parse(&whole[..length]).unwrap_err();
-            let at =
-                error.rsplit_once("(at byte ").unwrap().1.trim_end_matches(')').parse::<usize>().unwrap();
+            let at = error
+                .rsplit_once("(at byte ")
+                .unwrap()
+                .1
+                .trim_end_matches(')')
+                .parse::<usize>()
+                .unwrap();
             assert!(at <= length, "{error}");
         }
     }
@@ -616,7 +656,7 @@ proptest! {
 /// Where the collection has files, each is cut at many places too.
 #[test]
 fn real_files_that_are_cut_are_errors() {
-    let Some(path) = foreign("fasttext/crime-and-punishment.bin") else { return };
+    let Some(path) = shared("data/models/fasttext/crime-and-punishment.bin") else { return };
     let whole: Vec<u8> = fs::read(path).unwrap();
     for length in (0..whole.len()).step_by(7) {
         parse(&whole[..length]).unwrap_err();

@@ -1,43 +1,39 @@
 //! Files of other programs are read, and other programs read ours.
 #![allow(missing_docs)]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use serde_json::Value;
-use wordloom::embeddings::Embeddings;
-use wordloom::format::{self, Format};
-
+#[expect(dead_code, reason = "this file uses a part of it")]
+mod common;
 mod python;
 
-use python::{foreign, printed, python_lacks, script, skip};
+use std::fs;
+use std::path::Path;
 
-fn wordloom(folder: &Path, line: &str) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wordloom"));
-    command.current_dir(folder).env("WORDLOOM_CACHE", folder.join("cache")).args(line.split_whitespace());
-    printed(&command.output().unwrap())
-}
+use wordloom::Embeddings;
+use wordloom::format::{self, Format};
 
-/// Trains a small model with words of several scripts.
-fn trained(folder: &Path, name: &str) -> PathBuf {
+use self::common::Place;
+use self::python::{lacks, script, shared};
+
+/// A place with a small model that has words of several scripts.
+fn trained(name: &str) -> Place {
+    let place = Place::new();
     let words = ["the", "naïve", "слово", "言葉", "cat", "🐈", "a"];
     let text: Vec<&str> = (0..7000).map(|i: usize| words[(i * i + i / 7) % words.len()]).collect();
-    fs::write(folder.join("text.txt"), text.join(" ")).unwrap();
+    place.write("text.txt", text.join(" "));
     let settings = "-q --dim 13 --epochs 2 --threads 1 --subsample 0";
-    wordloom(folder, &format!("train skip-gram text.txt -o {name} {settings}"));
-    folder.join(name)
+    place.run(&format!("train skip-gram text.txt -o {name} {settings}")).good();
+    place
 }
 
 // Other programs read ours
 
 #[test]
 fn safetensors_for_python_opens_a_model() {
-    if let Some(why) = python_lacks("safetensors, numpy") {
-        return skip(&why);
+    if lacks("safetensors, numpy") {
+        return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let model = trained(folder.path(), "m.safetensors");
+    let place = trained("m.safetensors");
+    let model = place.path("m.safetensors");
     let found = script("open_model.py", &[&model], "cat\n言葉\n🐈\n");
 
     let ours = format::read(&model).unwrap();
@@ -57,20 +53,21 @@ fn safetensors_for_python_opens_a_model() {
     assert_eq!((&found["order_sorts_words"], &found["finite"]), (&true.into(), &true.into()));
     assert_eq!(found["history"]["settings"]["dim"], 13);
     assert_eq!(found["history"]["corpus"]["words_read"], 7000);
-    for line in wordloom(folder.path(), "vector m.safetensors cat 言葉 🐈").lines() {
+    for line in place.run("vector m.safetensors cat 言葉 🐈").printed().lines() {
         let (word, numbers) = line.split_once(' ').unwrap();
-        let theirs = found["vectors"][word].as_array().unwrap().iter().map(|x| number(x.as_str().unwrap()));
+        let theirs =
+            found["vectors"][word].as_array().unwrap().iter().map(|x| number(x.as_str().unwrap()));
         assert!(theirs.eq(numbers.split(' ').map(number)), "{word}");
     }
 }
 
 #[test]
 fn word2vec_binary_is_what_its_description_says() {
-    if let Some(why) = python_lacks("json, struct") {
-        return skip(&why);
+    if lacks("json, struct") {
+        return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let model = trained(folder.path(), "m.bin");
+    let place = trained("m.bin");
+    let model = place.path("m.bin");
     let found = script("read_word2vec.py", &[&model], "");
     let ours = format::read(&model).unwrap();
     assert_eq!((&found["count"], &found["dim"]), (&ours.vocab.len().into(), &13.into()));
@@ -101,7 +98,11 @@ fn read(path: &Path) -> Embeddings {
     let model = format::read(path).unwrap();
     assert_eq!(model.input().len(), model.vocab.len() * model.dim());
     let folder = tempfile::tempdir().unwrap();
-    for to in [Format::Safetensors, Format::Text, Format::Binary] {
+    for to in [
+        Format::named("safetensors").unwrap(),
+        Format::named("text").unwrap(),
+        Format::named("binary").unwrap(),
+    ] {
         let copy = folder.path().join("copy");
         format::write(&model, &copy, to).unwrap();
         let copy = format::read(&copy).unwrap();
@@ -114,13 +115,13 @@ fn read(path: &Path) -> Embeddings {
 #[test]
 fn word2vec_files_with_and_without_sizes_hold_the_same() {
     let names = [
-        ("similarity.bin", Format::Binary),
-        ("similarity.txt", Format::Text),
-        ("similarity.nodims", Format::Glove),
+        ("similarity.bin", Format::named("binary").unwrap()),
+        ("similarity.txt", Format::named("text").unwrap()),
+        ("similarity.nodims", Format::named("glove").unwrap()),
     ];
     let mut first: Option<Embeddings> = None;
     for (name, form) in names {
-        let Some(path) = foreign(&format!("word2vec/{name}")) else { return };
+        let Some(path) = shared(&format!("data/models/word2vec/{name}")) else { return };
         assert_eq!(format_of(&path), Some(form));
         let model = read(&path);
         assert_eq!((model.vocab.len(), model.dim()), (41, 100));
@@ -133,7 +134,7 @@ fn word2vec_files_with_and_without_sizes_hold_the_same() {
 #[test]
 fn words_that_are_cut_within_a_character_are_read() {
     for name in ["utf8-incomplete.bin", "utf8-incomplete.txt", "utf8-incomplete.dims"] {
-        let Some(path) = foreign(&format!("word2vec/{name}")) else { return };
+        let Some(path) = shared(&format!("data/models/word2vec/{name}")) else { return };
         let model = read(&path);
         assert_eq!((model.vocab.len(), model.dim()), (3, 3));
         let words: Vec<&[u8]> = model.vocab.words().collect();
@@ -146,22 +147,24 @@ fn words_that_are_cut_within_a_character_are_read() {
 
 #[test]
 fn word2vec_binary_and_glove_of_others_answer_questions() {
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new();
     let cases = [
-        ("word2vec/euclidean_vectors.bin", Format::Binary, 2747, 10),
-        ("glove/test_glove.txt", Format::Glove, 76, 50),
+        ("word2vec/euclidean_vectors.bin", Format::named("binary").unwrap(), 2747, 10),
+        ("glove/test_glove.txt", Format::named("glove").unwrap(), 76, 50),
     ];
     for (name, form, words, dim) in cases {
-        let Some(path) = foreign(name) else { continue };
+        let Some(path) = shared(&format!("data/models/{name}")) else { continue };
         assert_eq!(format_of(&path), Some(form), "{name}");
         let model = read(&path);
         assert_eq!((model.vocab.len(), model.dim()), (words, dim), "{name}");
-        assert!(model.vocab.id(b"the").is_some() && model.input().iter().all(|x| x.is_finite()), "{name}");
-        fs::copy(&path, folder.path().join("theirs")).unwrap();
-        let answer: Value =
-            serde_json::from_str(&wordloom(folder.path(), "similar theirs the -k 3 --json")).unwrap();
+        assert!(
+            model.vocab.id(b"the").is_some() && model.input().iter().all(|x| x.is_finite()),
+            "{name}"
+        );
+        fs::copy(&path, place.path("theirs")).unwrap();
+        let answer = place.run("similar theirs the -k 3 --json").json();
         assert_eq!(answer["neighbours"].as_array().unwrap().len(), 3, "{name}");
-        let info: Value = serde_json::from_str(&wordloom(folder.path(), "info theirs --json")).unwrap();
+        let info = place.run("info theirs --json").json();
         assert_eq!((&info["words"], &info["dim"]), (&words.into(), &dim.into()));
     }
 }

@@ -1,11 +1,17 @@
-//! The sessions in README: its `console` blocks are run, one after the other, in a folder of their own.
+//! The sessions in README: its `console` blocks are run, one after the other, in a folder of their
+//! own.
 #![allow(missing_docs)]
+
+#[expect(dead_code, reason = "this file uses a part of it")]
+mod common;
 
 use std::fs;
 use std::path::Path;
 
-/// `text` with `[..]` in place of each number with a decimal point in a `console` block: scores, sizes and times
-/// differ a little with threads and processors, and trycmd then accepts anything there.
+use self::common::Place;
+
+/// `text` with `[..]` in place of each number with a decimal point in a `console` block. Scores,
+/// sizes and times differ a little with threads and processors, and trycmd accepts anything there.
 fn without_decimals(text: &str) -> String {
     let mut console = false;
     let mut lines = Vec::new();
@@ -21,7 +27,8 @@ fn without_decimals(text: &str) -> String {
 
 /// A line with `[..]` in place of `digits.digits`.
 fn elide(line: &str) -> String {
-    let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let digits =
+        |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (mut out, mut rest) = (String::new(), line);
     while let Some(first) = rest.chars().next() {
         let whole = digits(rest);
@@ -40,24 +47,27 @@ fn elide(line: &str) -> String {
 
 #[test]
 fn sessions_run_as_shown() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    // trycmd runs the commands of `README.md` in `README.in`, if there is one: nothing is written to the repository.
-    fs::create_dir(folder.path().join("README.in")).unwrap();
-    let sessions = folder.path().join("README.md");
-    fs::write(&sessions, without_decimals(&readme)).unwrap();
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let place = Place::new();
+    // trycmd runs the commands of `README.md` in `README.in`, if there is such a folder, so nothing
+    // is written to the repository.
+    fs::create_dir(place.path("README.in")).unwrap();
+    place.write("README.md", without_decimals(&readme));
     let cases = trycmd::TestCases::new();
-    // Named, since trycmd skips a command that it doesn't find.
+    // The command is registered, since trycmd skips a command that it does not find.
     cases.register_bin("wordloom", Path::new(env!("CARGO_BIN_EXE_wordloom")));
-    cases.env("WORDLOOM_CACHE", folder.path().join("cache").display().to_string());
-    cases.case(&sessions).run();
-    let model = folder.path().join("README.in/demo.safetensors");
-    assert!(model.exists(), "the sessions of README were not run");
+    cases.env("WORDLOOM_CACHE", place.cache().display().to_string());
+    cases.case(place.path("README.md")).run();
+    assert!(place.has("README.in/demo.safetensors"), "the sessions of README were not run");
 }
 
 #[test]
 fn numbers_with_a_decimal_point_are_elided() {
     assert_eq!(elide("  queen  0.9724 é"), "  queen  [..] é");
-    assert_eq!(elide("4,166 words x 100 -> demo.bin (1.7 MB)."), "4,166 words x 100 -> demo.bin ([..] MB).");
+    assert_eq!(
+        elide("4,166 words x 100 -> demo.bin (1.7 MB)."),
+        "4,166 words x 100 -> demo.bin ([..] MB)."
+    );
     assert_eq!(elide("in 12. v1.x"), "in 12. v1.x");
 }

@@ -1,6 +1,7 @@
 //! The page of a comparison, driven in a browser where there is one.
 #![allow(missing_docs)]
 
+#[expect(dead_code, reason = "this file uses a part of it")]
 mod common;
 
 use std::path::Path;
@@ -9,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use self::common::{Place, skip};
+use self::common::{Place, skip, topics};
 
-/// What a reader does, and what is seen then. The page's own names are not used, only what is on it.
+/// What a reader does, and what is seen then. The script does not use the names of the page's own
+/// script, only what is on the page.
 const SCRIPT: &str = r##"<script>
 addEventListener("load", () => setTimeout(() => {
   const seen = { errors: window.problems }, $ = s => [...document.querySelectorAll(s)], text = s => $(s).map(e => e.textContent);
@@ -45,7 +47,11 @@ addEventListener("load", () => setTimeout(() => {
 /// The name of a browser that answers.
 fn chromium() -> Option<&'static str> {
     let answers = |name: &&str| {
-        let ran = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let ran = Command::new(name)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         ran.is_ok_and(|status| status.success())
     };
     ["chromium", "chromium-browser", "google-chrome"].into_iter().find(answers)
@@ -80,8 +86,8 @@ fn opened(browser: &str, page: &Path, profile: &Path, width: u32) -> Option<Stri
 
 #[test]
 fn the_page_works_in_a_browser() {
-    let place = Place::new();
-    place.write_topics(600);
+    let place = Place::with_text(600);
+    place.write("sets/topics.tsv", topics::graded());
     // Words that a careless page would take for its own markup.
     place.write("text2.txt", "</script><b>x</b> <img> &amp; sea1 \" ' \\ sea2\n".repeat(30));
     let settings = "--dim 10 --epochs 4 --threads 1 --draws 200 --runs 2";
@@ -90,34 +96,44 @@ fn the_page_works_in_a_browser() {
             "compare text.txt text2.txt --methods skip-gram,cbow --sets sets --report page.html {settings}"
         ))
         .printed();
-    let page = std::fs::read_to_string(place.path("page.html")).unwrap();
+    let page = place.text("page.html");
     assert_eq!(page.matches("</script>").count(), 1, "no word ends the script");
     let Some(browser) = chromium() else { return skip("no Chromium: the page is not opened") };
 
-    let problems =
-        "<script>window.problems = []; addEventListener('error', e => problems.push(e.message))</script>";
+    let problems = "<script>window.problems = []; addEventListener('error', e => problems.push(e.message))</script>";
     let driven = page
         .replace("<style>", &format!("{problems}<style>"))
         .replace("</body>", &format!("{SCRIPT}</body>"));
     place.write("driven.html", driven);
     for width in [1200, 500] {
         let profile = tempfile::tempdir().unwrap();
-        let Some(document) = opened(browser, &place.path("driven.html"), profile.path(), width) else {
+        let Some(document) = opened(browser, &place.path("driven.html"), profile.path(), width)
+        else {
             return skip("Chromium does not come to an end here");
         };
-        let note = document.split("<pre id=\"seen\">").nth(1).and_then(|rest| rest.split("</pre>").next());
+        let note =
+            document.split("<pre id=\"seen\">").nth(1).and_then(|rest| rest.split("</pre>").next());
         let note = note.unwrap_or_else(|| panic!("nothing was seen in {} bytes", document.len()));
         let note = note.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
         let seen: Value = serde_json::from_str(&note).unwrap();
         assert_eq!(seen["errors"], json!([]), "{seen}");
         let headings = seen["headings"].as_array().unwrap();
-        for heading in
-            ["Scores", "Differences", "Learning curves", "Neighbours of a word", "Maps", "What else differs"]
-        {
+        for heading in [
+            "Scores",
+            "Differences",
+            "Learning curves",
+            "Neighbours of a word",
+            "Maps",
+            "What else differs",
+        ] {
             assert!(headings.contains(&json!(heading)), "{headings:?}");
         }
         assert!(seen["short"][0].as_str().unwrap().starts_with("topics: "), "{seen}");
-        assert_eq!([&seen["means"], &seen["bars"]], [2, 2], "a point and an interval for each method");
+        assert_eq!(
+            [&seen["means"], &seen["bars"]],
+            [2, 2],
+            "a point and an interval for each method"
+        );
         assert!(seen["ticks"].as_u64().unwrap() >= 2);
         assert_eq!(seen["curves"], json!([3, 3]));
         assert_eq!(seen["maps"][0], seen["maps"][1]);

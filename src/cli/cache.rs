@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use wordloom::cache;
-use wordloom::corpus::Corpus;
+use wordloom::Corpus;
+use wordloom::corpus::cache;
 
 use super::show;
 

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use wordloom::error::Error;
+use wordloom::Error;
 use wordloom::format::{self, Format};
 
 use super::progress::say;
-use super::{format_of, show, warn_of_loss};
+use super::{format_parser, show, warn_of_loss};
 
 const EXAMPLES: &str = "Examples:
   wordloom convert my.safetensors my.vec                  to word2vec text
@@ -28,18 +28,19 @@ pub(crate) struct Convert {
     #[arg(value_name = "OUT")]
     out: PathBuf,
     /// The format to write [default: by OUT's extension, or else safetensors]
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     to: Option<Format>,
 }
 
 impl Convert {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         if self.to.is_none() && self.out.extension().is_some_and(|end| end == "ftz") {
-            return Err(Error::input(&self.out, "quantised files are not written: name it .bin").into());
+            let problem = "quantised files are not written: name it .bin".into();
+            return Err(Error::Input { path: self.out, problem }.into());
         }
         let model = format::read(&self.model)?;
         model.provenance.notes.iter().for_each(|note| say(&format!("wordloom: {note}")));
-        let to = format_of(&model, &self.out, self.to);
+        let to = Format::to_write(&self.out, self.to, model.ngrams().is_some());
         warn_of_loss(&model, to);
         format::write(&model, &self.out, to)?;
         let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());

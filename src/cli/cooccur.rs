@@ -5,16 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
-use wordloom::cache;
-use wordloom::cooccur::{Source, Windows};
-use wordloom::corpus::Corpus;
-use wordloom::encode::Counting;
-use wordloom::error::Error;
-use wordloom::format::counts::{self, About, CountFormat};
+use wordloom::cooccur::{CountsAbout, Source, Windows};
+use wordloom::corpus::{TextOptions, cache};
+use wordloom::format::counts::{self, CountFormat};
+use wordloom::{Corpus, train};
 
 use super::progress::{self, say};
 use super::show;
-use super::train::Running;
+use super::train::options::RunOptions;
 
 const EXAMPLES: &str = "Examples:
   wordloom cooccur text.txt -o my.counts
@@ -26,7 +24,7 @@ const EXAMPLES: &str = "Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Cooccur {
     #[command(flatten)]
-    counting: Counting,
+    text: TextOptions,
     /// Where to write the counts
     #[arg(short, long, value_name = "FILE", required_unless_present = "dry_run")]
     output: Option<PathBuf>,
@@ -35,28 +33,42 @@ pub(crate) struct Cooccur {
     to: CountFormat,
     #[command(flatten, next_help_heading = "Counting")]
     windows: Windows,
-    /// Count within so much memory
+    /// Memory for counting
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = show::parse_size)]
     memory: u64,
     /// Threads [default: all processors]. The counts do not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    #[command(flatten, next_help_heading = "Running")]
-    running: Running,
+    #[command(flatten, next_help_heading = "RunOptions")]
+    running: RunOptions,
+}
+
+/// Says in the help of shared options what they do here.
+pub(super) fn adapt_help(command: clap::Command) -> clap::Command {
+    let helps = [
+        ("dry_run", "Say what counting would take, and write nothing"),
+        ("no_cache", "Keep no encoded corpus; while counting it takes its room beside FILE"),
+        ("json", "Print facts about the counts, or the plan of a dry run, as JSON"),
+    ];
+    command.mut_subcommand("cooccur", |cooccur| {
+        let adapt = |cooccur: clap::Command, (name, help): (&str, &'static str)| {
+            cooccur.mut_arg(name, |argument| argument.help(help))
+        };
+        helps.into_iter().fold(cooccur, adapt)
+    })
 }
 
 impl Cooccur {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         self.windows.check()?;
-        let threads =
-            self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-        if !(1..=1024).contains(&threads) {
-            return Err(Error::Setting("--threads must be between 1 and 1024".into()).into());
-        }
-        self.running.check(&self.counting, self.output.as_deref())?;
+        let pool = train::pool(self.threads)?;
+        self.running.check(&self.text, self.output.as_deref())?;
         progress::listen();
-        let corpus = self.running.corpus(&self.counting, self.output.as_deref(), threads)?;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let corpus = self.running.corpus(
+            &self.text,
+            self.output.as_deref(),
+            train::threads(self.threads),
+        )?;
         let done = pool.install(|| self.count(&corpus));
         cache::discard(corpus);
         done.map(|()| ExitCode::SUCCESS)
@@ -67,17 +79,28 @@ impl Cooccur {
             corpus.vocab.save(file)?;
         }
         let source = Source::text(corpus, &self.windows)?;
-        let about = About::text(corpus, &self.windows, &self.counting);
+        let about = CountsAbout::of(corpus, &self.windows, self.text.describe());
         let (counts, facts) = match &self.output {
             Some(output) if !self.running.dry_run => {
-                let counts = progress::cooccurrences(self.running.quiet, source.size(), |progress| {
-                    counts::write(&source, output, self.to, (&corpus.vocab, &about), self.memory, progress)
-                })?;
+                let counts =
+                    progress::cooccurrences(self.running.quiet, source.size(), |progress| {
+                        counts::write(
+                            &source,
+                            output,
+                            self.to,
+                            (&corpus.vocab, &about),
+                            self.memory,
+                            progress,
+                        )
+                    })?;
                 (counts, json!({ "file": output, "counts": counts, "about": about }))
             }
             _ => {
                 let counts = source.estimate();
-                (counts, json!({ "counts": counts, "bytes": counts * self.to.bytes(), "about": about }))
+                (
+                    counts,
+                    json!({ "counts": counts, "bytes": counts * self.to.bytes(), "about": about }),
+                )
             }
         };
         if self.running.json {

@@ -5,14 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use wordloom::embeddings::Embeddings;
-use wordloom::error::Error;
-use wordloom::eval::stats::interval;
 use wordloom::eval::{Outcome, Policy, Section, Set, Unknown};
 use wordloom::format::{self, Format};
-use wordloom::mapped::Mapped;
+use wordloom::{Embeddings, Error, Mapped};
 
-use super::show;
+use super::show::{self, range, score};
 
 const EXAMPLES: &str = "Examples:
   wordloom eval my.safetensors questions-words.txt
@@ -38,7 +35,7 @@ pub(crate) struct Eval {
     policy: Policy,
     #[command(flatten)]
     drawing: Drawing,
-    /// In JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -61,11 +58,14 @@ impl Eval {
         match (models.is_empty(), sets.is_empty()) {
             (true, _) => {
                 let problem = "is no model: name one before the sets (see `wordloom train`)";
-                return Err(Error::input(&self.paths[0], problem).into());
+                return Err(
+                    Error::Input { path: self.paths[0].clone(), problem: problem.into() }.into()
+                );
             }
             (_, true) => {
-                let problem = "no set of questions: name files or folders with some after the models";
-                return Err(Error::Setting(problem.into()).into());
+                let problem =
+                    "no set of questions: name files or folders with some after the models";
+                return Err(Error::Refused(problem.into()).into());
             }
             _ => {}
         }
@@ -74,8 +74,9 @@ impl Eval {
         let mut reports = Vec::new();
         for path in &models {
             let model = format::read(path)?;
-            let scored =
-                sets.iter().map(|set| Scored::new(set, set.score(&model, &self.policy), self.drawing));
+            let scored = sets
+                .iter()
+                .map(|set| Scored::new(set, set.score(&model, &self.policy), self.drawing));
             if self.json {
                 reports.push(json!({
                     "model": path, "words": model.vocab.len(), "dim": model.dim(),
@@ -86,7 +87,8 @@ impl Eval {
             table(&mut out, path, &model, &scored.collect::<Vec<_>>())?;
         }
         if self.json {
-            let all = json!({ "policy": self.policy, "draws": self.drawing.draws, "models": reports });
+            let all =
+                json!({ "policy": self.policy, "draws": self.drawing.draws, "models": reports });
             writeln!(out, "{all}")?;
         } else {
             writeln!(out, "{}", notes(&self.policy, self.drawing))?;
@@ -110,9 +112,9 @@ struct Scored<'a> {
 
 impl<'a> Scored<'a> {
     fn new(set: &'a Set, outcome: Outcome, drawing: Drawing) -> Self {
-        let draws = outcome.draws(drawing.draws as usize, drawing.draw_seed);
-        let scores = outcome.measures.iter().zip(&draws);
-        let scores = scores.map(|(m, draws)| (m.name, outcome.value(m), interval(draws))).collect();
+        let intervals = outcome.intervals(drawing.draws as usize, drawing.draw_seed);
+        let scores = outcome.measures.iter().zip(intervals);
+        let scores = scores.map(|(m, interval)| (m.name, outcome.value(m), interval)).collect();
         Self { set, outcome, scores }
     }
 
@@ -121,7 +123,8 @@ impl<'a> Scored<'a> {
         let score = |&(name, score, interval): &(&str, f64, [f64; 2])| json!({ "measure": name, "score": number(score), "interval": interval.map(number) });
         let Outcome { total, known, composed, sections, .. } = &self.outcome;
         let mut report = json!({
-            "name": self.set.name, "kind": self.set.kind(), "items": total, "known": known, "composed": composed, "used": self.outcome.used(),
+            "name": self.set.name, "kind": self.set.kind(), "items": total, "known": known,
+            "composed": composed, "used": self.outcome.used(),
             "scores": self.scores.iter().map(score).collect::<Vec<_>>(),
         });
         if !sections.is_empty() {
@@ -132,10 +135,16 @@ impl<'a> Scored<'a> {
 }
 
 /// A model's scores, a line each, and those of sections below.
-fn table(out: &mut impl Write, path: &Path, model: &Embeddings, sets: &[Scored]) -> std::io::Result<()> {
+fn table(
+    out: &mut impl Write,
+    path: &Path,
+    model: &Embeddings,
+    sets: &[Scored],
+) -> std::io::Result<()> {
     let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());
     writeln!(out, "{}: {words} words x {dim}", path.display())?;
-    let width = |names: &mut dyn Iterator<Item = &str>| names.map(|n| n.chars().count()).max().unwrap_or(0);
+    let width =
+        |names: &mut dyn Iterator<Item = &str>| names.map(|n| n.chars().count()).max().unwrap_or(0);
     let name_width = width(&mut sets.iter().map(|scored| &scored.set.name[..])).max(12);
     let title = format!(
         "{:name_width$}  {:<19} {:>6}  {:<14} {:>7}  coverage",
@@ -143,10 +152,13 @@ fn table(out: &mut impl Write, path: &Path, model: &Embeddings, sets: &[Scored])
     );
     writeln!(out, "{title}")?;
     for Scored { set, outcome, scores } in sets {
-        for (i, (measure, score, interval)) in scores.iter().enumerate() {
+        for (i, (measure, value, interval)) in scores.iter().enumerate() {
             let name = if i == 0 { &set.name[..] } else { "" };
-            let line =
-                format!("{name:name_width$}  {measure:<19} {:>6}  {:<14}", percent(*score), range(*interval));
+            let line = format!(
+                "{name:name_width$}  {measure:<19} {:>6}  {:<14}",
+                score(*value),
+                range(*interval)
+            );
             if i > 0 {
                 writeln!(out, "{}", line.trim_end())?;
                 continue;
@@ -159,7 +171,9 @@ fn table(out: &mut impl Write, path: &Path, model: &Embeddings, sets: &[Scored])
             writeln!(out, "{line} {:>7}  {coverage}", show::number(outcome.used() as u64))?;
         }
     }
-    for Scored { set, outcome, .. } in sets.iter().filter(|scored| scored.outcome.sections.len() > 1) {
+    for Scored { set, outcome, .. } in
+        sets.iter().filter(|scored| scored.outcome.sections.len() > 1)
+    {
         let sections = &outcome.sections;
         let width = width(&mut sections.iter().map(|s| &s.name[..])).max(set.name.chars().count());
         let heads = ["known", "of", "3CosAdd", "3CosMul", "nearest to C"];
@@ -169,22 +183,12 @@ fn table(out: &mut impl Write, path: &Path, model: &Embeddings, sets: &[Scored])
             set.name, heads[0], heads[1], heads[2], heads[3], heads[4]
         )?;
         for Section { name, total, known, add, mul, nearest } in sections {
-            let share = |right: &usize| percent(*right as f64 / *known as f64);
+            let share = |right: &usize| score(*right as f64 / *known as f64);
             let (add, mul, nearest) = (share(add), share(mul), share(nearest));
             writeln!(out, "{name:width$}  {known:>7} {total:>7} {add:>9} {mul:>9} {nearest:>14}")?;
         }
     }
     writeln!(out)
-}
-
-/// A score from 0 to 1 in percent.
-pub(crate) fn percent(x: f64) -> String {
-    if x.is_nan() { "-".into() } else { format!("{:.1}", 100.0 * x) }
-}
-
-/// An interval of scores.
-pub(crate) fn range([low, high]: [f64; 2]) -> String {
-    if low.is_nan() { "-".into() } else { format!("[{}, {}]", percent(low), percent(high)) }
 }
 
 /// How to read the scores.
@@ -195,7 +199,9 @@ fn notes(policy: &Policy, drawing: Drawing) -> String {
         Unknown::Zero => "count as a cosine of 0 or a wrong answer",
     };
     let known = match policy.restrict {
-        Some(n) => format!("Only the {} first words of a model are known. ", show::number(n as u64)),
+        Some(n) => {
+            format!("Only the {} first words of a model are known. ", show::number(n as u64))
+        }
         None => String::new(),
     };
     format!(

@@ -5,15 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
-use wordloom::embeddings::{Embeddings, Provenance};
 use wordloom::format::{self, Format};
-use wordloom::mapped::Mapped;
-use wordloom::subword::Ngrams;
+use wordloom::{Embeddings, Mapped, Ngrams, Provenance};
 
-use super::plan::{settings, training};
-use super::show;
+use super::show::{self, settings, training};
 
 const EXAMPLES: &str = "Examples:
   wordloom info my.safetensors
@@ -26,7 +22,7 @@ pub(crate) struct Info {
     /// The model, in any format that is read
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// In JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -35,8 +31,7 @@ impl Info {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let file = Mapped::open(&self.model)?;
         let model = format::parse(&self.model, &file)?;
-        let format = Format::of_content(&file).and_then(|format| format.to_possible_value());
-        let format = format.map_or_else(String::new, |value| value.get_name().to_string());
+        let format = Format::of_content(&file).map_or("", Format::name);
         let mut out = std::io::stdout().lock();
         if self.json {
             let facts = json!({
@@ -60,9 +55,12 @@ impl Info {
             return Ok(ExitCode::SUCCESS);
         }
         let mut lines = vec![
-            ("model", format!("{} ({format}, {})", self.model.display(), show::size(file.len() as u64))),
+            (
+                "model",
+                format!("{} ({format}, {})", self.model.display(), show::size(file.len() as u64)),
+            ),
             ("words", show::number(model.vocab.len() as u64)),
-            ("numbers", format!("{} a word", model.dim())),
+            ("dimension", model.dim().to_string()),
             ("holds", show::list(&tensors(&model))),
             ("n-grams", model.ngrams().map_or_else(String::new, |all| ngrams(all, model.dim()))),
         ];
@@ -110,12 +108,11 @@ fn history(of: &Provenance) -> Vec<(&'static str, String)> {
     }
     let time = show::time(Duration::from_secs_f64(of.seconds.clamp(0.0, 1e15)));
     let time = if of.seconds > 0.0 { format!(", in {time} ({})", of.simd) } else { String::new() };
-    let losses: Vec<String> = of.losses.iter().map(|loss| format!("{loss:.4}")).collect();
     let corpus = &of.corpus;
     let mut lines = vec![
         ("made by", format!("{}, {}{time}", of.program, of.method)),
         ("settings", training(&of.method, &of.settings)),
-        ("loss", losses.join(" ")),
+        ("loss", show::losses(&of.losses)),
         ("text", text(&of.text)),
     ];
     let words = format!("{} words", show::number(corpus.words_read));
@@ -126,7 +123,11 @@ fn history(of: &Provenance) -> Vec<(&'static str, String)> {
     }
     lines.push((
         "",
-        format!("{words}, {} different, {}", show::number(corpus.types_read), show::size(corpus.bytes_read)),
+        format!(
+            "{words}, {} different, {}",
+            show::number(corpus.types_read),
+            show::size(corpus.bytes_read)
+        ),
     ));
     lines.push((
         "corpus",
@@ -138,7 +139,10 @@ fn history(of: &Provenance) -> Vec<(&'static str, String)> {
         ),
     ));
     if corpus.invalid_utf8 > 0 {
-        lines.push(("", show::counted(corpus.invalid_utf8, "word is not UTF-8", "words are not UTF-8")));
+        lines.push((
+            "",
+            show::counted(corpus.invalid_utf8, "word is not UTF-8", "words are not UTF-8"),
+        ));
     }
     lines
 }
@@ -151,7 +155,8 @@ fn text(of: &Value) -> String {
     let mut rest = all.clone();
     rest.shift_remove("inputs");
     let tokenizer = rest.shift_remove("tokenizer").map(|how| settings(&how)).unwrap_or_default();
-    let how = [settings(&Value::Object(rest)), tokenizer].into_iter().filter(|text| !text.is_empty());
+    let how =
+        [settings(&Value::Object(rest)), tokenizer].into_iter().filter(|text| !text.is_empty());
     format!("{} ({})", inputs.join(" "), how.collect::<Vec<_>>().join(", "))
 }
 

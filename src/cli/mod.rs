@@ -1,32 +1,24 @@
-//! The command line: what can be asked for, and the match that does it. One command, one file.
+//! The command line: what can be asked for, and the match that does it. A command is a file, or a folder where
+//! it has several.
 
-mod analogy;
-mod batch;
 mod cache;
 mod compare;
-mod comparison;
 mod convert;
 mod cooccur;
 mod demo;
 mod eval;
-mod glove;
 mod info;
-mod odd_one_out;
-mod plan;
 pub(crate) mod progress;
-mod runs;
-mod show;
-mod similar;
-mod similarity;
+mod query;
+pub(crate) mod show;
 mod train;
-mod vector;
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use wordloom::embeddings::Embeddings;
+use wordloom::Embeddings;
 use wordloom::format::Format;
 
 /// Word vectors from your own text.
@@ -48,11 +40,11 @@ enum Command {
     Demo(demo::Demo),
     Train(train::Train),
     Cooccur(cooccur::Cooccur),
-    Similar(similar::Similar),
-    Analogy(analogy::Analogy),
-    Similarity(similarity::Similarity),
-    OddOneOut(odd_one_out::OddOneOut),
-    Vector(vector::Vector),
+    Similar(query::similar::Similar),
+    Analogy(query::analogy::Analogy),
+    Similarity(query::similarity::Similarity),
+    OddOneOut(query::odd_one_out::OddOneOut),
+    Vector(query::vector::Vector),
     Eval(eval::Eval),
     Compare(compare::Compare),
     Info(info::Info),
@@ -60,10 +52,15 @@ enum Command {
     Cache(cache::Cache),
 }
 
+/// The command line, with the help of options that several commands share adapted to each.
+fn command() -> clap::Command {
+    compare::adapt_help(cooccur::adapt_help(train::adapt_help(Cli::command())))
+}
+
 /// Reads the command line.
 pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let arguments = similar::options_first(arguments.collect());
-    let matches = compare::tidy(train::tidy(Cli::command())).try_get_matches_from(arguments)?;
+    let arguments = query::similar::options_first(arguments.collect());
+    let matches = command().try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -88,35 +85,17 @@ impl Cli {
     }
 }
 
-/// The format to write: the one that was named, or else the one that the file's name stands for.
-fn format_for(path: &Path, named: Option<Format>) -> Format {
-    named.or_else(|| Format::of_name(path)).unwrap_or(Format::Safetensors)
-}
-
-/// The same for `model`: with n-grams a `.bin` is fastText's.
-fn format_of(model: &Embeddings, path: &Path, named: Option<Format>) -> Format {
-    match format_for(path, named) {
-        Format::Binary if named.is_none() && model.ngrams().is_some() => Format::FastText,
-        format => format,
-    }
+/// Reads the name of a format.
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    let value = |format: Format| PossibleValue::new(format.name()).help(format.help());
+    PossibleValuesParser::new(Format::all().map(value))
+        .map(|name| Format::named(&name).expect("a possible value is the name of a format"))
 }
 
 /// Says on stderr what writing `model` in `format` leaves out.
 fn warn_of_loss(model: &Embeddings, format: Format) {
-    let (ngrams, history) = (model.ngrams(), &model.provenance);
-    let (all, fasttext) = (format == Format::Safetensors, format == Format::FastText);
-    let lost: Vec<&str> = [
-        ("counts", !fasttext && !model.vocab.counts.is_empty()),
-        ("output vectors", !fasttext && model.output().is_some()),
-        ("n-grams", !fasttext && ngrams.is_some()),
-        ("lengths of unseen words' vectors", fasttext && ngrams.is_some_and(|ngrams| ngrams.pruned)),
-        ("weights of positions", model.positions().is_some()),
-        ("history", if fasttext { !history.losses.is_empty() } else { !history.method.is_empty() }),
-    ]
-    .into_iter()
-    .filter_map(|(what, there)| there.then_some(what))
-    .collect();
-    if !all && !lost.is_empty() {
+    let lost = format.leaves_out(model);
+    if !lost.is_empty() {
         progress::say(&format!("wordloom: this format does not hold {}", show::list(&lost)));
     }
 }
@@ -127,13 +106,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        compare::tidy(train::tidy(Cli::command())).debug_assert();
-    }
-
-    #[test]
-    fn formats_follow_names_unless_told() {
-        assert_eq!(format_for(Path::new("a.vec"), None), Format::Text);
-        assert_eq!(format_for(Path::new("a.model"), None), Format::Safetensors);
-        assert_eq!(format_for(Path::new("a.vec"), Some(Format::Binary)), Format::Binary);
+        command().debug_assert();
     }
 }

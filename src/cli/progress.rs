@@ -1,4 +1,4 @@
-//! What is seen of a long operation, and stopping it. The library counts; here it is polled and drawn on stderr.
+//! Progress display and Ctrl-C. The library counts; here its counters are polled and drawn on stderr.
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,19 +6,14 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use wordloom::cooccur;
-use wordloom::corpus::Corpus;
-use wordloom::embeddings::Embeddings;
-use wordloom::encode::Reading;
-use wordloom::error::{Error, Result};
-use wordloom::train::{Config, Method, Progress};
+use wordloom::{Embeddings, Error, Progress, Result, remove_unfinished};
 
 use super::show;
 
 /// How often counters are looked at.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Reading may wait for input that doesn't come; it is given so long to notice that it is to stop.
+/// How long a blocked read gets to notice Ctrl-C.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Ctrl-C was pressed.
@@ -36,7 +31,7 @@ pub(crate) fn listen() {
 
 /// Ends the process at once, without unfinished files.
 fn end() -> ! {
-    wordloom::mapped::remove_unfinished();
+    remove_unfinished();
     std::process::exit(130)
 }
 
@@ -51,7 +46,11 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Runs `work` on another thread, calls `look` now and then meanwhile, and hands Ctrl-C on to `stop`.
-fn watched<T: Send>(stop: &AtomicBool, work: impl FnOnce() -> T + Send, mut look: impl FnMut()) -> T {
+fn watched<T: Send>(
+    stop: &AtomicBool,
+    work: impl FnOnce() -> T + Send,
+    mut look: impl FnMut(),
+) -> T {
     std::thread::scope(|scope| {
         let (done, waiting) = channel();
         let worker = scope.spawn(move || {
@@ -71,13 +70,13 @@ fn watched<T: Send>(stop: &AtomicBool, work: impl FnOnce() -> T + Send, mut look
 
 /// Where and how progress is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Display {
     Live,
     Lines,
     Quiet,
 }
 
-impl Kind {
+impl Display {
     fn new(quiet: bool) -> Self {
         match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Self::Quiet,
@@ -89,7 +88,8 @@ impl Kind {
     /// A line that changes, if there is to be one.
     fn bar(self, length: u64, template: &str) -> ProgressBar {
         let bar = if self == Self::Live { ProgressBar::new(length) } else { ProgressBar::hidden() };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.with_style(style.progress_chars("━╸─"))
     }
 }
@@ -97,10 +97,10 @@ impl Kind {
 /// Runs `encode`, which counts in `reading`, and shows how far it is.
 pub(crate) fn counting<T: Send>(
     quiet: bool,
-    reading: &Reading,
+    reading: &Progress,
     encode: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {
-    let bar = Kind::new(quiet).bar(0, "{spinner} reading  {wide_msg}");
+    let bar = Display::new(quiet).bar(0, "{spinner} reading  {wide_msg}");
     let (begin, mut asked) = (Instant::now(), None);
     let result = watched(&reading.stop, encode, || {
         if let Err(stopped) = stop_if_asked()
@@ -109,7 +109,8 @@ pub(crate) fn counting<T: Send>(
             say(&format!("wordloom: {stopped}"));
             end();
         }
-        let (bytes, words) = (reading.bytes.load(Ordering::Relaxed), reading.words.load(Ordering::Relaxed));
+        let (bytes, words) =
+            (reading.done.load(Ordering::Relaxed), reading.words.load(Ordering::Relaxed));
         let rate = bytes as f64 / 1e6 / begin.elapsed().as_secs_f64();
         bar.set_message(format!(
             "{}, {} words, {rate:.0} MB/s",
@@ -126,41 +127,37 @@ pub(crate) fn counting<T: Send>(
 pub(crate) fn cooccurrences<T: Send>(
     quiet: bool,
     size: u64,
-    count: impl FnOnce(&cooccur::Progress) -> Result<T> + Send,
+    count: impl FnOnce(&Progress) -> Result<T> + Send,
 ) -> Result<T> {
-    let bar = Kind::new(quiet).bar(size, "{percent:>3} % {bar:14} counting what occurs together");
-    let progress = cooccur::Progress::default();
+    let bar =
+        Display::new(quiet).bar(size, "{percent:>3} % {bar:14} counting what occurs together");
+    let progress = Progress::default();
     let look = || bar.set_position(progress.done.load(Ordering::Relaxed));
     let result = watched(&progress.stop, || count(&progress), look);
     bar.finish_and_clear();
     result
 }
 
-/// Trains, and shows how far it is.
-pub(crate) fn training(quiet: bool, corpus: &Corpus, method: Method, config: &Config) -> Result<Embeddings> {
-    learning(quiet, (corpus.facts.tokens, config.epochs, "words"), |progress| {
-        wordloom::train::train(corpus, method, config, progress)
-    })
-}
-
-/// Trains with `train` on so many tokens (or other things, by their name) in so many epochs, and shows how far it is.
+/// Trains with `train` on a number of tokens (or other things, by their name) in each of some epochs, and shows
+/// how far it is.
 pub(crate) fn learning(
     quiet: bool,
     (tokens, epochs, unit): (u64, usize, &str),
     train: impl FnOnce(&Progress) -> Result<Embeddings> + Send,
 ) -> Result<Embeddings> {
-    let kind = Kind::new(quiet);
+    let display = Display::new(quiet);
     let progress = Progress::default();
     let total = tokens * epochs as u64;
-    let bar = kind.bar(total, "{percent:>3} % {bar:14} {wide_msg}");
+    let bar = display.bar(total, "{percent:>3} % {bar:14} {wide_msg}");
     let (begin, mut told) = (Instant::now(), 0);
     let mut epochs_done = |progress: &Progress| {
         let done = progress.epochs();
-        while kind == Kind::Lines && done.get(told).is_some_and(|&(_, learnt)| learnt == tokens) {
-            let rate = progress.tokens.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64();
-            let (loss, rate) = (done[told].0, show::short(rate));
+        while display == Display::Lines && done.get(told).is_some_and(|epoch| epoch.done == tokens)
+        {
+            let rate = progress.done.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64();
+            let (loss, rate) = (show::loss(done[told].mean()), show::short(rate));
             told += 1;
-            say(&format!("epoch {told} of {epochs}: loss {loss:.4}, {rate} {unit}/s"));
+            say(&format!("epoch {told} of {epochs}: loss {loss}, {rate} {unit}/s"));
         }
         done
     };
@@ -169,14 +166,16 @@ pub(crate) fn learning(
         || train(&progress),
         || {
             let epochs_begun = epochs_done(&progress);
-            let done = progress.tokens.load(Ordering::Relaxed);
-            if let Some(&(loss, _)) = epochs_begun.last() {
+            let done = progress.done.load(Ordering::Relaxed);
+            if let Some(epoch) = epochs_begun.last() {
+                let loss = show::loss(epoch.mean());
                 let rate = done as f64 / begin.elapsed().as_secs_f64();
-                let left =
-                    show::time(Duration::from_secs_f64((total - done.min(total)) as f64 / rate.max(1.0)));
+                let left = show::time(Duration::from_secs_f64(
+                    (total - done.min(total)) as f64 / rate.max(1.0),
+                ));
                 let (epoch, rate) = (epochs_begun.len(), show::short(rate));
                 bar.set_message(format!(
-                    "epoch {epoch}/{epochs}  {rate} {unit}/s  loss {loss:.4}  {left} left"
+                    "epoch {epoch}/{epochs}  {rate} {unit}/s  loss {loss}  {left} left"
                 ));
             }
             bar.set_position(done);

@@ -1,6 +1,8 @@
-//! Numbers, sizes and times as people write them.
+//! Numbers, sizes, times, settings and names as people write them.
 
 use std::time::Duration;
+
+use serde_json::Value;
 
 /// A whole number with separators: `1,234,567`.
 pub(crate) fn number(n: impl TryInto<u64>) -> String {
@@ -52,7 +54,8 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
         "tib" | "t" => 1_099_511_627_776.0,
         _ => return Err("expected a size such as 500MB or 4GiB".into()),
     };
-    let number: f64 = text[..end].parse().map_err(|_| "expected a size such as 500MB or 4GiB".to_string())?;
+    let number: f64 =
+        text[..end].parse().map_err(|_| "expected a size such as 500MB or 4GiB".to_string())?;
     Ok((number * unit) as u64)
 }
 
@@ -72,7 +75,7 @@ pub(crate) fn percent(part: f64, whole: f64) -> String {
     format!("{:.1} %", if whole > 0.0 { 100.0 * part / whole } else { 0.0 })
 }
 
-/// Things with their number: `1 file`, `2 files`.
+/// A count with its noun, singular or plural: `1 file`, `2 files`.
 pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(n), if n == 1 { one } else { many })
 }
@@ -107,6 +110,99 @@ pub(crate) fn rounded(x: f64) -> f64 {
     (x * 1e6).round() / 1e6
 }
 
+/// The settings of a training in one line.
+pub(crate) fn training(method: &str, all: impl serde::Serialize) -> String {
+    let mut all = serde_json::to_value(all).unwrap_or_default();
+    if let (Some(all), "skip-gram") = (all.as_object_mut(), method) {
+        all.shift_remove("cbow_gradient");
+    }
+    if let Some(all) = all.as_object_mut()
+        && ["subwords", "min_n", "max_n"]
+            .iter()
+            .all(|name| all.get(*name).is_none_or(Value::is_null))
+    {
+        all.shift_remove("buckets");
+    }
+    settings(&all)
+}
+
+/// Settings from JSON in one line: `dim 100, window 5, fixed window`. What is off or unset is left out.
+pub(crate) fn settings(all: &Value) -> String {
+    let Some(all) = all.as_object() else { return String::new() };
+    let one = |(name, value): (&String, &Value)| {
+        let name = name.replace('_', " ");
+        match value {
+            Value::Null | Value::Bool(false) => None,
+            Value::Bool(true) => Some(name),
+            Value::Number(n) => Some(format!("{name} {}", decimal(n))),
+            Value::String(text) => Some(format!("{name} {text}")),
+            value => Some(format!("{name} {value}")),
+        }
+    };
+    all.iter().filter_map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// A number without the digits that an `f32` gets when it becomes an `f64`.
+fn decimal(n: &serde_json::Number) -> String {
+    match n.as_f64() {
+        Some(x) if !n.is_u64() && !n.is_i64() => (x as f32).to_string(),
+        _ => n.to_string(),
+    }
+}
+
+/// A score from 0 to 1 in percent.
+pub(crate) fn score(x: f64) -> String {
+    if x.is_nan() { "-".into() } else { format!("{:.1}", 100.0 * x) }
+}
+
+/// An interval of scores.
+pub(crate) fn range([low, high]: [f64; 2]) -> String {
+    if low.is_nan() { "-".into() } else { format!("[{}, {}]", score(low), score(high)) }
+}
+
+/// A mean loss, where it was sampled.
+pub(crate) fn loss(mean: Option<f64>) -> String {
+    mean.map_or_else(|| "not sampled".into(), |loss| format!("{loss:.4}"))
+}
+
+/// The losses of all epochs.
+pub(crate) fn losses(epochs: &[Option<f64>]) -> String {
+    if epochs.iter().all(Option::is_none) {
+        return "not sampled: the text is too short".into();
+    }
+    let losses: Vec<String> = epochs.iter().map(|epoch| loss(*epoch)).collect();
+    losses.join(" ")
+}
+
+/// A message of the library, which names settings between backquotes, with the options of the command in their
+/// place: `` lower `min_count` `` becomes `lower --min-count`.
+pub(crate) fn with_options(message: &str) -> String {
+    let is_setting = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'-')
+    };
+    let mut text = String::new();
+    let mut parts = message.split('`').enumerate().peekable();
+    while let Some((i, part)) = parts.next() {
+        let quoted = i % 2 == 1 && parts.peek().is_some();
+        match part {
+            "vocab_file" if quoted => text.push_str("--vocab"),
+            part if quoted && is_setting(part) => {
+                text.push_str("--");
+                text.push_str(&part.replace('_', "-"));
+            }
+            part if i % 2 == 1 => {
+                text.push('`');
+                text.push_str(part);
+                if quoted {
+                    text.push('`');
+                }
+            }
+            part => text.push_str(part),
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +223,27 @@ mod tests {
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
         assert_eq!(argument(std::path::Path::new("it's")), r"'it'\''s'");
         assert_eq!(json(0.1).to_string(), "0.1");
+    }
+
+    #[test]
+    fn settings_are_one_line() {
+        let value = serde_json::json!({
+            "dim": 100, "lr": f64::from(0.025f32), "fixed_window": true, "whole": false, "max": null,
+        });
+        assert_eq!(settings(&value), "dim 100, lr 0.025, fixed window");
+    }
+
+    #[test]
+    fn settings_in_messages_become_options() {
+        assert_eq!(with_options("`min_count` must be 1"), "--min-count must be 1");
+        assert_eq!(with_options("name it by `vocab_file`"), "name it by --vocab");
+        assert_eq!(with_options("make it with `wordloom train`"), "make it with `wordloom train`");
+        assert_eq!(with_options("one ` alone"), "one ` alone");
+    }
+
+    #[test]
+    fn losses_that_were_not_sampled_are_no_zeros() {
+        assert_eq!(losses(&[Some(0.25), None]), "0.2500 not sampled");
+        assert!(losses(&[None, None]).starts_with("not sampled"));
     }
 }

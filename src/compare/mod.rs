@@ -5,24 +5,29 @@
 //! their spread is the yardstick for any difference between methods, of scores ([`scores`]) as of neighbours
 //! ([`neighbours`]).
 
-pub mod map;
-pub mod neighbours;
-pub mod report;
-pub mod scores;
+mod map;
+mod neighbours;
+mod presets;
+mod report;
+mod scores;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use self::neighbours::{Lists, Neighbours};
-use self::scores::{Curve, Own, SetScores};
+use self::neighbours::Lists;
+pub use self::neighbours::{Agreement, Band, Differing};
+pub use self::presets::{PRESETS, Preset, PresetSettings};
+pub use self::report::Report;
+use self::scores::FullVocabulary;
+pub use self::scores::{Composed, Curve, Difference, Score, Scores, SetScores};
+use crate::corpus::Vocab;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::eval::{Policy, Set};
-use crate::vocab::Vocab;
 
 /// A trained model.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct TrainedRun {
     /// The name of its file.
     pub name: String,
     /// The vectors.
@@ -37,14 +42,14 @@ pub struct Contender {
     /// How it is called.
     pub name: String,
     /// Trainings that differ in their seed.
-    pub runs: Vec<Run>,
+    pub runs: Vec<TrainedRun>,
     /// Trainings of fewer epochs, the shortest first, for the learning curve. May be empty.
-    pub shorter: Vec<Run>,
+    pub shorter: Vec<TrainedRun>,
 }
 
 /// How to compare.
 #[derive(Clone, Copy, Debug)]
-pub struct Asking {
+pub struct CompareOptions {
     /// Which words count as known.
     pub policy: Policy,
     /// Bootstrap draws behind each interval.
@@ -65,7 +70,7 @@ pub struct Comparison {
     /// Bootstrap draws behind each interval.
     pub draws: usize,
     /// Those compared.
-    pub methods: Vec<Method>,
+    pub methods: Vec<MethodSummary>,
     /// Everything known in which methods differ besides their names.
     pub confounds: Vec<Confound>,
     /// The scores, set by set.
@@ -73,19 +78,19 @@ pub struct Comparison {
     /// Scores of shorter trainings; empty where there are none.
     pub curves: Vec<Curve>,
     /// Whether methods agree on which words are near.
-    pub neighbours: Neighbours,
+    pub neighbours: Agreement,
 }
 
 /// A method and what its runs cost.
 #[derive(Clone, Debug, Serialize)]
-pub struct Method {
+pub struct MethodSummary {
     /// How it is called.
     pub name: String,
     /// Its settings, as far as they are known.
     pub settings: Value,
     /// Words of its own vocabulary.
     pub words: usize,
-    /// Numbers in a vector.
+    /// Dimension of the vectors.
     pub dim: usize,
     /// Its runs.
     pub runs: Vec<Cost>,
@@ -117,7 +122,7 @@ pub struct Confound {
 
 /// Groups models by what they are: those whose histories differ in nothing but seed and time are runs of one method.
 /// `apart` takes each model for a method of its own, as happens to those without a history.
-pub fn group(runs: Vec<Run>, apart: bool) -> Vec<Contender> {
+pub fn group(runs: Vec<TrainedRun>, apart: bool) -> Vec<Contender> {
     let mut groups: Vec<(Option<Value>, Contender)> = Vec::new();
     for run in runs {
         let history = &run.model.provenance;
@@ -129,11 +134,15 @@ pub fn group(runs: Vec<Run>, apart: bool) -> Vec<Contender> {
         match groups.iter_mut().find(|(known, _)| kind.is_some() && *known == kind) {
             Some((_, contender)) => contender.runs.push(run),
             None => {
-                groups.push((kind, Contender { name: run.name.clone(), runs: vec![run], shorter: vec![] }));
+                groups.push((
+                    kind,
+                    Contender { name: run.name.clone(), runs: vec![run], shorter: vec![] },
+                ));
             }
         }
     }
-    let mut contenders: Vec<Contender> = groups.into_iter().map(|(_, contender)| contender).collect();
+    let mut contenders: Vec<Contender> =
+        groups.into_iter().map(|(_, contender)| contender).collect();
     // The method's name where it tells them apart, else that of the first file.
     let method = |contender: &Contender| contender.runs[0].model.provenance.method.clone();
     let methods: Vec<String> = contenders.iter().map(method).collect();
@@ -145,36 +154,47 @@ pub fn group(runs: Vec<Run>, apart: bool) -> Vec<Contender> {
     contenders
 }
 
-/// Compares `contenders` on `sets`. The lists of neighbours and the models, cut to the words that all have, are for the
-/// report.
+/// A comparison with what it was made of: the neighbours of many words, and the models, cut to the words that
+/// all have. A [`Report`] shows these too.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// What came out.
+    pub comparison: Comparison,
+    lists: Lists,
+    contenders: Vec<Contender>,
+}
+
+/// Compares `contenders` on `sets`.
 ///
 /// # Errors
-/// [`Error::Setting`] when there is nothing to compare, or no word in common.
+/// [`Error::Refused`] when there is nothing to compare, or no word in common.
 pub fn compare(
     mut contenders: Vec<Contender>,
     sets: &[Set],
-    asking: &Asking,
-) -> Result<(Comparison, Lists, Vec<Contender>)> {
+    options: &CompareOptions,
+) -> Result<Compared> {
     if contenders.iter().map(|contender| contender.runs.len()).sum::<usize>() < 2 {
-        return Err(Error::Setting("one model alone can't be compared: name two or more".into()));
+        return Err(Error::Refused("one model alone can't be compared: name two or more".into()));
     }
     let methods = contenders.iter().map(method).collect();
     let confounds = confounds(&contenders);
-    let own = sets.iter().map(|set| Own::new(&contenders, set, &asking.policy)).collect();
+    let own =
+        sets.iter().map(|set| FullVocabulary::new(&contenders, set, &options.policy)).collect();
     let cut = cut_to_common(&mut contenders)?;
-    let outcomes = scores::outcomes(&contenders, sets, &asking.policy);
-    let sets = scores::scores(&contenders, sets, &outcomes, own, asking);
+    let outcomes = scores::outcomes(&contenders, sets, &options.policy);
+    let sets = scores::scores(&contenders, sets, &outcomes, own, options);
     let curves = scores::curves(&contenders, &outcomes);
     let lists = Lists::new(&contenders);
     let neighbours = neighbours::neighbours(&contenders, &lists);
     let words = contenders[0].runs[0].model.vocab.len();
-    let Asking { policy, draws, .. } = *asking;
-    let comparison = Comparison { words, cut, policy, draws, methods, confounds, sets, curves, neighbours };
-    Ok((comparison, lists, contenders))
+    let CompareOptions { policy, draws, .. } = *options;
+    let comparison =
+        Comparison { words, cut, policy, draws, methods, confounds, sets, curves, neighbours };
+    Ok(Compared { comparison, lists, contenders })
 }
 
-fn method(contender: &Contender) -> Method {
-    let cost = |run: &Run| {
+fn method(contender: &Contender) -> MethodSummary {
+    let cost = |run: &TrainedRun| {
         let history = &run.model.provenance;
         let seconds = (history.seconds > 0.0).then(|| history.all_seconds());
         Cost {
@@ -188,7 +208,7 @@ fn method(contender: &Contender) -> Method {
     let first = &contender.runs[0].model;
     let mut settings = first.provenance.settings.clone();
     settings.as_object_mut().map(|all| all.shift_remove("seed"));
-    Method {
+    MethodSummary {
         name: contender.name.clone(),
         settings,
         words: first.vocab.len(),
@@ -198,7 +218,7 @@ fn method(contender: &Contender) -> Method {
 }
 
 /// What is known of a model, by name: its settings, but for the seed, and where it comes from.
-fn facts(run: &Run) -> Vec<(String, String)> {
+fn facts(run: &TrainedRun) -> Vec<(String, String)> {
     let history = &run.model.provenance;
     let text = |value: &Value| match value {
         Value::Null => String::new(),
@@ -234,27 +254,37 @@ fn confounds(contenders: &[Contender]) -> Vec<Confound> {
     }
     let confound = |name: &String| {
         let value = |facts: &Vec<(String, String)>| {
-            facts.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone()).unwrap_or_default()
+            facts
+                .iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, value)| value.clone())
+                .unwrap_or_default()
         };
         Confound { setting: name.clone(), values: facts.iter().map(value).collect() }
     };
-    let differs = |confound: &Confound| confound.values.iter().any(|value| *value != confound.values[0]);
+    let differs =
+        |confound: &Confound| confound.values.iter().any(|value| *value != confound.values[0]);
     names.into_iter().map(confound).filter(differs).collect()
 }
 
-/// Leaves all models the words that all have, in the order of the first; true when that took words away.
+/// Cuts every model to the common vocabulary, in the order of the first model; true when that took words
+/// away.
 fn cut_to_common(contenders: &mut [Contender]) -> Result<bool> {
-    let models = || contenders.iter().flat_map(|c| c.runs.iter().chain(&c.shorter)).map(|run| &run.model);
+    let models =
+        || contenders.iter().flat_map(|c| c.runs.iter().chain(&c.shorter)).map(|run| &run.model);
     let Some(first) = models().next() else { return Ok(false) };
-    let same =
-        |other: &Vocab| other.bytes[..] == first.vocab.bytes[..] && other.ends[..] == first.vocab.ends[..];
+    let same = |other: &Vocab| {
+        other.bytes[..] == first.vocab.bytes[..] && other.ends[..] == first.vocab.ends[..]
+    };
     if models().all(|model| same(&model.vocab)) {
         return Ok(false);
     }
     let everywhere = |word: &&[u8]| models().all(|model| model.vocab.id(word).is_some());
     let words: Vec<Vec<u8>> = first.vocab.words().filter(everywhere).map(<[u8]>::to_vec).collect();
     if words.is_empty() {
-        return Err(Error::Setting("the models have no word in common: there is nothing to compare".into()));
+        return Err(Error::Refused(
+            "the models have no word in common: there is nothing to compare".into(),
+        ));
     }
     for run in contenders.iter_mut().flat_map(|c| c.runs.iter_mut().chain(&mut c.shorter)) {
         let model = &run.model;

@@ -5,14 +5,13 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Contender;
-use crate::eval::stats::mean;
+use super::{Contender, TrainedRun};
 use crate::query::{Combine, Index, Neighbour, Query};
-
-/// Neighbours of a word that are looked at.
-pub const NEAR: usize = 10;
+use crate::stats::mean;
+/// Agreement of a word that are looked at.
+pub(super) const NEAR: usize = 10;
 /// Words that the report has the neighbours of: the most frequent.
-pub const LISTED: usize = 5000;
+pub(super) const LISTED: usize = 5000;
 /// Words of each band that are looked at.
 const SAMPLED: usize = 1000;
 /// Where bands of frequency end, in words.
@@ -22,17 +21,17 @@ const SHOWN: usize = 25;
 
 /// The neighbours of some words in all runs.
 #[derive(Clone, Debug)]
-pub struct Lists {
+pub(super) struct Lists {
     /// The words: the most frequent ones, then samples of the others.
-    pub words: Vec<u32>,
+    pub(super) words: Vec<u32>,
     /// For each method and run, the neighbours of each of `words`.
-    pub near: Vec<Vec<Vec<Vec<Neighbour>>>>,
+    pub(super) near: Vec<Vec<Vec<Vec<Neighbour>>>>,
 }
 
 /// How far methods agree.
 #[derive(Clone, Debug, Serialize)]
-pub struct Neighbours {
-    /// Neighbours of a word that were looked at.
+pub struct Agreement {
+    /// Agreement of a word that were looked at.
     pub near: usize,
     /// By frequency.
     pub bands: Vec<Band>,
@@ -69,18 +68,19 @@ pub struct Differing {
 
 impl Lists {
     /// Asks all models for the neighbours of the most frequent words, and of some others.
-    pub fn new(contenders: &[Contender]) -> Self {
+    pub(super) fn new(contenders: &[Contender]) -> Self {
         let words = contenders[0].runs[0].model.vocab.len();
         let mut asked: Vec<u32> = (0..words.min(LISTED) as u32).collect();
         asked.extend(bands(words).flat_map(|[start, end]| sample(start, end)));
         asked.sort_unstable();
         asked.dedup();
-        let near = |run: &super::Run| {
+        let near = |run: &TrainedRun| {
             let model = &run.model;
             let query = |&id: &u32| Query::new(&[model.vector(id)], &[], vec![id], Combine::Add);
             Index::new(model).nearest(&asked.iter().map(query).collect::<Vec<_>>(), NEAR)
         };
-        let near = contenders.iter().map(|contender| contender.runs.iter().map(near).collect()).collect();
+        let near =
+            contenders.iter().map(|contender| contender.runs.iter().map(near).collect()).collect();
         Self { words: asked, near }
     }
 
@@ -90,7 +90,8 @@ impl Lists {
             let (first, second) = (&self.near[a], &self.near[b]);
             let runs = (0..first.len()).flat_map(|r| (0..second.len()).map(move |s| (r, s)));
             let different = runs.filter(|&(r, s)| a != b || r < s);
-            let shares: Vec<f64> = different.map(|(r, s)| share(&first[r][i], &second[s][i])).collect();
+            let shares: Vec<f64> =
+                different.map(|(r, s)| share(&first[r][i], &second[s][i])).collect();
             (!shares.is_empty()).then(|| mean(&shares))
         };
         let methods = self.near.len();
@@ -107,7 +108,10 @@ fn share(a: &[Neighbour], b: &[Neighbour]) -> f64 {
 /// Begins and ends of bands of a vocabulary of `words` words.
 fn bands(words: usize) -> impl Iterator<Item = [usize; 2]> {
     let starts = std::iter::once(0).chain(BANDS);
-    starts.zip(BANDS).map(move |(start, end)| [start, end.min(words)]).filter(|[start, end]| start < end)
+    starts
+        .zip(BANDS)
+        .map(move |(start, end)| [start, end.min(words)])
+        .filter(|[start, end]| start < end)
 }
 
 /// Some of the words of a band, evenly.
@@ -117,7 +121,7 @@ fn sample(start: usize, end: usize) -> impl Iterator<Item = u32> {
 }
 
 /// How far the methods agree.
-pub(super) fn neighbours(contenders: &[Contender], lists: &Lists) -> Neighbours {
+pub(super) fn neighbours(contenders: &[Contender], lists: &Lists) -> Agreement {
     let vocab = &contenders[0].runs[0].model.vocab;
     let overlaps: Vec<Vec<Vec<Option<f64>>>> =
         (0..lists.words.len()).into_par_iter().map(|i| lists.overlap(i)).collect();
@@ -155,12 +159,13 @@ pub(super) fn neighbours(contenders: &[Contender], lists: &Lists) -> Neighbours 
             let near = |method: &Vec<Vec<Vec<Neighbour>>>| method[0][i].iter().map(name).collect();
             let word = vocab.text(lists.words[i]).into_owned();
             let near = lists.near.iter().map(near).collect();
-            differing.push((within.unwrap_or(1.0) - between, Differing { word, between, within, near }));
+            differing
+                .push((within.unwrap_or(1.0) - between, Differing { word, between, within, near }));
         }
     }
     // Of equals the more frequent words first, as the sort is stable.
     differing.sort_by(|a, b| b.0.total_cmp(&a.0));
-    Neighbours {
+    Agreement {
         near: NEAR,
         bands: bands(vocab.len()).map(band).collect(),
         differing: differing.into_iter().take(SHOWN).map(|(_, differing)| differing).collect(),

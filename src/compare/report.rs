@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::neighbours::{LISTED, Lists};
-use super::{Comparison, Contender, map};
+use super::neighbours::LISTED;
+use super::{Compared, map};
 
 const TEMPLATE: &str = include_str!("report.html");
 /// What stands in the template where the numbers go.
@@ -17,8 +17,9 @@ const MAPPED: usize = 600;
 pub struct Report(Value);
 
 impl Report {
-    /// The comparison with its lists of neighbours and a map of each method.
-    pub fn new(comparison: &Comparison, lists: &Lists, contenders: &[Contender]) -> Self {
+    /// The comparison with lists of neighbours and a map of each method.
+    pub fn new(of: &Compared) -> Self {
+        let Compared { comparison, lists, contenders } = of;
         let vocab = &contenders[0].runs[0].model.vocab;
         let listed: Vec<usize> =
             (0..lists.words.len()).filter(|&i| (lists.words[i] as usize) < LISTED).collect();
@@ -93,7 +94,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
-        let bits = (0..3).fold(0u32, |bits, i| bits << 8 | u32::from(three.get(i).copied().unwrap_or(0)));
+        let bits =
+            (0..3).fold(0u32, |bits, i| bits << 8 | u32::from(three.get(i).copied().unwrap_or(0)));
         for i in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * i)) as usize & 63] as char;
             text.push(if i <= three.len() { digit } else { '=' });
@@ -108,7 +110,8 @@ mod tests {
 
     #[test]
     fn base64_as_in_the_standard() {
-        let words = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|word| base64(word.as_bytes()));
+        let words =
+            ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|word| base64(word.as_bytes()));
         assert_eq!(words, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
     }
 

@@ -7,13 +7,12 @@
 
 use serde::Serialize;
 
-use super::{Asking, Contender};
-use crate::eval::stats::{self, Statistic, deviation, interval, mean};
+use super::{CompareOptions, Contender, TrainedRun};
 use crate::eval::{Measure, Outcome, Policy, Section, Set, Unknown};
-
+use crate::stats::{self, Statistic, deviation, interval, mean};
 /// Differences whose corrected p-value is below this are called differences.
-pub const SIGNIFICANCE: f64 = 0.05;
-/// A difference of so many standard errors is found four times of five: 1.96 + 0.84.
+const SIGNIFICANCE: f64 = 0.05;
+/// A difference of this many standard errors is found four times of five: 1.96 + 0.84.
 const FOUR_OF_FIVE: f64 = 2.8;
 
 /// All methods on one set.
@@ -114,12 +113,12 @@ pub(super) struct Outcomes {
 }
 
 /// What each contender knows of a set by itself, its vocabulary not cut to common words.
-pub(super) struct Own {
+pub(super) struct FullVocabulary {
     known: Vec<usize>,
     composed: Vec<Composed>,
 }
 
-impl Own {
+impl FullVocabulary {
     pub(super) fn new(contenders: &[Contender], set: &Set, policy: &Policy) -> Self {
         let known = contenders.iter().map(|c| set.known(&c.runs[0].model, policy)).collect();
         Self { known, composed: composed(contenders, set, policy) }
@@ -127,12 +126,17 @@ impl Own {
 }
 
 /// For each set, what each contender makes of it. All are asked for the same items: no word is composed.
-pub(super) fn outcomes(contenders: &[Contender], sets: &[Set], policy: &Policy) -> Vec<Vec<Outcomes>> {
+pub(super) fn outcomes(
+    contenders: &[Contender],
+    sets: &[Set],
+    policy: &Policy,
+) -> Vec<Vec<Outcomes>> {
     let skip = Policy { unknown: Unknown::Skip, ..*policy };
     let policy = if policy.unknown == Unknown::Compose { &skip } else { policy };
     let of = |contender: &Contender, set: &Set| {
-        let outcomes =
-            |runs: &[super::Run]| runs.iter().map(|run| set.score(&run.model, policy)).collect::<Vec<_>>();
+        let outcomes = |runs: &[TrainedRun]| {
+            runs.iter().map(|run| set.score(&run.model, policy)).collect::<Vec<_>>()
+        };
         Outcomes { runs: outcomes(&contender.runs), shorter: outcomes(&contender.shorter) }
     };
     sets.iter().map(|set| contenders.iter().map(|contender| of(contender, set)).collect()).collect()
@@ -142,14 +146,16 @@ pub(super) fn outcomes(contenders: &[Contender], sets: &[Set], policy: &Policy) 
 /// words.
 fn composed(contenders: &[Contender], set: &Set, policy: &Policy) -> Vec<Composed> {
     let of = |(method, contender): (usize, &Contender)| {
-        let model = |run: &super::Run| run.model.ngrams().is_some();
+        let model = |run: &TrainedRun| run.model.ngrams().is_some();
         let ngrams = policy.unknown == Unknown::Compose && contender.runs.iter().all(model);
         if !ngrams {
             return None;
         }
-        let outcomes: Vec<Outcome> = contender.runs.iter().map(|run| set.score(&run.model, policy)).collect();
+        let outcomes: Vec<Outcome> =
+            contender.runs.iter().map(|run| set.score(&run.model, policy)).collect();
         let first = outcomes.first().filter(|outcome| outcome.composed > 0)?;
-        let runs: Vec<f64> = outcomes.iter().map(|outcome| outcome.value(&outcome.measures[0])).collect();
+        let runs: Vec<f64> =
+            outcomes.iter().map(|outcome| outcome.value(&outcome.measures[0])).collect();
         let mean = mean(&runs);
         Some(Composed { method, used: first.used(), composed: first.composed, runs, mean })
     };
@@ -161,14 +167,14 @@ pub(super) fn scores(
     contenders: &[Contender],
     sets: &[Set],
     outcomes: &[Vec<Outcomes>],
-    own: Vec<Own>,
-    asking: &Asking,
+    own: Vec<FullVocabulary>,
+    options: &CompareOptions,
 ) -> Vec<SetScores> {
     let mut all: Vec<SetScores> = sets
         .iter()
         .zip(outcomes)
         .zip(own)
-        .map(|((set, outcomes), own)| of_set(contenders, set, outcomes, own, asking))
+        .map(|((set, outcomes), own)| of_set(contenders, set, outcomes, own, options))
         .collect();
     let p: Vec<f64> = all.iter().flat_map(|set| &set.differences).map(|d| d.p).collect();
     let differences = all.iter_mut().flat_map(|set| &mut set.differences);
@@ -183,27 +189,29 @@ fn of_set(
     contenders: &[Contender],
     set: &Set,
     outcomes: &[Outcomes],
-    own: Own,
-    asking: &Asking,
+    own: FullVocabulary,
+    options: &CompareOptions,
 ) -> SetScores {
     // The vocabulary is the same for all, so the items are.
     let first = &outcomes[0].runs[0];
     let clusters = &first.clusters;
-    let answers = (0..first.measures.len())
-        .flat_map(|place| outcomes.iter().flat_map(|o| &o.runs).map(move |outcome| &outcome.measures[place]));
+    let answers = (0..first.measures.len()).flat_map(|place| {
+        outcomes.iter().flat_map(|o| &o.runs).map(move |outcome| &outcome.measures[place])
+    });
     let statistic = |m| -> Statistic { Box::new(move |draw| Measure::score(m, clusters, draw)) };
     let statistics: Vec<Statistic> = answers.map(statistic).collect();
-    let mut rows = stats::bootstrap(clusters, asking.draws, asking.seed, &statistics).into_iter();
+    let mut rows = stats::bootstrap(clusters, options.draws, options.seed, &statistics).into_iter();
 
     let (mut measures, mut differences) = (Vec::new(), Vec::new());
     for (place, measure) in first.measures.iter().enumerate() {
         let of = |outcome: &Outcome| outcome.value(&outcome.measures[place]);
-        let runs: Vec<Vec<f64>> = outcomes.iter().map(|o| o.runs.iter().map(of).collect()).collect();
+        let runs: Vec<Vec<f64>> =
+            outcomes.iter().map(|o| o.runs.iter().map(of).collect()).collect();
         // The mean over the runs of a method, draw by draw.
         let mut drawn: Vec<Vec<f64>> = Vec::new();
         for contender in contenders {
             let n = contender.runs.len();
-            let mut sums = vec![0.0; asking.draws];
+            let mut sums = vec![0.0; options.draws];
             for row in rows.by_ref().take(n) {
                 sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x / n as f64);
             }
@@ -212,7 +220,7 @@ fn of_set(
         let score = |(runs, drawn): (&Vec<f64>, &Vec<f64>)| {
             let (spread, mut drawn) = (deviation(runs), drawn.clone());
             let error = spread / (runs.len() as f64).sqrt();
-            stats::widen(&mut drawn, error, runs.len() - 1, asking.seed);
+            stats::widen(&mut drawn, error, runs.len() - 1, options.seed);
             let spread = (!spread.is_nan()).then_some(spread);
             Score { runs: runs.clone(), mean: mean(runs), spread, interval: interval(&drawn) }
         };
@@ -220,7 +228,7 @@ fn of_set(
         measures.push(Scores { measure: measure.name, methods });
         if place == 0 {
             let pairs = (0..runs.len()).flat_map(|a| (a + 1..runs.len()).map(move |b| [a, b]));
-            differences = pairs.map(|pair| difference(pair, &runs, &drawn, asking.seed)).collect();
+            differences = pairs.map(|pair| difference(pair, &runs, &drawn, options.seed)).collect();
         }
     }
     SetScores {
@@ -241,9 +249,13 @@ fn difference([a, b]: [usize; 2], runs: &[Vec<f64>], drawn: &[Vec<f64>], seed: u
     let mut differences: Vec<f64> = drawn[a].iter().zip(&drawn[b]).map(|(x, y)| x - y).collect();
     // One variance of seeds, estimated from the runs of both.
     let freedom = runs[a].len() + runs[b].len() - 2;
-    let squares: f64 =
-        [a, b].iter().flat_map(|&m| runs[m].iter().map(move |x| (x - mean(&runs[m])).powi(2))).sum();
-    let error = (squares / freedom as f64 * (1.0 / runs[a].len() as f64 + 1.0 / runs[b].len() as f64)).sqrt();
+    let squares: f64 = [a, b]
+        .iter()
+        .flat_map(|&m| runs[m].iter().map(move |x| (x - mean(&runs[m])).powi(2)))
+        .sum();
+    let error = (squares / freedom as f64
+        * (1.0 / runs[a].len() as f64 + 1.0 / runs[b].len() as f64))
+        .sqrt();
     stats::widen(&mut differences, error, freedom, seed);
     let finite: Vec<f64> = differences.iter().copied().filter(|x| x.is_finite()).collect();
     Difference {
@@ -261,7 +273,7 @@ fn difference([a, b]: [usize; 2], runs: &[Vec<f64>], drawn: &[Vec<f64>], seed: u
 pub(super) fn curves(contenders: &[Contender], outcomes: &[Vec<Outcomes>]) -> Vec<Curve> {
     let with = |(_, contender): &(usize, &Contender)| !contender.shorter.is_empty();
     let curve = |(method, contender): (usize, &Contender)| {
-        let point = |run: &super::Run| {
+        let point = |run: &TrainedRun| {
             let history = &run.model.provenance;
             let epochs = history.settings.get("epochs").and_then(serde_json::Value::as_u64);
             (epochs.unwrap_or(0), history.all_seconds())

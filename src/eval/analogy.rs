@@ -7,44 +7,69 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::Path;
+use std::sync::Arc;
 
-use super::{Answers, Known, Measure, Outcome, Section, cells, lines};
+use super::known::Known;
+use super::lines::{cells, graded, lines};
+use super::outcome::{Answers, Measure, Outcome, Section};
+use super::{Source, Task, TaskKind};
 use crate::error::{Error, Result};
-use crate::eval::stats::Clusters;
 use crate::query;
+use crate::stats::Clusters;
+/// Lines of four words, of which the last is the answer, in sections that begin with `: section`.
+pub(super) const QUESTIONS: TaskKind = TaskKind {
+    recognises: |line| {
+        let cells = cells(line);
+        let four = cells.len() > 2 && line.split_whitespace().count() == 4;
+        line.starts_with(':') || four && graded(&cells).is_none()
+    },
+    line: "four words that are an analogy",
+    folder_is_set: false,
+    parse: |sources| parse(sources, Questions::parse),
+};
+/// Lines of a word and its answers, `word<TAB>answer/another`: each pair asks for each other's.
+pub(super) const WORD_PAIRS: TaskKind = TaskKind {
+    recognises: |line| !line.starts_with(':') && cells(line).len() == 2,
+    line: "a word and its answers",
+    folder_is_set: true,
+    parse: |sources| parse(sources, Questions::of_pairs),
+};
+
+fn parse(sources: &[Source], parse: fn(&Source) -> Result<Questions>) -> Result<Arc<dyn Task>> {
+    let questions = sources.iter().map(parse).collect::<Result<Vec<_>>>()?;
+    let sections = questions.into_iter().flat_map(|questions| questions.sections).collect();
+    Ok(Arc::new(Questions { sections }))
+}
 
 /// The most pairs in a file of pairs: each asks for each other.
-const MOST_PAIRS: usize = 1000;
+const MAX_PAIRS: usize = 1000;
 
 /// Questions in sections.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Questions {
-    pub(super) sections: Vec<Relation>,
-    /// Whether it was a file of pairs rather than of questions.
-    pub(super) made_of_pairs: bool,
+#[derive(Debug, Default)]
+struct Questions {
+    sections: Vec<Relation>,
 }
 
 /// A section: pairs of words of one relation, and questions made of two of them each.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Relation {
+struct Relation {
     name: String,
-    pairs: Vec<Pair>,
+    pairs: Vec<WordPair>,
     questions: Vec<[u32; 2]>,
 }
 
 /// A word and what may stand beside it; the first is the one that questions show.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Pair {
+struct WordPair {
     word: String,
     answers: Vec<String>,
 }
 
 /// Questions as ids.
 #[derive(Default)]
-pub(super) struct Asked {
+struct Asked {
     /// The three words of each question that can be asked.
-    pub(super) words: Vec<[u32; 3]>,
+    words: Vec<[u32; 3]>,
     /// Its right answers.
     accepted: Vec<Vec<u32>>,
     /// For each item that is used, its question, if it can be asked.
@@ -56,19 +81,22 @@ pub(super) struct Asked {
 
 impl Questions {
     /// Lines of four words, of which the last is the answer, in sections that begin with `: section`.
-    pub(super) fn parse(file: &Path, name: &str, text: &str) -> Result<Self> {
+    fn parse(&Source { file, name, text }: &Source) -> Result<Self> {
         let mut all = Self::default();
-        let mut seen: HashMap<Pair, u32> = HashMap::new();
+        let mut seen: HashMap<WordPair, u32> = HashMap::new();
         for (number, line) in lines(text) {
             let words: Vec<&str> = line.split_whitespace().collect();
             // A line of four words is a question even if the first is a colon with something attached.
-            if let (Some(title), true) = (line.strip_prefix(':'), words.len() != 4 || words[0] == ":") {
+            if let (Some(title), true) =
+                (line.strip_prefix(':'), words.len() != 4 || words[0] == ":")
+            {
                 all.sections.push(Relation { name: title.trim().into(), ..Relation::default() });
                 seen.clear();
                 continue;
             }
             let &[a, b, c, d] = &words[..] else {
-                let problem = format!("line {number}: expected `: section` or four words, found '{line}'");
+                let problem =
+                    format!("line {number}: expected `: section` or four words, found '{line}'");
                 return Err(Error::input(file, problem));
             };
             if all.sections.is_empty() {
@@ -76,7 +104,7 @@ impl Questions {
             }
             let Some(section) = all.sections.last_mut() else { continue };
             let question = [[a, b], [c, d]].map(|[word, answer]| {
-                let pair = Pair { word: word.into(), answers: vec![answer.into()] };
+                let pair = WordPair { word: word.into(), answers: vec![answer.into()] };
                 *seen.entry(pair).or_insert_with_key(|pair| {
                     section.pairs.push(pair.clone());
                     section.pairs.len() as u32 - 1
@@ -91,37 +119,37 @@ impl Questions {
     }
 
     /// Lines of a word and its answers, `word<TAB>answer/another`: each pair asks for each other's.
-    pub(super) fn of_pairs(file: &Path, name: &str, text: &str) -> Result<Self> {
+    fn of_pairs(&Source { file, name, text }: &Source) -> Result<Self> {
         let mut pairs = Vec::new();
         for (number, line) in lines(text) {
             let cells = cells(line);
             let [word, answers] = &cells[..] else {
-                let problem = format!("line {number}: expected a word and its answers, found '{line}'");
+                let problem =
+                    format!("line {number}: expected a word and its answers, found '{line}'");
                 return Err(Error::input(file, problem));
             };
-            let answers =
-                answers.split('/').map(str::trim).filter(|a| !a.is_empty()).map(Into::into).collect();
-            pairs.push(Pair { word: word.to_string(), answers });
+            let answers = answers
+                .split('/')
+                .map(str::trim)
+                .filter(|a| !a.is_empty())
+                .map(Into::into)
+                .collect();
+            pairs.push(WordPair { word: word.to_string(), answers });
         }
-        if !(2..=MOST_PAIRS).contains(&pairs.len()) {
+        if !(2..=MAX_PAIRS).contains(&pairs.len()) {
             let problem =
-                format!("{} pairs of words: between 2 and {MOST_PAIRS} make questions", pairs.len());
+                format!("{} pairs of words: between 2 and {MAX_PAIRS} make questions", pairs.len());
             return Err(Error::input(file, problem));
         }
         let n = pairs.len() as u32;
-        let questions = (0..n).flat_map(|i| (0..n).filter(move |&j| j != i).map(move |j| [i, j])).collect();
-        Ok(Self { sections: vec![Relation { name: name.into(), pairs, questions }], made_of_pairs: true })
-    }
-
-    /// All words.
-    pub(super) fn words(&self) -> impl Iterator<Item = &String> {
-        let pairs = self.sections.iter().flat_map(|section| &section.pairs);
-        pairs.flat_map(|pair| std::iter::once(&pair.word).chain(&pair.answers))
+        let questions =
+            (0..n).flat_map(|i| (0..n).filter(move |&j| j != i).map(move |j| [i, j])).collect();
+        Ok(Self { sections: vec![Relation { name: name.into(), pairs, questions }] })
     }
 
     /// What can be asked, with the words that are known; answers are in the vocabulary. With `zero` an item is used even
     /// where it can't.
-    pub(super) fn ask(&self, known: &Known, zero: bool) -> Asked {
+    fn ask(&self, known: &Known, zero: bool) -> Asked {
         let mut asked = Asked::default();
         for section in &self.sections {
             // The word of a pair, the answer it is shown with, and the answers it may be given.
@@ -130,7 +158,8 @@ impl Questions {
                 .iter()
                 .map(|pair| {
                     let shown = pair.answers.iter().find_map(|answer| known.find(answer));
-                    let answers = pair.answers.iter().filter_map(|answer| known.in_vocabulary(answer));
+                    let answers =
+                        pair.answers.iter().filter_map(|answer| known.in_vocabulary(answer));
                     (known.find(&pair.word), shown, answers.collect())
                 })
                 .collect();
@@ -155,23 +184,42 @@ impl Questions {
         }
         asked
     }
+}
+
+impl Task for Questions {
+    fn kind(&self) -> &'static str {
+        "analogies"
+    }
+
+    fn words(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        let pairs = self.sections.iter().flat_map(|section| &section.pairs);
+        let words = pairs.flat_map(|pair| std::iter::once(&pair.word).chain(&pair.answers));
+        Box::new(words.map(String::as_str))
+    }
+
+    fn known(&self, known: &Known) -> usize {
+        self.ask(known, false).words.len()
+    }
 
     /// The share of right answers. All words that count as known can be answers but the three of the question.
-    pub(super) fn score(&self, known: &Known, zero: bool) -> Outcome {
+    fn score(&self, known: &Known, zero: bool) -> Outcome {
         let Asked { words, accepted, used, clusters, sections } = self.ask(known, zero);
-        let composed = words.iter().filter(|words| words.iter().any(|&id| known.is_composed(id))).count();
+        let composed =
+            words.iter().filter(|words| words.iter().any(|&id| known.is_composed(id))).count();
         let found = query::analogies(known.e, known.limit, &known.rows, &words);
         let right: Vec<[bool; 3]> = found
             .iter()
             .zip(&accepted)
             .map(|(found, accepted)| {
-                [found.add, found.mul, found.nearest].map(|word| word.is_some_and(|w| accepted.contains(&w)))
+                [found.add, found.mul, found.nearest]
+                    .map(|word| word.is_some_and(|w| accepted.contains(&w)))
             })
             .collect();
         let measures =
             ["3CosAdd", "3CosMul", "nearest to C"].into_iter().enumerate().flat_map(|(i, name)| {
-                let answer =
-                    |&place: &Option<usize>| f32::from(u8::from(place.is_some_and(|at| right[at][i])));
+                let answer = |&place: &Option<usize>| {
+                    f32::from(u8::from(place.is_some_and(|at| right[at][i])))
+                };
                 let answers: Vec<f32> = used.iter().map(answer).collect();
                 let average = ["3CosAdd macro", "3CosMul macro", "nearest to C macro"][i];
                 [
@@ -192,6 +240,13 @@ impl Questions {
             }
         });
         let total = self.sections.iter().map(|section| section.questions.len()).sum();
-        Outcome { total, known: words.len(), composed, clusters, measures, sections: sections.collect() }
+        Outcome {
+            total,
+            known: words.len(),
+            composed,
+            clusters,
+            measures,
+            sections: sections.collect(),
+        }
     }
 }

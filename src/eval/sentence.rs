@@ -2,49 +2,76 @@
 //! their weighted mean less what all sentences have in common (SIF: Arora, Liang & Ma 2017, "A Simple but
 //! Tough-to-Beat Baseline for Sentence Embeddings").
 
-use std::path::Path;
+use std::sync::Arc;
 
-use super::principal::dot;
-use super::{Answers, Known, Measure, Outcome, Ranked, components, graded_lines};
+use super::known::Known;
+use super::lines::{cells, graded, graded_lines};
+use super::outcome::{Answers, Measure, Outcome};
+use super::similarity::is_text;
+use super::{Source, Task, TaskKind};
 use crate::embeddings::Embeddings;
-use crate::error::Result;
+use crate::stats::{Ranked, components, dot};
 use crate::text::{Token, Tokenizer};
-
+/// Lines of a number and two sentences, or the other way round.
+pub(super) const PAIRS: TaskKind = TaskKind {
+    recognises: |line| {
+        let cells = cells(line);
+        let texts = graded(&cells).map(|(_, texts)| texts);
+        !line.starts_with(':') && cells.len() > 2 && texts.is_some_and(is_text)
+    },
+    line: "a score and two sentences",
+    folder_is_set: false,
+    parse: |sources| {
+        let lines = |source: &Source| graded_lines(source.file, source.text, "two sentences");
+        let pairs = sources.iter().map(lines).collect::<Result<Vec<_>, _>>()?.concat();
+        let split = |(grade, texts): (f64, [String; 2])| (grade, texts.map(|text| words(&text)));
+        Ok(Arc::new(Sentences(pairs.into_iter().map(split).collect())))
+    },
+};
 /// The `a` of the weight `a / (a + p)` of a word that makes up a share `p` of the text.
 const SMOOTHING: f64 = 1e-3;
 
 /// Pairs of sentences, as words, with their grades.
-#[derive(Clone, Debug)]
-pub(super) struct Sentences(Vec<(f64, [Vec<String>; 2])>);
+#[derive(Debug)]
+struct Sentences(Vec<(f64, [Vec<String>; 2])>);
 
 impl Sentences {
-    /// Lines of a number and two sentences, or the other way round.
-    pub(super) fn parse(file: &Path, text: &str) -> Result<Self> {
-        let items = graded_lines(file, text, "two sentences")?;
-        Ok(Self(items.into_iter().map(|(grade, texts)| (grade, texts.map(|text| words(&text)))).collect()))
-    }
-
-    /// All words.
-    pub(super) fn words(&self) -> impl Iterator<Item = &String> {
-        self.0.iter().flat_map(|(_, texts)| texts).flatten()
-    }
-
     /// The known words of each pair of sentences.
-    pub(super) fn ids(&self, known: &Known) -> Vec<[Vec<u32>; 2]> {
-        let ids =
-            |words: &Vec<String>| words.iter().filter_map(|word| known.find(word)).collect::<Vec<u32>>();
+    fn ids(&self, known: &Known) -> Vec<[Vec<u32>; 2]> {
+        let ids = |words: &Vec<String>| {
+            words.iter().filter_map(|word| known.find(word)).collect::<Vec<u32>>()
+        };
         self.0.iter().map(|(_, texts)| texts.each_ref().map(ids)).collect()
+    }
+}
+
+impl Task for Sentences {
+    fn kind(&self) -> &'static str {
+        "sentences"
+    }
+
+    fn words(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(self.0.iter().flat_map(|(_, texts)| texts).flatten().map(String::as_str))
+    }
+
+    fn known(&self, known: &Known) -> usize {
+        self.ids(known).iter().filter(|pair| is_known(pair)).count()
     }
 
     /// Correlations of grades with the cosines of sentences. A pair is known when both sentences have a known word;
     /// words that are not known are left out of them.
-    pub(super) fn score(&self, known: &Known, zero: bool) -> Outcome {
+    fn score(&self, known: &Known, zero: bool) -> Outcome {
         let pairs = self.ids(known);
-        let composed =
-            |pair: &&[Vec<u32>; 2]| is_known(pair) && pair.iter().flatten().any(|&id| known.is_composed(id));
+        let composed = |pair: &&[Vec<u32>; 2]| {
+            is_known(pair) && pair.iter().flatten().any(|&id| known.is_composed(id))
+        };
         let composed = pairs.iter().filter(composed).count();
         let scored = |cosines: Vec<Option<f64>>, names: [&'static str; 2]| {
-            let items = cosines.into_iter().zip(&self.0).map(|(c, (grade, _))| Some((*grade, c?))).collect();
+            let items = cosines
+                .into_iter()
+                .zip(&self.0)
+                .map(|(c, (grade, _))| Some((*grade, c?)))
+                .collect();
             let measures = |items: Vec<(f64, f64)>| {
                 let ranked = Answers::Ranked(Ranked::new(&items));
                 vec![
@@ -60,14 +87,15 @@ impl Sentences {
             cosines(known, &pairs, |word| weights.get(word as usize).copied().unwrap_or(1.0), true),
             ["SIF, Pearson", "SIF, Spearman"],
         );
-        let mean = scored(cosines(known, &pairs, |_| 1.0, false), ["mean, Pearson", "mean, Spearman"]);
+        let mean =
+            scored(cosines(known, &pairs, |_| 1.0, false), ["mean, Pearson", "mean, Spearman"]);
         outcome.measures.extend(mean.measures);
         outcome
     }
 }
 
 /// Whether both sentences have a known word.
-pub(super) fn is_known(pair: &[Vec<u32>; 2]) -> bool {
+fn is_known(pair: &[Vec<u32>; 2]) -> bool {
     pair.iter().all(|words| !words.is_empty())
 }
 
@@ -106,7 +134,10 @@ fn cosines(
         for &word in words {
             let weight = weight(word) / words.len() as f64;
             let vector = known.vector(word).iter();
-            rows[start..].iter_mut().zip(vector).for_each(|(sum, &x)| *sum += weight * f64::from(x));
+            rows[start..]
+                .iter_mut()
+                .zip(vector)
+                .for_each(|(sum, &x)| *sum += weight * f64::from(x));
         }
     }
     if let (true, Some((common, _))) = (centre, components(&rows, dim, 1).first()) {

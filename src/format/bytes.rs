@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::mapped::Mapped;
+use crate::memory::Mapped;
 
 /// A place in a file. Numbers are little-endian; errors name the field that was read last and where it begins.
 pub(super) struct Cursor<'a> {
@@ -40,7 +40,10 @@ impl<'a> Cursor<'a> {
         self.field = self.at;
         let rest = &self.bytes[self.at..];
         let taken = rest.get(..length).ok_or_else(|| {
-            self.bad(format!("{field}: {length} bytes, and {} are left: is the file cut short?", rest.len()))
+            self.bad(format!(
+                "{field}: {length} bytes, and {} are left: is the file cut short?",
+                rest.len()
+            ))
         })?;
         self.at += length;
         Ok(taken)
@@ -57,7 +60,8 @@ impl<'a> Cursor<'a> {
     pub(super) fn until(&mut self, end: u8, field: &str) -> Result<&'a [u8]> {
         self.field = self.at;
         let length = memchr::memchr(end, &self.bytes[self.at..]);
-        let length = length.ok_or_else(|| self.bad(format!("{field} has no end: is the file cut short?")))?;
+        let length = length
+            .ok_or_else(|| self.bad(format!("{field} has no end: is the file cut short?")))?;
         let taken = self.take(length, field)?;
         self.at += 1;
         Ok(taken)

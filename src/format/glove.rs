@@ -10,11 +10,24 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 
-use super::word2vec::{header, is_gap, number};
+use super::Kind;
+use super::word2vec::{header, is_gap, number, text_size};
+use crate::corpus::Vocab;
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
-use crate::mapped::{self, Mapped};
-use crate::vocab::Vocab;
+use crate::memory::{self, Mapped};
+
+pub(super) const FORMAT: Kind = Kind {
+    name: "glove",
+    help: "GloVe's text: as word2vec's, without the line of the sizes",
+    program: "GloVe",
+    extensions: &[],
+    holds: &[],
+    looks: looks_glove,
+    read,
+    write,
+    size: text_size,
+};
 
 /// Splits the last field off a line that doesn't end in a gap.
 fn last_field(line: &[u8]) -> (&[u8], &[u8]) {
@@ -38,8 +51,10 @@ fn lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 /// Whether the first line is a word and at least two numbers, which are most of its fields.
-pub(super) fn looks_glove(file: &[u8]) -> bool {
-    let Some((_, line)) = lines(file).next().filter(|_| header(file).is_none()) else { return false };
+fn looks_glove(file: &[u8]) -> bool {
+    let Some((_, line)) = lines(file).next().filter(|_| header(file).is_none()) else {
+        return false;
+    };
     let (mut rest, mut numbers) = (line, 0);
     while let (before, field) = last_field(rest)
         && !before.is_empty()
@@ -50,7 +65,7 @@ pub(super) fn looks_glove(file: &[u8]) -> bool {
     numbers > 1 && 2 * numbers >= fields(line)
 }
 
-pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
+fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
     lines(file).for_each(|(_, line)| *sizes.entry(fields(line)).or_default() += 1);
     let dim = sizes.iter().max_by_key(|(_, lines)| **lines).map_or(0, |(fields, _)| fields - 1);
@@ -94,18 +109,18 @@ pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     Ok(Embeddings::new(Vocab::new(&words, vec![]), dim, vectors.into(), None, provenance))
 }
 
-pub(super) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
-    mapped::replace(path, |out| {
+fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
+    memory::replace(path, |out| {
         for (id, word) in embeddings.vocab.words().enumerate() {
             let edge = |byte: Option<&u8>| byte.is_none_or(|&b| is_gap(b));
             if word.contains(&b'\n') || edge(word.first()) || edge(word.last()) {
                 let word = String::from_utf8_lossy(word).into_owned();
-                let problem =
-                    "is empty, has a line end, or begins or ends with a space: GloVe's text can't hold it";
+                let problem = "is empty, has a line end, or begins or ends with a space: GloVe's text can't hold it";
                 return Err(Error::input(path, format!("the word '{word}' {problem}")));
             }
             let mut numbers = embeddings.vector(id as u32).iter();
-            let row = out.write_all(word).and_then(|()| numbers.try_for_each(|x| write!(out, " {x}")));
+            let row =
+                out.write_all(word).and_then(|()| numbers.try_for_each(|x| write!(out, " {x}")));
             row.and_then(|()| writeln!(out)).map_err(Error::io(path))?;
         }
         Ok(())
@@ -123,7 +138,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vectors.txt");
         std::fs::write(&path, bytes).unwrap();
-        assert_eq!(Format::of_content(&Mapped::open(&path).unwrap()), Some(Format::Glove));
+        assert_eq!(Format::of_content(&Mapped::open(&path).unwrap()), Format::named("glove"));
         format::read(&path)
     }
 
@@ -166,24 +181,12 @@ mod tests {
     #[test]
     fn lines_that_are_too_short_and_words_for_numbers_are_errors() {
         let fails = |text: &str| read_bytes(text).unwrap_err().to_string();
-        assert!(fails("the 1 2 3\nof 1 2 3\nto 1 2").contains("2 numbers in a line where there should be 3"));
+        assert!(
+            fails("the 1 2 3\nof 1 2 3\nto 1 2")
+                .contains("2 numbers in a line where there should be 3")
+        );
         assert!(fails("the 1 2 3\nof 1 x 3\nto 1 2 3").contains("'x' is no number"));
         assert!(fails("the 1 2 3\nof 1 2 3\n\0\n").contains("0 numbers"));
-    }
-
-    #[test]
-    fn a_published_file_is_read() {
-        let path =
-            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/models/glove/test_glove.txt"));
-        if !path.exists() {
-            eprintln!("skipped: {} is not there", path.display());
-            return;
-        }
-        let (read, text) = (format::read(path).unwrap(), std::fs::read_to_string(path).unwrap());
-        assert_eq!((read.vocab.len(), read.dim()), (text.lines().count(), 50));
-        let first: Vec<f32> =
-            text.lines().next().unwrap().split(' ').skip(1).map(|x| x.parse().unwrap()).collect();
-        assert_eq!(read.vector(0), first);
     }
 
     proptest! {
@@ -200,7 +203,7 @@ mod tests {
             let before = Embeddings::new(Vocab::new(&words, vec![]), dim, vectors.into(), None, Provenance::default());
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("vectors");
-            format::write(&before, &path, Format::Glove).unwrap();
+            format::write(&before, &path, Format::named("glove").unwrap()).unwrap();
             let after = format::read(&path).unwrap();
             prop_assert_eq!(super::tests::words(&after), words);
             prop_assert_eq!(after.input(), before.input());

@@ -1,60 +1,177 @@
-//! Files of word vectors: which format a file is in, reading it, writing it. One format, one file.
+//! Files of word vectors: which format a file is in, reading it, writing it. One format is one file and one
+//! entry of [`ALL`].
 
 mod bytes;
 pub mod counts;
-pub mod fasttext;
-pub mod glove;
-pub mod native;
-pub mod word2vec;
+mod fasttext;
+mod glove;
+mod model;
+mod safetensors;
+mod word2vec;
 
 use std::path::Path;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::mapped::Mapped;
+use crate::memory::Mapped;
+/// All formats. A file's content is shown to them in this order.
+const ALL: [Format; 5] = [
+    Format(&model::FORMAT),
+    Format(&fasttext::FORMAT),
+    Format(&word2vec::TEXT),
+    Format(&word2vec::BINARY),
+    Format(&glove::FORMAT),
+];
 
-/// The formats that are read and written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// wordloom's model: a safetensors file with everything in it (.safetensors)
-    Safetensors,
-    /// word2vec text: a line with the sizes, then a word and its numbers a line (.txt, .vec)
-    Text,
-    /// word2vec binary (.bin)
-    Binary,
-    /// fastText's model, with n-grams (.bin; .ftz is read)
-    #[value(name = "fasttext")]
-    FastText,
-    /// GloVe's text: as word2vec's, without the line of the sizes
-    Glove,
+/// A format that is read and written.
+#[derive(Clone, Copy)]
+pub struct Format(&'static Kind);
+
+/// What there is to know about a format.
+struct Kind {
+    /// What it is called on the command line.
+    name: &'static str,
+    /// A line for the help.
+    help: &'static str,
+    /// The program that it comes from.
+    program: &'static str,
+    /// Extensions of files' names that stand for it.
+    extensions: &'static [&'static str],
+    /// What it keeps of a model besides words and input vectors.
+    holds: &'static [Part],
+    /// Whether a file's content is in it.
+    looks: fn(&[u8]) -> bool,
+    read: fn(&Path, &Mapped<u8>) -> Result<Embeddings>,
+    write: fn(&Embeddings, &Path) -> Result<()>,
+    /// About how many bytes a model takes.
+    size: fn(&Contents) -> u64,
+}
+
+/// A part of a model besides words and input vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Counts,
+    Output,
+    Ngrams,
+    /// Which n-grams pruning has left, by which the vectors of unseen words have their lengths.
+    Pruning,
+    Positions,
+    Settings,
+    Losses,
+}
+
+/// How large a model is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Contents {
+    /// Words of the vocabulary.
+    pub words: u64,
+    /// Bytes of all words together.
+    pub bytes: u64,
+    /// Dimension of the vectors.
+    pub dim: u64,
+    /// Matrices with a row for each word.
+    pub matrices: u64,
+    /// Buckets of n-grams with a row.
+    pub buckets: u64,
+}
+
+impl Part {
+    const ALL: [Self; 7] = [
+        Self::Counts,
+        Self::Output,
+        Self::Ngrams,
+        Self::Pruning,
+        Self::Positions,
+        Self::Settings,
+        Self::Losses,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Counts => "counts",
+            Self::Output => "output vectors",
+            Self::Ngrams => "n-grams",
+            Self::Pruning => "lengths of unseen words' vectors",
+            Self::Positions => "weights of positions",
+            Self::Settings | Self::Losses => "history",
+        }
+    }
+
+    fn is_in(self, model: &Embeddings) -> bool {
+        match self {
+            Self::Counts => !model.vocab.counts.is_empty(),
+            Self::Output => model.output().is_some(),
+            Self::Ngrams => model.ngrams().is_some(),
+            Self::Pruning => model.ngrams().is_some_and(|ngrams| ngrams.pruned),
+            Self::Positions => model.positions().is_some(),
+            Self::Settings => !model.provenance.method.is_empty(),
+            Self::Losses => !model.provenance.losses.is_empty(),
+        }
+    }
 }
 
 impl Format {
-    /// The format that a name's extension stands for.
-    pub fn of_name(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()?.to_lowercase().as_str() {
-            "safetensors" => Some(Self::Safetensors),
-            "txt" | "vec" => Some(Self::Text),
-            "bin" => Some(Self::Binary),
-            _ => None,
-        }
+    /// All formats.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ALL.into_iter()
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// What it is, in a line.
+    pub fn help(self) -> &'static str {
+        self.0.help
+    }
+
+    /// The format of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|format| format.0.name == name)
+    }
+
+    /// The format to write to `path`: the one that was named, or else the one that the extension stands for,
+    /// or else wordloom's. Of two formats with one extension, a model with `ngrams` takes the one that holds
+    /// them, another model the other.
+    pub fn to_write(path: &Path, named: Option<Self>, ngrams: bool) -> Self {
+        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        let stands = |format: &Self| {
+            extension.as_ref().is_some_and(|e| format.0.extensions.contains(&e.as_str()))
+        };
+        let fits = |format: &Self| format.0.holds.contains(&Part::Ngrams) == ngrams;
+        let by_name = Self::all().filter(stands).find(fits).or_else(|| Self::all().find(stands));
+        named.or(by_name).unwrap_or(Self(&model::FORMAT))
     }
 
     /// The format that a file's content shows.
     pub fn of_content(file: &[u8]) -> Option<Self> {
-        if fasttext::looks_fasttext(file) {
-            Some(Self::FastText)
-        } else if native::looks_native(file) {
-            Some(Self::Safetensors)
-        } else if word2vec::looks_text(file) {
-            Some(Self::Text)
-        } else if word2vec::looks_binary(file) {
-            Some(Self::Binary)
-        } else if glove::looks_glove(file) {
-            Some(Self::Glove)
-        } else {
-            None
-        }
+        Self::all().find(|format| (format.0.looks)(file))
+    }
+
+    /// What a file in this format would leave out of `model`.
+    pub fn leaves_out(self, model: &Embeddings) -> Vec<&'static str> {
+        let lost = |part: &Part| part.is_in(model) && !self.0.holds.contains(part);
+        let mut names: Vec<_> = Part::ALL.into_iter().filter(lost).map(Part::name).collect();
+        names.dedup();
+        names
+    }
+
+    /// About how many bytes a model takes.
+    pub fn size(self, of: &Contents) -> u64 {
+        (self.0.size)(of)
+    }
+}
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl std::fmt::Debug for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name)
     }
 }
 
@@ -71,31 +188,50 @@ pub fn read(path: &Path) -> Result<Embeddings> {
 /// # Errors
 /// A file of no known format, or a damaged one.
 pub fn parse(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
-    match Format::of_content(file) {
-        Some(Format::Safetensors) => native::read(path, file),
-        Some(Format::Text) => word2vec::read_text(path, file),
-        Some(Format::Binary) => word2vec::read_binary(path, file),
-        Some(Format::FastText) => fasttext::read(path, file),
-        Some(Format::Glove) => glove::read(path, file),
-        None if file.is_empty() => Err(Error::format(path, 0, "an empty file, not a model")),
-        None => Err(Error::format(
-            path,
-            0,
-            "neither a wordloom model nor vectors of fastText, word2vec or GloVe: train one with `wordloom train`",
-        )),
+    if let Some(format) = Format::of_content(file) {
+        return (format.0.read)(path, file);
     }
+    if file.is_empty() {
+        return Err(Error::format(path, 0, "an empty file, not a model"));
+    }
+    let mut programs: Vec<_> = Format::all().map(|format| format.0.program).collect();
+    programs.dedup();
+    let programs = programs.join(" nor of ");
+    let problem =
+        format!("neither a file of vectors of {programs}: train one with `wordloom train`");
+    Err(Error::format(path, 0, problem))
 }
 
-/// Writes word vectors to `path`, in one step: a file that stood there is replaced whole or not at all.
+/// Writes word vectors to `path`, in one step: a file that was there is replaced whole or not at all.
 ///
 /// # Errors
 /// When the file can't be written, or the format can't hold a word.
 pub fn write(embeddings: &Embeddings, path: &Path, format: Format) -> Result<()> {
-    match format {
-        Format::Safetensors => native::write(embeddings, path),
-        Format::Text => word2vec::write_text(embeddings, path),
-        Format::Binary => word2vec::write_binary(embeddings, path),
-        Format::FastText => fasttext::write(embeddings, path),
-        Format::Glove => glove::write(embeddings, path),
+    (format.0.write)(embeddings, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_follow_names_unless_told() {
+        let to_write = |name: &str, named: Option<&str>, ngrams| {
+            let named = named.and_then(Format::named);
+            Format::to_write(Path::new(name), named, ngrams).name()
+        };
+        assert_eq!(to_write("a.vec", None, false), "text");
+        assert_eq!(to_write("a.model", None, true), "safetensors");
+        assert_eq!(to_write("a.vec", Some("binary"), true), "binary");
+        assert_eq!(to_write("a.BIN", None, false), "binary");
+        assert_eq!(to_write("a.bin", None, true), "fasttext");
+        assert_eq!(to_write("a.vec", None, true), "text", "no other format has this extension");
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for format in Format::all() {
+            assert_eq!(Format::named(format.name()), Some(format));
+        }
     }
 }

@@ -9,10 +9,41 @@ use std::io::Write;
 use std::path::Path;
 
 use super::bytes::Cursor;
-use crate::embeddings::Embeddings;
+use super::{Contents, Kind};
+use crate::corpus::Vocab;
+use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
-use crate::mapped::{self, Mapped};
-use crate::vocab::Vocab;
+use crate::memory::{self, Mapped};
+
+pub(super) const TEXT: Kind = Kind {
+    name: "text",
+    help: "word2vec text: a line with the sizes, then a word and its vector a line (.txt, .vec)",
+    program: "word2vec",
+    extensions: &["txt", "vec"],
+    holds: &[],
+    looks: looks_text,
+    read: read_text,
+    write: write_text,
+    size: text_size,
+};
+
+pub(super) const BINARY: Kind = Kind {
+    name: "binary",
+    help: "word2vec binary (.bin)",
+    program: "word2vec",
+    extensions: &["bin"],
+    holds: &[],
+    looks: looks_binary,
+    read: read_binary,
+    write: write_binary,
+    size: |of: &Contents| of.words * (of.dim * 4 + 2) + of.bytes,
+};
+
+/// About how many bytes vectors take as text: a coordinate has a sign every other time, a leading zero, a
+/// point, eight or nine digits and a space.
+pub(super) fn text_size(of: &Contents) -> u64 {
+    of.words * (of.dim * 12 + 2) + of.bytes
+}
 
 /// A first line longer than this is none.
 const HEADER: usize = 64;
@@ -42,7 +73,7 @@ pub(super) fn number(field: &[u8]) -> Option<f32> {
 }
 
 /// Whether a line of sizes is followed by a word and as many numbers as it says.
-pub(super) fn looks_text(file: &[u8]) -> bool {
+fn looks_text(file: &[u8]) -> bool {
     let Some((_, dim, start)) = header(file) else { return false };
     let rest = &file[start..];
     let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
@@ -52,11 +83,11 @@ pub(super) fn looks_text(file: &[u8]) -> bool {
 }
 
 /// Whether the first line has sizes for which the file is long enough.
-pub(super) fn looks_binary(file: &[u8]) -> bool {
+fn looks_binary(file: &[u8]) -> bool {
     header(file).is_some_and(|(_, dim, start)| dim > 0 && file.len() > start)
 }
 
-pub(super) fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
+fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let (claimed, dim, start) =
         header(file).ok_or_else(|| Error::format(path, 0, "no line with the sizes"))?;
     let (mut words, mut vectors) = (Vec::new(), Vec::new());
@@ -67,8 +98,9 @@ pub(super) fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         if let Some(word) = fields.next() {
             let before = vectors.len();
             for field in fields {
-                let x = number(field)
-                    .ok_or_else(|| bad(format!("'{}' is no number", String::from_utf8_lossy(field))))?;
+                let x = number(field).ok_or_else(|| {
+                    bad(format!("'{}' is no number", String::from_utf8_lossy(field)))
+                })?;
                 vectors.push(x);
             }
             let found = vectors.len() - before;
@@ -81,15 +113,17 @@ pub(super) fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     }
     let one_more = words.len() == claimed.saturating_add(1) && words.last() == Some(&&b"<unk>"[..]);
     if claimed != words.len() && !one_more {
-        let problem =
-            format!("{} words where the first line says {claimed}: is the file cut short?", words.len());
+        let problem = format!(
+            "{} words where the first line says {claimed}: is the file cut short?",
+            words.len()
+        );
         return Err(Error::format(path, file.len() as u64, problem));
     }
     let vocab = Vocab::new(&words, vec![]);
-    Ok(Embeddings::new(vocab, dim, vectors.into(), None, super::native::foreign("word2vec text")))
+    Ok(Embeddings::new(vocab, dim, vectors.into(), None, Provenance::foreign("word2vec text")))
 }
 
-pub(super) fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
+fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let mut cursor = Cursor::new(path, file);
     let (count, dim, start) = header(file).ok_or_else(|| cursor.bad("no line with the sizes"))?;
     cursor.take(start, "the sizes")?;
@@ -114,10 +148,10 @@ pub(super) fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> 
     newlines(&mut cursor)?;
     cursor.end()?;
     let vocab = Vocab::new(&words, vec![]);
-    Ok(Embeddings::new(vocab, dim, vectors.into(), None, super::native::foreign("word2vec binary")))
+    Ok(Embeddings::new(vocab, dim, vectors.into(), None, Provenance::foreign("word2vec binary")))
 }
 
-pub(super) fn write_text(embeddings: &Embeddings, path: &Path) -> Result<()> {
+fn write_text(embeddings: &Embeddings, path: &Path) -> Result<()> {
     write(embeddings, path, |out, id| {
         use std::fmt::Write;
         let mut line = String::with_capacity(12 * embeddings.dim());
@@ -129,7 +163,7 @@ pub(super) fn write_text(embeddings: &Embeddings, path: &Path) -> Result<()> {
     })
 }
 
-pub(super) fn write_binary(embeddings: &Embeddings, path: &Path) -> Result<()> {
+fn write_binary(embeddings: &Embeddings, path: &Path) -> Result<()> {
     write(embeddings, path, |out, id| {
         out.write_all(b" ")?;
         embeddings.vector(id).iter().try_for_each(|x| out.write_all(&x.to_le_bytes()))?;
@@ -142,8 +176,9 @@ fn write(
     path: &Path,
     row: impl Fn(&mut dyn Write, u32) -> std::io::Result<()>,
 ) -> Result<()> {
-    mapped::replace(path, |out| {
-        writeln!(out, "{} {}", embeddings.vocab.len(), embeddings.dim()).map_err(Error::io(path))?;
+    memory::replace(path, |out| {
+        writeln!(out, "{} {}", embeddings.vocab.len(), embeddings.dim())
+            .map_err(Error::io(path))?;
         for (id, word) in embeddings.vocab.words().enumerate() {
             if word.is_empty() || word.iter().any(u8::is_ascii_whitespace) {
                 let word = String::from_utf8_lossy(word).into_owned();
@@ -160,8 +195,12 @@ fn write(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::format::word2vec::*;
     use crate::format::{self, Format};
+
+    fn named(name: &str) -> Format {
+        Format::named(name).unwrap()
+    }
 
     fn model() -> Embeddings {
         let vectors = vec![0.1, -2.5e-8, f32::MIN_POSITIVE, 3.0e30, 1.0 / 3.0, 0.0];
@@ -171,7 +210,7 @@ mod tests {
             2,
             vectors.into(),
             None,
-            super::super::native::foreign(""),
+            Provenance::foreign(""),
         )
     }
 
@@ -184,10 +223,11 @@ mod tests {
     fn round_trips_are_exact() {
         let folder = tempfile::tempdir().unwrap();
         let before = model();
-        for (name, form) in [("m.txt", Format::Text), ("m.bin", Format::Binary), ("m.vec", Format::Text)] {
+        for (name, form) in [("m.txt", "text"), ("m.bin", "binary"), ("m.vec", "text")] {
             let path = folder.path().join(name);
-            assert_eq!(Format::of_name(&path), Some(form));
-            format::write(&before, &path, form).unwrap();
+            let format = Format::to_write(&path, None, false);
+            assert_eq!(format.name(), form);
+            format::write(&before, &path, format).unwrap();
             same(&before, &format::read(&path).unwrap());
         }
     }
@@ -196,7 +236,7 @@ mod tests {
     fn both_newline_conventions_and_a_missing_first_line_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m");
-        format::write(&model(), &path, Format::Binary).unwrap();
+        format::write(&model(), &path, named("binary")).unwrap();
         let mut without = Vec::new();
         let with = std::fs::read(&path).unwrap();
         let (head, mut rest) = with.split_at(4);
@@ -222,7 +262,7 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             format::read(&path).unwrap_err().to_string()
         };
-        format::write(&model(), &path, Format::Binary).unwrap();
+        format::write(&model(), &path, named("binary")).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() - 1 {
             fails(&whole[..length]);
@@ -239,8 +279,8 @@ mod tests {
             1,
             vec![1.0].into(),
             None,
-            super::super::native::foreign(""),
+            Provenance::foreign(""),
         );
-        assert!(format::write(&spaced, &path, Format::Text).is_err());
+        assert!(format::write(&spaced, &path, named("text")).is_err());
     }
 }

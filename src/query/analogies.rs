@@ -7,14 +7,15 @@
 
 use std::ops::Range;
 
-use fearless_simd::{Level, Simd, dispatch, f32x8, prelude::*};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f32x8};
 use rayon::prelude::*;
 
-use super::EPSILON;
-use super::search::scale_to_unit;
 use crate::embeddings::Embeddings;
-use crate::kernel::{self, Tile};
-
+use crate::math::Tile;
+use crate::math::kernel;
+use crate::query::EPSILON;
+use crate::query::search::scale_to_unit;
 /// Rows that are scored at a time.
 const ROWS: usize = 8;
 /// The fewest rows that are worth a thread's warming up.
@@ -22,7 +23,7 @@ const PIECE_ROWS: usize = 2048;
 
 /// The best answers to a question, or `None` where every candidate is excluded or has no score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Answers {
+pub(crate) struct AnalogyAnswers {
     /// By 3CosAdd.
     pub add: Option<u32>,
     /// By 3CosMul.
@@ -38,7 +39,12 @@ pub struct Answers {
 ///
 /// # Panics
 /// When an id is beyond the words and `more`.
-pub fn analogies(e: &Embeddings, candidates: usize, more: &[f32], questions: &[[u32; 3]]) -> Vec<Answers> {
+pub(crate) fn analogies(
+    e: &Embeddings,
+    candidates: usize,
+    more: &[f32],
+    questions: &[[u32; 3]],
+) -> Vec<AnalogyAnswers> {
     let rows = candidates.min(e.vocab.len());
     let mut words: Vec<u32> = questions.as_flattened().to_vec();
     words.sort_unstable();
@@ -52,7 +58,8 @@ pub fn analogies(e: &Embeddings, candidates: usize, more: &[f32], questions: &[[
         scale_to_unit(vector, units.row_mut(i));
     }
     let place = |word: u32| words.partition_point(|&w| w < word);
-    let places: Vec<[u32; 3]> = questions.iter().map(|q| q.map(|word| place(word) as u32)).collect();
+    let places: Vec<[u32; 3]> =
+        questions.iter().map(|q| q.map(|word| place(word) as u32)).collect();
 
     let piece = rows.div_ceil(rayon::current_num_threads()).max(PIECE_ROWS).next_multiple_of(ROWS);
     let pieces: Vec<usize> = (0..rows).step_by(piece).collect();
@@ -93,16 +100,17 @@ impl Best {
         self
     }
 
-    fn answers(self) -> Answers {
+    fn answers(self) -> AnalogyAnswers {
         let [add, mul, nearest] = self.words.map(|word| (word != u32::MAX).then_some(word));
-        Answers { add, mul, nearest }
+        AnalogyAnswers { add, mul, nearest }
     }
 
     /// Looks at the scores of [`ROWS`] words from `first` on, of which the last may be none: `end` is behind the last.
     #[cold]
     #[inline(never)]
     fn offer(&mut self, first: u32, end: u32, exclude: &[u32; 3], scores: [&[f32]; 3]) {
-        for ((scores, best), best_word) in scores.iter().zip(&mut self.scores).zip(&mut self.words) {
+        for ((scores, best), best_word) in scores.iter().zip(&mut self.scores).zip(&mut self.words)
+        {
             for (word, &score) in (first..end).zip(*scores) {
                 // A comparison that is false for what is not a number.
                 if score > *best && !exclude.contains(&word) {
@@ -162,8 +170,8 @@ fn scan<S: Simd>(
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::search::tests::random;
     use super::*;
+    use crate::query::search::tests::random;
     use crate::query::{Combine, Index, Query};
 
     proptest! {
@@ -205,6 +213,6 @@ mod tests {
         };
         assert_eq!(with(1), with(3));
         assert!(analogies(&e, usize::MAX, &[], &[]).is_empty());
-        assert_eq!(analogies(&e, 0, &[], &questions)[0], Answers::default());
+        assert_eq!(analogies(&e, 0, &[], &questions)[0], AnalogyAnswers::default());
     }
 }

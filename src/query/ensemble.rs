@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Index, Query};
 use crate::embeddings::Embeddings;
 use crate::error::Result;
-use crate::eval::stats::{deviation, mean};
+use crate::query::{Index, Query};
+use crate::stats::{deviation, mean};
 
 /// A word that is near in some model.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +43,8 @@ pub fn ensemble(
             near.into_iter().flatten().map(|near| model.vocab.word(near.id)).collect()
         })
         .collect();
-    let candidates: BTreeSet<u32> = near.iter().flatten().filter_map(|word| first.vocab.id(word)).collect();
+    let candidates: BTreeSet<u32> =
+        near.iter().flatten().filter_map(|word| first.vocab.id(word)).collect();
     let agreed = |id: u32| {
         let word = first.vocab.word(id);
         let score = |(model, query): (&Embeddings, &Query)| {
@@ -62,19 +63,26 @@ pub fn ensemble(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::embeddings;
     use super::*;
+    use crate::query::tests::embeddings;
 
     #[test]
     fn neighbours_are_averaged_over_the_models_that_know_them() {
         let models = [
-            embeddings(&["king", "queen", "car", "alone"], 2, vec![1.0, 0.0, 0.6, 0.8, 0.0, 1.0, 1.0, 0.0]),
+            embeddings(
+                &["king", "queen", "car", "alone"],
+                2,
+                vec![1.0, 0.0, 0.6, 0.8, 0.0, 1.0, 1.0, 0.0],
+            ),
             embeddings(&["car", "queen", "king"], 2, vec![0.8, 0.6, 1.0, 0.0, 1.0, 0.0]),
         ];
         let found = ensemble(&models, |model| Query::word(model, "king"), 2).unwrap();
-        let words: Vec<_> = found.iter().map(|near| (models[0].vocab.text(near.id), near.models)).collect();
+        let words: Vec<_> =
+            found.iter().map(|near| (models[0].vocab.text(near.id), near.models)).collect();
         assert_eq!(words, [("queen".into(), 2), ("car".into(), 1)]);
-        assert!((found[0].mean - 0.8).abs() < 1e-6 && (found[0].spread - 0.08f64.sqrt()).abs() < 1e-6);
+        assert!(
+            (found[0].mean - 0.8).abs() < 1e-6 && (found[0].spread - 0.08f64.sqrt()).abs() < 1e-6
+        );
         assert!(ensemble(&models, |model| Query::word(model, "alone"), 2).is_err());
         assert!(ensemble(&[], |model| Query::word(model, "king"), 2).unwrap().is_empty());
     }

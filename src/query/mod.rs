@@ -10,7 +10,7 @@ mod search;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::analogies::{Answers, analogies};
+pub(crate) use self::analogies::analogies;
 pub use self::ensemble::{Agreed, ensemble};
 pub use self::search::Index;
 use crate::embeddings::{Embeddings, Found, cosine, unit};
@@ -26,7 +26,8 @@ pub struct Neighbour {
 }
 
 /// How the vectors of a query are combined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Combine {
     /// The cosine with the sum of the vectors (3CosAdd)
@@ -76,10 +77,12 @@ impl Query {
     /// `-` is a signed word, unless the vocabulary has it as it stands.
     ///
     /// # Errors
-    /// [`Error::UnknownWord`], or [`Error::Setting`] when there is no term.
+    /// [`Error::UnknownWord`], or [`Error::Refused`] when there is no term.
     pub fn expression(e: &Embeddings, terms: &[String], combine: Combine) -> Result<Self> {
         if terms.is_empty() {
-            return Err(Error::Setting("an expression needs a word, as in: king -man +woman".into()));
+            return Err(Error::Refused(
+                "an expression needs a word, as in: king -man +woman".into(),
+            ));
         }
         let (mut plus, mut minus) = (Vec::new(), Vec::new());
         for term in terms {
@@ -106,12 +109,13 @@ impl Query {
     ///
     /// # Panics
     /// When an id is not below the number of words.
-    pub fn analogy_ids(e: &Embeddings, [a, b, c]: [u32; 3], combine: Combine) -> Self {
+    #[cfg(test)]
+    pub(crate) fn analogy_ids(e: &Embeddings, [a, b, c]: [u32; 3], combine: Combine) -> Self {
         Self::new(&[e.vector(b), e.vector(c)], &[e.vector(a)], vec![a, b, c], combine)
     }
 
     /// The score of a row by its definition; [`Index`] finds those of all rows.
-    pub fn score(&self, row: &[f32]) -> f64 {
+    pub(crate) fn score(&self, row: &[f32]) -> f64 {
         if self.combine == Combine::Add {
             return cosine(&self.sum(row.len()), row);
         }
@@ -146,12 +150,13 @@ pub fn similarity(e: &Embeddings, a: &str, b: &str) -> Result<f64> {
 /// mean of the others, all at length 1.
 ///
 /// # Errors
-/// [`Error::UnknownWord`], or [`Error::Setting`] when there are fewer than three words.
+/// [`Error::UnknownWord`], or [`Error::Refused`] when there are fewer than three words.
 pub fn odd_one_out(e: &Embeddings, words: &[String]) -> Result<(usize, Vec<f64>)> {
     if words.len() < 3 {
-        return Err(Error::Setting("the odd one out is found among three or more words".into()));
+        return Err(Error::Refused("the odd one out is found among three or more words".into()));
     }
-    let units = words.iter().map(|word| Ok(unit(&e.find(word)?.vector))).collect::<Result<Vec<_>>>()?;
+    let units =
+        words.iter().map(|word| Ok(unit(&e.find(word)?.vector))).collect::<Result<Vec<_>>>()?;
     let fit = |i: usize| {
         let mut sum = vec![0.0; e.dim()];
         for (_, other) in units.iter().enumerate().filter(|&(j, _)| j != i) {
@@ -167,8 +172,8 @@ pub fn odd_one_out(e: &Embeddings, words: &[String]) -> Result<(usize, Vec<f64>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::Vocab;
     use crate::embeddings::Provenance;
-    use crate::vocab::Vocab;
 
     pub(super) fn embeddings(words: &[&str], dim: usize, rows: Vec<f32>) -> Embeddings {
         Embeddings::new(Vocab::new(words, vec![]), dim, rows.into(), None, Provenance::default())
@@ -179,7 +184,11 @@ mod tests {
         let rows = vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0, -1.0, 1.0];
         let e = embeddings(&["x", "y", "-y", "both"], 2, rows);
         let parse = |terms: &[&str]| {
-            Query::expression(&e, &terms.iter().map(ToString::to_string).collect::<Vec<_>>(), Combine::Mul)
+            Query::expression(
+                &e,
+                &terms.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                Combine::Mul,
+            )
         };
         let query = parse(&["x", "-y", "-x", "+both"]).unwrap();
         assert_eq!((query.plus.len(), query.minus.len()), (3, 1));
@@ -190,7 +199,7 @@ mod tests {
                 other => panic!("{other}"),
             }
         }
-        assert!(matches!(parse(&[]), Err(Error::Setting(_))));
+        assert!(matches!(parse(&[]), Err(Error::Refused(_))));
     }
 
     #[test]

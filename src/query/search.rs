@@ -1,20 +1,21 @@
 //! The nearest rows for many queries.
 //!
 //! Rows are scaled to length 1 as they are read, in blocks that stay in the first-level cache, and multiplied with the
-//! vectors of six queries at a time ([`crate::kernel::dots`]); of each block of scores only those above a query's k-th
+//! vectors of six queries at a time ([`kernel::dots`]); of each block of scores only those above a query's k-th
 //! best so far are looked at. Nothing is kept between calls, and memory does not grow with the number of scores.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use fearless_simd::{Level, Simd, dispatch, prelude::*};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch};
 use rayon::prelude::*;
 
-use super::{Combine, EPSILON, Neighbour, Query};
 use crate::embeddings::{Embeddings, unit};
-use crate::kernel::{self, LINE, Tile};
-
+use crate::math::kernel;
+use crate::math::{LINE, Tile};
+use crate::query::{Combine, EPSILON, Neighbour, Query};
 /// Queries that are multiplied with a block of rows at a time.
 const PACK: usize = 6;
 /// Scores that are compared at a time: whole vectors at every level, and the same queries in each.
@@ -25,6 +26,7 @@ const BLOCK_BYTES: usize = 24 << 10;
 const BATCH_BYTES: usize = 256 << 10;
 /// Pieces of work for each thread, and the fewest rows in one.
 const PIECES: usize = 8;
+
 const PIECE_ROWS: usize = 1024;
 
 /// The rows to search.
@@ -53,7 +55,12 @@ impl<'a> Index<'a> {
     ///
     /// # Panics
     /// When a query has vectors of another length.
-    pub fn nearest_among(&self, candidates: usize, queries: &[Query], k: usize) -> Vec<Vec<Neighbour>> {
+    pub(super) fn nearest_among(
+        &self,
+        candidates: usize,
+        queries: &[Query],
+        k: usize,
+    ) -> Vec<Vec<Neighbour>> {
         let mut found = vec![Vec::new(); queries.len()];
         let (rows, dim) = (candidates.min(self.embeddings.vocab.len()), self.embeddings.dim());
         if k == 0 || rows == 0 || queries.is_empty() {
@@ -63,14 +70,17 @@ impl<'a> Index<'a> {
         order.sort_by_key(|&query| queries[query].shape());
         let same = order.chunk_by(|&a, &b| queries[a].shape() == queries[b].shape());
         let packs: Vec<&[usize]> = same.flat_map(|queries| queries.chunks(PACK)).collect();
-        let largest = queries.iter().map(|query| query.shape().1 + query.shape().2).max().unwrap_or(0).max(1);
+        let largest =
+            queries.iter().map(|query| query.shape().1 + query.shape().2).max().unwrap_or(0).max(1);
         let batch = (BATCH_BYTES / (largest * PACK * 4 * dim.next_multiple_of(LINE).max(1))).max(1);
 
         let pieces = (PIECES * rayon::current_num_threads()).div_ceil(packs.len().div_ceil(batch));
         let piece = rows.div_ceil(pieces).max(PIECE_ROWS);
         let work: Vec<(&[&[usize]], Range<usize>)> = packs
             .chunks(batch)
-            .flat_map(|packs| (0..rows).step_by(piece).map(move |row| (packs, row..rows.min(row + piece))))
+            .flat_map(|packs| {
+                (0..rows).step_by(piece).map(move |row| (packs, row..rows.min(row + piece)))
+            })
             .collect();
         let level = Level::new();
         let kept: Vec<Vec<Pack>> = work
@@ -177,7 +187,8 @@ fn packed<'a>(queries: &[Query], packs: &[&'a [usize]], dim: usize) -> (Vec<Pack
     let pack = |&members: &&'a [usize]| {
         let (shape, first) = (queries[members[0]].shape(), rows);
         rows += PACK * (shape.1 + shape.2);
-        let threshold = |i| if i % PACK < members.len() { f32::NEG_INFINITY } else { f32::INFINITY };
+        let threshold =
+            |i| if i % PACK < members.len() { f32::NEG_INFINITY } else { f32::INFINITY };
         let thresholds = std::array::from_fn(threshold);
         Pack { members, shape, first, kept: Default::default(), thresholds }
     };
@@ -206,7 +217,8 @@ pub(super) fn scale_to_unit(row: &[f32], to: &mut [f32]) {
     for &x in rest {
         square += f64::from(x) * f64::from(x);
     }
-    let scale = if square == 0.0 { 0.0 } else { (1.0 / square.sqrt()).min(f64::from(f32::MAX)) as f32 };
+    let scale =
+        if square == 0.0 { 0.0 } else { (1.0 / square.sqrt()).min(f64::from(f32::MAX)) as f32 };
     for (x, to) in row.iter().zip(to) {
         *to = x * scale;
     }
@@ -217,7 +229,8 @@ fn any_above<S: Simd>(simd: S, scores: &[f32; GROUP], thresholds: &[f32; GROUP])
     let mut any = false;
     for at in (0..GROUP).step_by(S::f32s::LEN) {
         let score = S::f32s::from_slice(simd, &scores[at..at + S::f32s::LEN]);
-        any |= score.simd_gt(S::f32s::from_slice(simd, &thresholds[at..at + S::f32s::LEN])).any_true();
+        any |=
+            score.simd_gt(S::f32s::from_slice(simd, &thresholds[at..at + S::f32s::LEN])).any_true();
     }
     any
 }
@@ -236,12 +249,26 @@ impl Pack<'_> {
     ) {
         let (product, plus, minus) = self.shape;
         if !product {
-            kernel::dots::<S, PACK>(simd, block, inputs, vectors, &self.targets(vectors, 0), scores);
+            kernel::dots::<S, PACK>(
+                simd,
+                block,
+                inputs,
+                vectors,
+                &self.targets(vectors, 0),
+                scores,
+            );
             return;
         }
         scores.fill(1.0);
         for factor in 0..plus + minus {
-            kernel::dots::<S, PACK>(simd, block, inputs, vectors, &self.targets(vectors, factor), cosines);
+            kernel::dots::<S, PACK>(
+                simd,
+                block,
+                inputs,
+                vectors,
+                &self.targets(vectors, factor),
+                cosines,
+            );
             for (score, &cosine) in scores.iter_mut().zip(&*cosines) {
                 let near = f32::midpoint(cosine, 1.0);
                 *score = if factor < plus { *score * near } else { *score / (near + EPSILON) };
@@ -267,7 +294,8 @@ impl Pack<'_> {
         for (i, &score) in scores.iter().enumerate() {
             let (id, query) = (row + (i / PACK) as u32, i % PACK);
             // A comparison that is false for what is not a number.
-            if score > self.thresholds[query] && !queries[self.members[query]].exclude.contains(&id) {
+            if score > self.thresholds[query] && !queries[self.members[query]].exclude.contains(&id)
+            {
                 let kept = &mut self.kept[query];
                 if kept.len() == k {
                     kept.pop();
@@ -275,7 +303,11 @@ impl Pack<'_> {
                 // Adding zero makes -0 the 0 that it is equal to.
                 kept.push(Kept(Neighbour { id, score: score + 0.0 }));
                 if let (true, Some(worst)) = (kept.len() == k, kept.peek()) {
-                    self.thresholds.iter_mut().skip(query).step_by(PACK).for_each(|t| *t = worst.0.score);
+                    self.thresholds
+                        .iter_mut()
+                        .skip(query)
+                        .step_by(PACK)
+                        .for_each(|t| *t = worst.0.score);
                 }
             }
         }
@@ -308,14 +340,16 @@ impl Query {
 pub(super) mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::embeddings;
     use super::*;
+    use crate::query::tests::embeddings;
 
     /// Random rows, of which some are zeros and some are equal.
     pub(crate) fn random(seed: u64, words: usize, dim: usize) -> Embeddings {
         let mut state = seed;
         let mut next = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             state >> 40
         };
         let mut rows: Vec<f32> = Vec::new();
@@ -408,10 +442,12 @@ pub(super) mod tests {
     #[test]
     fn lengths_do_not_matter_and_what_is_no_number_is_left_out() {
         let words = ["a", "large", "small", "infinite", "none", "away"];
-        let rows = vec![1.0, 0.0, 3e38, 3e38, 1e-37, 0.0, f32::INFINITY, 1.0, f32::NAN, 1.0, -1e30, 0.0];
+        let rows =
+            vec![1.0, 0.0, 3e38, 3e38, 1e-37, 0.0, f32::INFINITY, 1.0, f32::NAN, 1.0, -1e30, 0.0];
         let e = embeddings(&words, 2, rows);
         let found = &Index::new(&e).nearest(&[Query::word(&e, "a").unwrap()], 9)[0];
-        let got: Vec<(u32, i32)> = found.iter().map(|n| (n.id, (n.score * 1000.0).round() as i32)).collect();
+        let got: Vec<(u32, i32)> =
+            found.iter().map(|n| (n.id, (n.score * 1000.0).round() as i32)).collect();
         assert_eq!(got, [(2, 1000), (1, 707), (5, -1000)]);
     }
 }

@@ -1,21 +1,26 @@
-//! What is learnt when: epochs, chunks of tokens, the learning rate, seeds, progress. Knows no words.
+//! What is learnt when: epochs, chunks of tokens, borders, the learning rate, seeds. It knows no words.
 //!
-//! Chunks are a property of the corpus, not of the machine, and rates and random numbers follow from (seed, epoch,
-//! chunk): the same examples are drawn whatever the number of threads, and one thread repeats itself bit by bit.
+//! Chunks are a property of the corpus, not of the machine, and rates and random numbers follow from
+//! (seed, epoch, chunk). The same examples are drawn whatever the number of threads, and one thread repeats
+//! itself bit by bit.
 
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use rand::SeedableRng;
-use rand::rngs::Xoshiro256PlusPlus;
-
+use crate::random::{Generator, generator, mix};
 /// The learning rate falls in a line to this share of its beginning.
 const LAST_RATE: f64 = 1e-4;
+/// Lanes of a corpus that is learnt in supersteps, a logical worker for each. More threads than these are
+/// of no use.
+pub(crate) const LANES: usize = 8;
+/// Tokens in a chunk of a lane. A step is worth its barriers and cuts few windows, and yet what workers
+/// do not know of each other stays small, and what they change stays in the cache.
+const LANE_CHUNK: usize = 512;
+/// The same where words are bags of n-grams, which share rows and change more of them.
+const LANE_CHUNK_OF_BAGS: usize = 128;
 
 /// The plan of a training.
 #[derive(Clone, Debug)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     tokens: usize,
     chunk: usize,
     lanes: usize,
@@ -26,41 +31,43 @@ pub struct Schedule {
 
 /// A piece of work: some tokens in one epoch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Chunk {
-    /// From 0.
-    pub epoch: usize,
+pub(crate) struct Chunk {
+    /// The epoch, from 0.
+    pub(crate) epoch: usize,
     /// Positions in the corpus.
-    pub tokens: Range<usize>,
+    pub(crate) tokens: Range<usize>,
     /// The learning rate at the first token, and just beyond the last.
-    pub rate: Range<f32>,
+    pub(crate) rate: Range<f32>,
     seed: u64,
 }
 
 impl Schedule {
     /// A plan for `epochs` passes over `tokens` tokens with a learning rate that begins at `rate`.
-    pub fn new(tokens: usize, epochs: usize, rate: f32, seed: u64) -> Self {
+    pub(crate) fn new(tokens: usize, epochs: usize, rate: f32, seed: u64) -> Self {
         Self { tokens, chunk: (tokens / 64).clamp(2048, 32_768), lanes: 1, epochs, rate, seed }
     }
 
-    /// The same in chunks of `chunk` tokens, taken in turn from each of `lanes` equal stretches of the corpus. A text keeps to
-    /// its topic, and its words, for a while: chunks that are learnt at the same time then have little in common.
+    /// The same for supersteps: in short chunks, taken in turn from each of [`LANES`] equal stretches of the
+    /// corpus. A text keeps to its topic, and its words, for a while: chunks that are learnt at the same
+    /// time then have little in common. `bags` says whether words are bags of n-grams.
     #[must_use]
-    pub fn in_lanes(self, lanes: usize, chunk: usize) -> Self {
-        Self { chunk, lanes, ..self }
+    pub(crate) fn in_lanes(self, bags: bool) -> Self {
+        let chunk = if bags { LANE_CHUNK_OF_BAGS } else { LANE_CHUNK };
+        Self { chunk, lanes: LANES, ..self }
     }
 
     /// The learning rate at the beginning.
-    pub fn first_rate(&self) -> f32 {
+    pub(crate) fn first_rate(&self) -> f32 {
         self.rate
     }
 
     /// Tokens in a chunk; the last of a lane may have fewer.
-    pub fn chunk_size(&self) -> usize {
+    pub(crate) fn chunk_size(&self) -> usize {
         self.chunk
     }
 
     /// Chunks in an epoch.
-    pub fn chunks(&self) -> usize {
+    pub(crate) fn chunks(&self) -> usize {
         self.stretch().div_ceil(self.chunk) * self.lanes
     }
 
@@ -69,8 +76,15 @@ impl Schedule {
         self.tokens.div_ceil(self.lanes)
     }
 
-    /// Piece `index` of the work, or `None` beyond the end.
-    pub fn chunk(&self, index: usize) -> Option<Chunk> {
+    /// The borders, as ranges of chunks: at the end of each epoch all threads have joined and all that was
+    /// learnt is in the matrices.
+    pub(crate) fn borders(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let chunks = self.chunks();
+        (0..self.epochs).map(move |epoch| epoch * chunks..(epoch + 1) * chunks)
+    }
+
+    /// Chunk `index` of the work, counted over all epochs, or `None` beyond the end.
+    pub(crate) fn chunk(&self, index: usize) -> Option<Chunk> {
         let (epoch, chunk) = (index / self.chunks().max(1), index % self.chunks().max(1));
         if epoch >= self.epochs || self.tokens == 0 {
             return None;
@@ -91,63 +105,10 @@ impl Schedule {
 }
 
 impl Chunk {
-    /// One generator for reading (windows, subsampling) and one for noise, so that they are not correlated.
-    pub fn generators(&self) -> (Xoshiro256PlusPlus, Xoshiro256PlusPlus) {
-        (Xoshiro256PlusPlus::seed_from_u64(self.seed), Xoshiro256PlusPlus::seed_from_u64(mix(!self.seed)))
-    }
-}
-
-/// Spreads what differs in a few bits of `x` over all bits (the finaliser of `SplitMix64`, Steele et al. 2014).
-pub fn mix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
-/// How far training is; polled from outside.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Tokens learnt, over all epochs; with GloVe, pairs of words.
-    pub tokens: AtomicU64,
-    /// Set it to stop.
-    pub stop: AtomicBool,
-    begun: AtomicUsize,
-    /// Sum of losses, pairs that it was taken over, and tokens learnt, for each epoch.
-    epochs: Mutex<Vec<(f64, u64, u64)>>,
-}
-
-impl Progress {
-    /// The next piece of work; `None` when there is none, or when asked to stop.
-    pub fn next(&self, schedule: &Schedule) -> Option<Chunk> {
-        if self.stop.load(Ordering::Relaxed) {
-            return None;
-        }
-        schedule.chunk(self.begun.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Notes a finished piece of work.
-    pub fn done(&self, chunk: &Chunk, loss: f64, pairs: u64) {
-        self.learnt(chunk.epoch, chunk.tokens.len() as u64, loss, pairs);
-    }
-
-    /// Notes `tokens` tokens learnt in an epoch, or what a method goes through in place of tokens.
-    pub fn learnt(&self, epoch: usize, tokens: u64, loss: f64, pairs: u64) {
-        let mut epochs = self.epochs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if epochs.len() <= epoch {
-            epochs.resize(epoch + 1, (0.0, 0, 0));
-        }
-        let epoch = &mut epochs[epoch];
-        epoch.0 += loss;
-        epoch.1 += pairs;
-        epoch.2 += tokens;
-        self.tokens.fetch_add(tokens, Ordering::Relaxed);
-    }
-
-    /// Mean loss of a pair of input and target (sampled), and tokens learnt, for each epoch begun.
-    pub fn epochs(&self) -> Vec<(f64, u64)> {
-        let epochs = self.epochs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        epochs.iter().map(|&(loss, pairs, tokens)| (loss / pairs.max(1) as f64, tokens)).collect()
+    /// One generator for reading (windows, subsampling) and one for noise, so that they are not
+    /// correlated.
+    pub(crate) fn generators(&self) -> (Generator, Generator) {
+        (generator(self.seed), generator(mix(!self.seed)))
     }
 }
 
@@ -173,6 +134,8 @@ mod tests {
             let middle = chunks.iter().find(|c| c.epoch == 1).unwrap();
             assert!((middle.rate.start - 0.5 * 2.0 / 3.0).abs() < 1e-6);
             assert!((chunks.last().unwrap().rate.end - 0.5e-4).abs() < 1e-6);
+            let borders: Vec<usize> = schedule.borders().flatten().collect();
+            assert!(borders.into_iter().eq(0..chunks.len()), "no chunk is between borders");
         }
         assert_eq!(Schedule::new(0, 3, 0.5, 1).chunk(0), None);
     }
@@ -181,7 +144,8 @@ mod tests {
     fn lanes_cover_each_epoch_once_and_rates_fall() {
         for tokens in [1, 7, 64, 5000, 100_001] {
             for chunk in [16, 100, 512] {
-                let schedule = Schedule::new(tokens, 2, 0.5, 1).in_lanes(8, chunk);
+                let schedule =
+                    Schedule { chunk, ..Schedule::new(tokens, 2, 0.5, 1).in_lanes(false) };
                 let chunks: Vec<Chunk> = (0..).map_while(|i| schedule.chunk(i)).collect();
                 assert_eq!(chunks.len(), 2 * schedule.chunks());
                 assert_eq!(chunks.len() % 8, 0);

@@ -1,25 +1,24 @@
-//! Asking programs that are written in Python, where there are any.
-#![allow(dead_code, unreachable_pub)]
+//! Other programs: those in Python, which are asked where they are installed, and files of others.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-pub fn skip(why: &str) {
-    eprintln!("skipped: {why}");
-}
+use crate::common::{Ran, skip};
 
-pub fn in_repository(path: &str) -> PathBuf {
+/// A path relative to the folder of this repository.
+fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A file of another program; the collection is no part of this repository.
-pub fn foreign(name: &str) -> Option<PathBuf> {
-    let path = in_repository("../shared/data/models").join(name);
+/// A file or program of others. The collection is no part of this repository, so the test that
+/// calls this has to skip what needs the file where there is none.
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
+    let path = in_repository("../shared").join(name);
     if !path.exists() {
-        skip(&format!("{name} of the collection of models is not here"));
+        skip(&format!("../shared/{name} is not here"));
         return None;
     }
     Some(path)
@@ -28,31 +27,30 @@ pub fn foreign(name: &str) -> Option<PathBuf> {
 /// The Python to ask: `$WORDLOOM_PYTHON`, or else `python3`.
 fn python() -> Command {
     let named = std::env::var_os("WORDLOOM_PYTHON").filter(|name| !name.is_empty());
-    Command::new(named.unwrap_or_else(|| "python3".into()))
+    let mut command = Command::new(named.unwrap_or_else(|| "python3".into()));
+    command.env("PYTHONUTF8", "1");
+    command
 }
 
-/// Why there is no Python that can import `modules`, if that is so.
-pub fn python_lacks(modules: &str) -> Option<String> {
-    match python().args(["-c", &format!("import {modules}")]).output() {
-        Ok(ran) if ran.status.success() => None,
-        Ok(ran) => Some(String::from_utf8_lossy(&ran.stderr).lines().last().unwrap_or_default().into()),
-        Err(error) => Some(format!("no Python: {error}")),
-    }
+/// Whether there is no Python that can import `modules`. The test that calls this has to skip what
+/// needs them then. `.ci/run` knows such skips by their first words.
+pub(crate) fn lacks(modules: &str) -> bool {
+    let why = match python().args(["-c", &format!("import {modules}")]).output() {
+        Ok(ran) if ran.status.success() => return false,
+        Ok(ran) => {
+            String::from_utf8_lossy(&ran.stderr).lines().last().unwrap_or_default().to_string()
+        }
+        Err(error) => error.to_string(),
+    };
+    skip(&format!("wants Python with {modules}: {why}"));
+    true
 }
 
+/// What a program in Python prints, with `input` as its standard input.
 #[track_caller]
-pub fn printed(ran: &Output) -> String {
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout.clone()).unwrap()
-}
-
-/// Runs a script of `tests/python`, which prints JSON, with `input` as its standard input.
-#[track_caller]
-pub fn script(name: &str, arguments: &[&Path], input: &str) -> Value {
-    let script = in_repository("tests/python").join(name);
+pub(crate) fn run(program: &Path, arguments: &[&Path], input: &str) -> String {
     let mut ran = python()
-        .env("PYTHONUTF8", "1")
-        .arg(script)
+        .arg(program)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -60,5 +58,12 @@ pub fn script(name: &str, arguments: &[&Path], input: &str) -> Value {
         .spawn()
         .unwrap();
     ran.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    serde_json::from_str(&printed(&ran.wait_with_output().unwrap())).unwrap()
+    Ran::of(&program.to_string_lossy(), ran.wait_with_output().unwrap()).printed()
+}
+
+/// The JSON that a script of `tests/python` prints, with `input` as its standard input.
+#[track_caller]
+pub(crate) fn script(name: &str, arguments: &[&Path], input: &str) -> Value {
+    let program = in_repository("tests/python").join(name);
+    serde_json::from_str(&run(&program, arguments, input)).unwrap()
 }

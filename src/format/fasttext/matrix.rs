@@ -4,13 +4,13 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::format::bytes::Cursor;
-use crate::mapped::Mapped;
+use crate::memory::Mapped;
 use crate::subword::{Ngrams, Subwords, add_row};
-
 /// Centroids for each part of a row.
 const CENTROIDS: usize = 256;
 /// More numbers for a byte of code than anyone stores; what decoding allocates is bounded by it.
 const LONGEST_PART: usize = 64;
+
 /// Rows of a file: `dense`, or else `quantised`.
 pub(super) struct Matrix<'a> {
     pub(super) rows: usize,
@@ -36,7 +36,12 @@ struct Centroids<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    pub(super) fn read(cursor: &mut Cursor<'a>, quantised: bool, dim: usize, name: &str) -> Result<Self> {
+    pub(super) fn read(
+        cursor: &mut Cursor<'a>,
+        quantised: bool,
+        dim: usize,
+        name: &str,
+    ) -> Result<Self> {
         let norms = quantised && cursor.flag(&format!("whether {name} norms are quantised"))?;
         let rows = cursor.size64(&format!("the number of {name} rows"))?;
         if cursor.size64(&format!("the length of {name} rows"))? != dim {
@@ -50,7 +55,9 @@ impl<'a> Matrix<'a> {
         let codes = cursor.take(size, &format!("{name} codes"))?;
         let centroids = Centroids::read(cursor, dim, &format!("{name} centroids"))?;
         if centroids.parts.checked_mul(rows) != Some(size) {
-            return Err(cursor.bad(format!("{size} codes for {rows} rows of {} parts", centroids.parts)));
+            return Err(
+                cursor.bad(format!("{size} codes for {rows} rows of {} parts", centroids.parts))
+            );
         }
         let norms = if norms {
             let codes = cursor.take(rows, &format!("codes of {name} norms"))?;
@@ -89,12 +96,15 @@ impl<'a> Matrix<'a> {
             (Some(behind), Some(kept)) if kept.iter().all(|&(_, row)| row < behind) => kept.len(),
             (Some(behind), None) if behind == subwords.buckets as usize => behind,
             _ => {
-                let problem =
-                    format!("{} input rows for {words} words and {} buckets", self.rows, subwords.buckets);
+                let problem = format!(
+                    "{} input rows for {words} words and {} buckets",
+                    self.rows, subwords.buckets
+                );
                 return Err(cursor.bad(problem));
             }
         };
-        let mapped = self.dense.as_ref().and_then(|dense| dense.part(4 * self.dim * words..dense.len()));
+        let mapped =
+            self.dense.as_ref().and_then(|dense| dense.part(4 * self.dim * words..dense.len()));
         let rows = mapped.unwrap_or_else(|| {
             Mapped::filled(rows * self.dim * 4, |bytes: &mut [u8]| {
                 bytes.par_chunks_mut(4 * self.dim).enumerate().for_each_init(
@@ -107,7 +117,8 @@ impl<'a> Matrix<'a> {
                 );
             })
         });
-        let buckets = pruned.map(|kept| kept.iter().map(|&(bucket, _)| bucket).collect::<Vec<_>>().into());
+        let buckets =
+            pruned.map(|kept| kept.iter().map(|&(bucket, _)| bucket).collect::<Vec<_>>().into());
         Ok(Ngrams { subwords, buckets, rows, pruned: pruned.is_some() })
     }
 }
@@ -121,8 +132,9 @@ impl<'a> Centroids<'a> {
         let [length, parts, part, last] = sizes;
         let fits = (1..=LONGEST_PART).contains(&part) && parts == dim.div_ceil(part);
         if length != dim || !fits || last != dim - (parts - 1) * part {
-            let problem =
-                format!("{name} of {parts} parts of {part} numbers, the last of {last}, for rows of {dim}");
+            let problem = format!(
+                "{name} of {parts} parts of {part} numbers, the last of {last}, for rows of {dim}"
+            );
             return Err(cursor.bad(problem));
         }
         Ok(Self { parts, part, bytes: cursor.take(4 * CENTROIDS * dim, name)? })

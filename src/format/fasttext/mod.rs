@@ -27,21 +27,33 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use self::matrix::Matrix;
-pub(super) use self::write::write;
 use super::bytes::Cursor;
-use crate::corpus::Facts;
+use super::{Contents, Kind, Part};
+use crate::corpus::{Facts, Vocab};
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
-use crate::mapped::Mapped;
+use crate::memory::Mapped;
 use crate::subword::{Subwords, add_row, scale};
-use crate::vocab::Vocab;
+
+pub(super) const FORMAT: Kind = Kind {
+    name: "fasttext",
+    help: "fastText's model, with n-grams (.bin; .ftz is read)",
+    program: "fastText",
+    extensions: &["bin"],
+    holds: &[Part::Counts, Part::Output, Part::Ngrams, Part::Settings],
+    looks: looks_fasttext,
+    read,
+    write: write::write,
+    size: |of: &Contents| of.words * (2 * of.dim * 4 + 10) + of.bytes,
+};
 
 const MAGIC: i32 = 793_712_314;
+
 const VERSION: i32 = 12;
 /// Where the settings and the dictionary begin.
 const SETTINGS: usize = 8;
-const DICTIONARY: usize = SETTINGS + 4 * ARGS.len() + 8;
 
+const DICTIONARY: usize = SETTINGS + 4 * ARGS.len() + 8;
 /// The names of the settings, and what is written where they are not known.
 const ARGS: [(&str, i32); 12] = [
     ("dim", 100),
@@ -57,17 +69,22 @@ const ARGS: [(&str, i32); 12] = [
     ("max_n", 0),
     ("lr_update_rate", 100),
 ];
-const LOSSES: [&str; 4] = ["hierarchical-softmax", "negative-sampling", "softmax", "one-vs-all"];
-const METHODS: [&str; 3] = ["cbow", "skip-gram", "supervised"];
-const HIERARCHICAL_SOFTMAX: i32 = 1;
-const NEGATIVE_SAMPLING: i32 = 2;
-const SUPERVISED: i32 = 3;
 
-/// So many n-grams for each word, or bytes hashed for them, are taken for honest on average.
-const MOST_NGRAMS: usize = 10_000;
+const LOSSES: [&str; 4] = ["hierarchical-softmax", "negative-sampling", "softmax", "one-vs-all"];
+
+const METHODS: [&str; 3] = ["cbow", "skip-gram", "supervised"];
+
+const HIERARCHICAL_SOFTMAX: i32 = 1;
+
+const NEGATIVE_SAMPLING: i32 = 2;
+
+const SUPERVISED: i32 = 3;
+/// Files whose words have more n-grams than this on average, or bytes hashed for them, are rejected as
+/// hostile.
+const MAX_NGRAMS: usize = 10_000;
 
 /// Whether this is a file of fastText: by its magic number, or, of one that is older, by settings that make sense.
-pub(super) fn looks_fasttext(file: &[u8]) -> bool {
+fn looks_fasttext(file: &[u8]) -> bool {
     int(file, 0) == Some(MAGIC) || looks_old(file)
 }
 
@@ -77,7 +94,8 @@ fn int(file: &[u8], at: usize) -> Option<i32> {
 
 /// Whether the settings stand at the very beginning, as they did before there was a magic number.
 fn looks_old(file: &[u8]) -> bool {
-    let within = |i: usize, least, most| int(file, 4 * i).is_some_and(|x| (least..=most).contains(&x));
+    let within =
+        |i: usize, least, most| int(file, 4 * i).is_some_and(|x| (least..=most).contains(&x));
     let threshold = file.get(4 * ARGS.len()..).and_then(|rest| rest.first_chunk());
     let threshold = threshold.map_or(f64::NAN, |bytes| f64::from_le_bytes(*bytes));
     within(0, 1, 1 << 16)
@@ -100,7 +118,7 @@ fn looks_dictionary(file: &[u8], at: usize) -> bool {
     }
 }
 
-pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
+fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let mut cursor = Cursor::new(path, file);
     if cursor.i32("the magic number")? != MAGIC {
         return Err(cursor.bad(
@@ -110,12 +128,14 @@ pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     }
     let version = cursor.i32("the version")?;
     if version != VERSION && version != VERSION - 1 {
-        return Err(cursor.bad(format!("version {version} of fastText's format; 11 and 12 are read")));
+        return Err(
+            cursor.bad(format!("version {version} of fastText's format; 11 and 12 are read"))
+        );
     }
     // floret keeps magic number and version, but has two more settings.
     if looks_dictionary(file, DICTIONARY + 8) && !looks_dictionary(file, DICTIONARY) {
         return Err(cursor.bad(
-            "a file of floret, not of fastText: save its vectors as word2vec text (`save_vectors`) and give that",
+            "a file of floret, not of fastText: save its vectors as word2vec text (by its save_vectors) and give that",
         ));
     }
     let mut args = [0; ARGS.len()];
@@ -140,8 +160,11 @@ pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     }
     let input = Matrix::read(&mut cursor, quantised, dim, "input")?;
     let count = |x: i32| u32::try_from(x).unwrap_or(0);
-    let subwords =
-        Subwords { min_n: count(min_n) as usize, max_n: count(max_n) as usize, buckets: count(buckets) };
+    let subwords = Subwords {
+        min_n: count(min_n) as usize,
+        max_n: count(max_n) as usize,
+        buckets: count(buckets),
+    };
     let ngrams = if subwords.max_n == 0 || subwords.buckets == 0 {
         None
     } else {
@@ -159,15 +182,17 @@ pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     // A classifier's rows are those of its labels, and hierarchical softmax has rows for the nodes of a tree.
     // Zeros stand for rows that were not known to whoever wrote the file.
     let of_words = method != SUPERVISED && loss != HIERARCHICAL_SOFTMAX && output.rows == words;
-    let output = output.dense.filter(|rows| of_words && rows.iter().any(|byte| *byte != 0)).map(|rows| {
-        let aligned = rows.part(0..rows.len());
-        aligned.unwrap_or_else(|| Mapped::filled(rows.len() / 4, |all| add_row(&rows, all)))
-    });
+    let output =
+        output.dense.filter(|rows| of_words && rows.iter().any(|byte| *byte != 0)).map(|rows| {
+            let aligned = rows.part(0..rows.len());
+            aligned.unwrap_or_else(|| Mapped::filled(rows.len() / 4, |all| add_row(&rows, all)))
+        });
 
     let vectors = Mapped::filled(words * dim, |all: &mut [f32]| {
         all.par_chunks_mut(dim).enumerate().for_each(|(row, vector)| {
             input.add(row, vector);
-            let counted = ngrams.as_ref().map_or(0, |ngrams| ngrams.add(dictionary.words[row], vector));
+            let counted =
+                ngrams.as_ref().map_or(0, |ngrams| ngrams.add(dictionary.words[row], vector));
             scale(vector, 1 + counted);
         });
     });
@@ -177,9 +202,15 @@ pub(super) fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
 }
 
 /// What the settings tell of the training.
-fn provenance(version: i32, args: &[i32; ARGS.len()], subsample: f64, dictionary: &Dictionary) -> Provenance {
-    let named =
-        |names: &[&'static str], x: i32| names.get(x.wrapping_sub(1) as usize).copied().unwrap_or_default();
+fn provenance(
+    version: i32,
+    args: &[i32; ARGS.len()],
+    subsample: f64,
+    dictionary: &Dictionary,
+) -> Provenance {
+    let named = |names: &[&'static str], x: i32| {
+        names.get(x.wrapping_sub(1) as usize).copied().unwrap_or_default()
+    };
     let mut settings: Map<String, Value> =
         ARGS.iter().zip(args).map(|((name, _), x)| ((*name).into(), json!(x))).collect();
     let method = settings.shift_remove("model");
@@ -193,7 +224,13 @@ fn provenance(version: i32, args: &[i32; ARGS.len()], subsample: f64, dictionary
     };
     let method = method.and_then(|x| x.as_i64()).map_or("", |x| named(&METHODS, x as i32));
     let program = format!("fastText (version {version} of its format)");
-    Provenance { program, method: method.into(), settings: settings.into(), corpus, ..Provenance::default() }
+    Provenance {
+        program,
+        method: method.into(),
+        settings: settings.into(),
+        corpus,
+        ..Provenance::default()
+    }
 }
 
 /// The words of a file; its labels are passed over.
@@ -211,13 +248,17 @@ impl<'a> Dictionary<'a> {
         let words = cursor.size32("the number of words")?;
         let labels = cursor.size32("the number of labels")?;
         if words == 0 || words.checked_add(labels) != Some(entries) {
-            return Err(cursor.bad(format!("{entries} entries of {words} words and {labels} labels")));
+            return Err(
+                cursor.bad(format!("{entries} entries of {words} words and {labels} labels"))
+            );
         }
         cursor.has_room(entries, 10, "the number of entries")?;
         let tokens = cursor.size64("the number of tokens")? as u64;
         let kept = match cursor.i64("the number of pruned n-grams")? {
             -1 => None,
-            kept => Some(usize::try_from(kept).map_err(|_| cursor.bad(format!("{kept} pruned n-grams")))?),
+            kept => Some(
+                usize::try_from(kept).map_err(|_| cursor.bad(format!("{kept} pruned n-grams")))?,
+            ),
         };
         cursor.has_room(kept.unwrap_or(0), 8, "the number of pruned n-grams")?;
         let mut all = Self {
@@ -256,7 +297,7 @@ impl<'a> Dictionary<'a> {
     fn check_lengths(&self, cursor: &Cursor, max_n: usize) -> Result<()> {
         let ngrams = |word: &&[u8]| word.len().saturating_mul(max_n.min(word.len() + 2));
         let all = self.words.iter().fold(0, |sum: usize, word| sum.saturating_add(ngrams(word)));
-        if all / self.words.len() > MOST_NGRAMS {
+        if all / self.words.len() > MAX_NGRAMS {
             let problem = format!("words have {} n-grams on average", all / self.words.len());
             return Err(cursor.bad(problem));
         }

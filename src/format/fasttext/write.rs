@@ -6,18 +6,18 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde_json::Value;
 
-use super::{ARGS, MAGIC, METHODS, NEGATIVE_SAMPLING, VERSION};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::mapped;
+use crate::format::fasttext::{ARGS, MAGIC, METHODS, NEGATIVE_SAMPLING, VERSION};
+use crate::memory;
 use crate::subword::scale;
 
 /// Writes version 12, not quantised.
-pub(in crate::format) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
+pub(super) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
     check(embeddings, path)?;
     let (words, dim, ngrams) = (embeddings.vocab.len(), embeddings.dim(), embeddings.ngrams());
     let buckets = ngrams.map_or(0, |ngrams| ngrams.subwords.buckets);
-    mapped::replace(path, |out| {
+    memory::replace(path, |out| {
         let mut put = |bytes: &[u8]| out.write_all(bytes).map_err(Error::io(path));
         put(&head(embeddings))?;
         put(&rows_follow(words + buckets as usize, dim))?;
@@ -54,12 +54,14 @@ fn check(embeddings: &Embeddings, path: &Path) -> Result<()> {
     }
     let shown = |word| String::from_utf8_lossy(word).into_owned();
     if let Some(word) = vocab.words().find(|word| word.contains(&0)) {
-        let problem = format!("the word '{}' has a byte 0, which fastText's format can't hold", shown(word));
+        let problem =
+            format!("the word '{}' has a byte 0, which fastText's format can't hold", shown(word));
         return Err(Error::input(path, problem));
     }
     let mut pairs = vocab.order.windows(2).map(|pair| (vocab.word(pair[0]), vocab.word(pair[1])));
     if let Some((word, _)) = pairs.find(|(a, b)| a == b) {
-        let problem = format!("the word '{}' is there twice, which fastText can't load", shown(word));
+        let problem =
+            format!("the word '{}' is there twice, which fastText can't load", shown(word));
         return Err(Error::input(path, problem));
     }
     Ok(())
@@ -90,7 +92,10 @@ fn head(embeddings: &Embeddings) -> Vec<u8> {
             "buckets" => rule.map_or(0, |rule| rule.buckets as i32),
             "min_n" => rule.map_or(0, |rule| rule.min_n as i32),
             "max_n" => rule.map_or(0, |rule| rule.max_n as i32),
-            name => known(name).and_then(Value::as_i64).and_then(|x| x.try_into().ok()).unwrap_or(default),
+            name => known(name)
+                .and_then(Value::as_i64)
+                .and_then(|x| x.try_into().ok())
+                .unwrap_or(default),
         };
         put(&x.to_le_bytes());
     }

@@ -1,0 +1,118 @@
+//! `wordloom compare`: which method, and is the difference real?
+
+mod print;
+mod trainings;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use wordloom::compare::{CompareOptions, Report, TrainedRun, compare, group};
+use wordloom::corpus::TextOptions;
+use wordloom::eval::{Policy, Set};
+use wordloom::{Error, Staged, format, replace};
+
+use self::trainings::TrainingOptions;
+use super::eval::Drawing;
+use super::{progress, show};
+
+const EXAMPLES: &str = "Examples:
+  wordloom compare text.txt --methods skip-gram,cbow,glove,fasttext --sets sets/ --report out.html
+  wordloom compare texts/ --methods skip-gram,cbow --settings native --runs 5 --sets sets/
+  wordloom compare text.txt --methods skip-gram,cbow --seconds 60 --sets sets/
+  wordloom compare a.safetensors b.vec c.bin --sets sets/       trained already
+
+Trained models are kept in --keep DIR: a comparison that was stopped goes on where
+it was. Models that differ in nothing but their seed are runs of one method.";
+
+/// Compare methods on your text, or trained models: which is better, and is the difference real?
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES, override_usage = "wordloom compare [OPTIONS] --sets <SETS> <TEXT>... --methods <NAMES>\n       wordloom compare [OPTIONS] --sets <SETS> <MODEL>...")]
+pub(crate) struct Compare {
+    #[command(flatten)]
+    text: TextOptions,
+    /// Questions to score by: files or folders, as for `wordloom eval`. May be given several times
+    #[arg(long, value_name = "SETS", required = true)]
+    sets: Vec<PathBuf>,
+    /// Write a page with tables, plots, neighbours and maps, to be opened in a browser
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Take each model for a method of its own, also where only the seed differs
+    #[arg(long, conflicts_with = "methods")]
+    apart: bool,
+    #[command(flatten)]
+    policy: Policy,
+    #[command(flatten)]
+    drawing: Drawing,
+    #[command(flatten, next_help_heading = "TrainingOptions")]
+    training: TrainingOptions,
+}
+
+/// Adapts the help of INPUT to `compare`.
+pub(super) fn adapt_help(command: clap::Command) -> clap::Command {
+    command.mut_subcommand("compare", |compare| {
+        compare.mut_arg("inputs", |inputs| {
+            inputs.value_name("TEXT|MODEL").help(
+                "With --methods text to train on: files (plain, gzip, zstd) or directories. Else models",
+            )
+        })
+    })
+}
+
+impl Compare {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        // What can go wrong at once, before hours are spent.
+        let sets = Set::read(&self.sets)?;
+        if let Some(report) = &self.report {
+            Staged::check(report)?;
+        }
+        progress::listen();
+        let contenders = if self.training.methods.is_empty() {
+            group(self.models()?, self.apart)
+        } else {
+            self.training.contenders(&self.text)?
+        };
+        let options = CompareOptions {
+            policy: self.policy,
+            draws: self.drawing.draws as usize,
+            seed: self.drawing.draw_seed,
+        };
+        let compared = compare(contenders, &sets, &options)?;
+        progress::stop_if_asked()?;
+        if let Some(file) = &self.report {
+            let page = Report::new(&compared);
+            replace(file, |out| page.write(out).map_err(Error::io(file)))?;
+            let size = show::size(std::fs::metadata(file).map_or(0, |about| about.len()));
+            progress::say(&format!("report: {} ({size})", file.display()));
+        }
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", serde_json::to_value(&compared.comparison)?)?;
+        } else {
+            print::print(&mut out, &compared.comparison)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The models that are named, in place of text.
+    fn models(&self) -> anyhow::Result<Vec<TrainedRun>> {
+        let plain = TextOptions { inputs: self.text.inputs.clone(), ..TextOptions::default() };
+        if plain != self.text {
+            let problem =
+                "options for reading text are for training: name what to train by --methods";
+            return Err(Error::Refused(problem.into()).into());
+        }
+        let run = |path: &PathBuf| {
+            if path.is_dir() {
+                let problem = "is a directory, not a model: name what to train on it by --methods";
+                return Err(Error::Input { path: path.clone(), problem: problem.into() });
+            }
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            Ok(TrainedRun { name, model: format::read(path)?, peak_memory: None })
+        };
+        Ok(self.text.inputs.iter().map(run).collect::<Result<_, _>>()?)
+    }
+}

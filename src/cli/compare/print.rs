@@ -1,0 +1,219 @@
+//! A comparison for a reader at a terminal.
+
+use std::fmt::Display;
+use std::io::{Result, Write};
+use std::time::Duration;
+
+use wordloom::compare::{Comparison, Cost, Curve, Difference, MethodSummary};
+
+use crate::cli::show::{self, range, score};
+
+/// What is shown of the words that differ most, and of their neighbours.
+const SHOWN_WORDS: usize = 8;
+
+const SHOWN_NEAR: usize = 6;
+
+/// Writes all of it.
+pub(crate) fn print(out: &mut impl Write, all: &Comparison) -> Result<()> {
+    let names: Vec<&str> = all.methods.iter().map(|method| &method.name[..]).collect();
+    let words = show::number(all.words as u64);
+    if all.cut {
+        let own: Vec<String> = all.methods.iter().map(|m| show::number(m.words as u64)).collect();
+        let own = own.join(", ");
+        writeln!(
+            out,
+            "The vocabularies differ ({own} words): compared on the {words} words that all have."
+        )?;
+    } else {
+        writeln!(out, "{words} words, the same for all.")?;
+    }
+    scores(out, all, &names)?;
+    if names.len() > 1 {
+        differences(out, all, &names)?;
+    }
+    composed(out, all, &names)?;
+    writeln!(out, "\nCost of a run (median)")?;
+    table(out, ["method", "runs", "time", "words/s", "peak memory"], all.methods.iter().map(cost))?;
+    for curve in &all.curves {
+        learning(out, all, curve, names[curve.method])?;
+    }
+    overlap(out, all, &names)?;
+    if names.len() > 1 {
+        differing(out, all, &names)?;
+        confounds(out, all, &names)?;
+    }
+    if all.methods.iter().any(|method| method.runs.len() < 2) {
+        writeln!(
+            out,
+            "\nWith one run of a method, what another seed would change can't be told and is in no interval of it."
+        )?;
+    }
+    Ok(())
+}
+
+fn scores(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
+    writeln!(out, "\nScores: mean of runs, ± standard deviation of runs, [95 % interval]")?;
+    let rows = all.sets.iter().map(|set| {
+        let scores = &set.measures[0];
+        let mut row = vec![set.name.clone(), scores.measure.into(), show::number(set.used as u64)];
+        row.extend(scores.methods.iter().map(|of| {
+            let spread = of.spread.map_or_else(String::new, |s| format!(" ±{}", score(s)));
+            format!("{}{spread} {}", score(of.mean), range(of.interval))
+        }));
+        row
+    });
+    table(out, ["set", "measure", "items"].iter().chain(names), rows)
+}
+
+fn differences(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
+    writeln!(out, "\nDifferences (p corrected by Holm for all of them)")?;
+    let rows = all.sets.iter().flat_map(|set| {
+        set.differences.iter().map(|d| {
+            let [a, b] = d.methods.map(|m| names[m]);
+            let p =
+                if d.corrected < 0.001 { "< 0.001".into() } else { format!("{:.3}", d.corrected) };
+            let points = format!("{:+.1}", 100.0 * d.difference);
+            vec![
+                set.name.clone(),
+                format!("{a} - {b}"),
+                points,
+                range(d.interval),
+                p,
+                verdict(d, names),
+            ]
+        })
+    });
+    table(out, ["set", "of", "points", "95 %", "p", ""], rows)
+}
+
+/// Scores of methods that have vectors for unseen words.
+fn composed(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
+    let rows: Vec<Vec<String>> = all
+        .sets
+        .iter()
+        .flat_map(|set| set.composed.iter().map(move |own| (set, own)))
+        .map(|(set, own)| {
+            let (used, composed) =
+                (show::number(own.used as u64), show::number(own.composed as u64));
+            let name = names[own.method].into();
+            vec![set.name.clone(), name, used, composed, score(own.mean)]
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nWith vectors for unseen words: other items than above, so not to be compared with the others"
+    )?;
+    table(out, ["set", "method", "items", "by n-grams", "score"], rows.into_iter())
+}
+
+/// What a difference says.
+fn verdict(of: &Difference, names: &[&str]) -> String {
+    let [a, b] = of.methods.map(|m| names[m]);
+    match (of.detected, of.difference > 0.0) {
+        (true, true) => format!("{a} is better"),
+        (true, false) => format!("{b} is better"),
+        _ if of.difference.is_nan() => "no score".into(),
+        _ => format!("no difference detected (could find {})", score(of.detectable)),
+    }
+}
+
+fn cost(method: &MethodSummary) -> Vec<String> {
+    let median = |of: fn(&Cost) -> Option<f64>, text: fn(f64) -> String| {
+        let mut known: Vec<f64> = method.runs.iter().filter_map(of).collect();
+        known.sort_by(f64::total_cmp);
+        known.get(known.len() / 2).map_or_else(|| "unknown".into(), |&x| text(x))
+    };
+    vec![
+        method.name.clone(),
+        method.runs.len().to_string(),
+        median(|cost| cost.seconds, time),
+        median(|cost| cost.words_per_second, show::short),
+        median(|cost| cost.peak_memory.map(|bytes| bytes as f64), |bytes| show::size(bytes as u64)),
+    ]
+}
+
+fn time(seconds: f64) -> String {
+    show::time(Duration::from_secs_f64(seconds.clamp(0.0, 1e9)))
+}
+
+fn learning(out: &mut impl Write, all: &Comparison, curve: &Curve, name: &str) -> Result<()> {
+    writeln!(out, "\nLearning of {name} (a whole training for each number of epochs)")?;
+    let rows = curve.points.iter().enumerate().map(|(i, (epochs, seconds))| {
+        let mut row = vec![epochs.to_string(), time(*seconds)];
+        row.extend(curve.sets.iter().map(|scores| score(scores[i])));
+        row
+    });
+    let sets = all.sets.iter().map(|set| &set.name[..]);
+    table(out, ["epochs", "time"].into_iter().chain(sets), rows)
+}
+
+fn overlap(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
+    let near = all.neighbours.near;
+    writeln!(
+        out,
+        "\nNeighbours in common, of {near} (a method with itself: runs that differ in their seed)"
+    )?;
+    let n = names.len();
+    let pairs = || (0..n).flat_map(|a| (a..n).map(move |b| (a, b)));
+    let rows = all.neighbours.bands.iter().map(|band| {
+        let [first, last] = band.ranks.map(|rank| show::number(rank as u64));
+        let share = |(a, b): (usize, usize)| {
+            band.overlap[a][b].map_or("-".into(), |x| show::percent(x, 1.0))
+        };
+        std::iter::once(format!("{first} to {last}")).chain(pairs().map(share)).collect()
+    });
+    let heads = pairs().map(|(a, b)| format!("{} | {}", names[a], names[b]));
+    table(out, std::iter::once("words".into()).chain(heads), rows)
+}
+
+fn differing(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
+    writeln!(out, "\nWords whose neighbours differ most")?;
+    for differing in all.neighbours.differing.iter().take(SHOWN_WORDS) {
+        writeln!(out, "  {}", differing.word)?;
+        for (name, near) in names.iter().zip(&differing.near) {
+            let near: Vec<&str> = near.iter().take(SHOWN_NEAR).map(String::as_str).collect();
+            writeln!(out, "    {name}: {}", near.join(" "))?;
+        }
+    }
+    Ok(())
+}
+
+fn confounds(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
+    if all.confounds.is_empty() {
+        return writeln!(out, "\nWhat else differs: nothing that is known");
+    }
+    writeln!(out, "\nWhat else differs")?;
+    let rows = all.confounds.iter().map(|confound| {
+        let value = |value: &String| if value.is_empty() { "-".into() } else { value.clone() };
+        std::iter::once(confound.setting.clone()).chain(confound.values.iter().map(value)).collect()
+    });
+    table(out, ["setting"].iter().chain(names), rows)
+}
+
+/// Columns, as wide as they have to be; numbers stand to the right.
+fn table(
+    out: &mut impl Write,
+    head: impl IntoIterator<Item = impl Display>,
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<()> {
+    let head: Vec<String> = head.into_iter().map(|cell| cell.to_string()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let number = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c));
+    let columns: Vec<(usize, bool)> = (0..rows[0].len())
+        .map(|i| {
+            let width = rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+            (width, i > 0 && rows.iter().skip(1).all(|row| number(&row[i])))
+        })
+        .collect();
+    for row in &rows {
+        let cell = |(cell, &(width, right)): (&String, &(usize, bool))| {
+            if right { format!("  {cell:>width$}") } else { format!("  {cell:width$}") }
+        };
+        let line: Vec<String> = row.iter().zip(&columns).map(cell).collect();
+        writeln!(out, "{}", line.concat().trim_end())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! The trainings of a comparison: one process each, so that time and memory are its own. What is finished is
+//! kept and not trained again.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wordloom::compare::{Contender, PRESETS, Preset, PresetSettings, TrainedRun};
+use wordloom::corpus::{TextOptions, cache};
+use wordloom::train::{Recipe, RecipeChange};
+use wordloom::{Corpus, Error, Progress, format, replace};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::cli::{progress, show};
+
+/// What to train.
+#[derive(clap::Args)]
+pub(crate) struct TrainingOptions {
+    /// Train and compare these: skip-gram, cbow, glove, fasttext
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) methods: Vec<String>,
+    /// Trainings of each method, with seeds 1, 2, 3...
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "methods", value_parser = clap::value_parser!(u64).range(1..=100))]
+    runs: u64,
+    /// Settings of the methods
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t, requires = "methods")]
+    settings: PresetSettings,
+    /// Passes over the corpus, for all methods [default: 5, GloVe 25]
+    #[arg(long, value_name = "N", requires = "methods", value_parser = clap::value_parser!(u64).range(1..))]
+    epochs: Option<u64>,
+    /// As many whole passes over the corpus as fit into this time, for each method
+    #[arg(long, value_name = "X", requires = "methods", conflicts_with = "epochs")]
+    seconds: Option<f64>,
+    /// Dimension of the vectors, for all methods [default: 100]
+    #[arg(long, value_name = "N", requires = "methods", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    dim: Option<u64>,
+    /// Threads of a training [default: all processors]
+    #[arg(long, value_name = "N", requires = "methods", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    threads: Option<u64>,
+    /// Train nothing for learning curves, which take shorter trainings of one seed of each method
+    #[arg(long, requires = "methods")]
+    no_curves: bool,
+    /// Keep the trained models in DIR; one that is there is not trained again
+    #[arg(long, value_name = "DIR", default_value = "compared", requires = "methods")]
+    keep: PathBuf,
+    /// Keep the encoded corpus in DIR [default: see `wordloom cache`]
+    #[arg(long, value_name = "DIR", requires = "methods")]
+    cache: Option<PathBuf>,
+}
+
+/// Stands beside each finished model: no note, no finished run.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    peak_memory: Option<u64>,
+}
+
+/// One training to be done.
+struct Job<'a> {
+    /// What the method is called.
+    name: &'a str,
+    recipe: Recipe,
+    seed: u64,
+}
+
+impl TrainingOptions {
+    /// Trains what is not there yet, and reads all of it.
+    pub(crate) fn contenders(&self, text: &TextOptions) -> anyhow::Result<Vec<Contender>> {
+        let presets = self.presets()?;
+        if text.inputs.iter().any(|input| input.as_os_str() == "-") {
+            bail!(Error::Refused("standard input can be read only once: compare files".into()));
+        }
+        if let Some(seconds) =
+            self.seconds.filter(|seconds| !(*seconds > 0.0 && seconds.is_finite()))
+        {
+            bail!(Error::Refused(format!("--seconds must be a number above 0, not {seconds}")));
+        }
+        fs::create_dir_all(&self.keep)
+            .with_context(|| format!("can't make {}: use --keep DIR", self.keep.display()))?;
+        let corpus = self.corpus(text)?;
+        let trainer = Trainer { of: self, text, hash: corpus.facts.hash };
+        let mut contenders = Vec::new();
+        for preset in presets {
+            let epochs = self.epochs_for(preset, &trainer)?;
+            let shorter = [8, 4, 2].map(|part| epochs / part);
+            let mut shorter: Vec<usize> =
+                shorter.into_iter().filter(|&n| n > 0 && n < epochs && !self.no_curves).collect();
+            shorter.dedup();
+            let run = |seed, epochs| trainer.run(&self.job(preset, seed, epochs));
+            contenders.push(Contender {
+                name: preset.name.into(),
+                runs: (1..=self.runs)
+                    .map(|seed| run(seed, epochs))
+                    .collect::<anyhow::Result<_>>()?,
+                shorter: shorter.into_iter().map(|n| run(1, n)).collect::<anyhow::Result<_>>()?,
+            });
+        }
+        Ok(contenders)
+    }
+
+    fn presets(&self) -> anyhow::Result<Vec<&'static Preset>> {
+        let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+        let mut presets: Vec<&Preset> = Vec::new();
+        for name in &self.methods {
+            let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) else {
+                bail!(Error::Refused(format!(
+                    "no method '{name}': --methods knows {}",
+                    show::list(&names)
+                )));
+            };
+            if presets.iter().any(|known| known.name == name) {
+                bail!(Error::Refused(format!(
+                    "--methods names {name} twice: use --runs for several trainings"
+                )));
+            }
+            presets.push(preset);
+        }
+        Ok(presets)
+    }
+
+    /// The encoded corpus, from the cache that trainings will find it in.
+    fn corpus(&self, text: &TextOptions) -> anyhow::Result<Corpus> {
+        let directory = self.cache.clone().unwrap_or_else(cache::directory);
+        let reading = Progress::default();
+        let (corpus, _) =
+            progress::counting(false, &reading, || cache::corpus(text, &directory, &reading))?;
+        Ok(corpus)
+    }
+
+    /// Passes over the corpus: as many as asked for, or as fit into the time, by that of a single one.
+    fn epochs_for(&self, preset: &Preset, trainer: &Trainer) -> anyhow::Result<usize> {
+        let Some(seconds) = self.seconds else {
+            let default = preset.recipe(self.settings).epochs();
+            return Ok(self.epochs.map_or(default, |epochs| epochs as usize));
+        };
+        let once = trainer.run(&self.job(preset, 1, 1))?.model.provenance;
+        if once.all_seconds() > seconds {
+            let time = show::time(Duration::from_secs_f64(once.all_seconds()));
+            let name = preset.name;
+            progress::say(&format!(
+                "wordloom: one pass of {name} takes {time}, more than --seconds"
+            ));
+        }
+        Ok((((seconds - once.counting_seconds) / once.seconds.max(1e-3)) as usize).max(1))
+    }
+
+    /// The training of a method with this seed and number of epochs.
+    fn job<'a>(&self, preset: &'a Preset, seed: u64, epochs: usize) -> Job<'a> {
+        let change = RecipeChange {
+            dim: self.dim.map(|dim| dim as usize),
+            epochs: Some(epochs),
+            threads: self.threads.map(|threads| threads as usize),
+            seed: Some(seed),
+        };
+        Job { name: preset.name, recipe: preset.recipe(self.settings).with(&change), seed }
+    }
+}
+
+/// What all trainings have in common.
+struct Trainer<'a> {
+    of: &'a TrainingOptions,
+    text: &'a TextOptions,
+    /// Of the encoded corpus.
+    hash: u64,
+}
+
+impl Trainer<'_> {
+    /// The model of a training: kept from before, or trained now.
+    fn run(&self, job: &Job) -> anyhow::Result<TrainedRun> {
+        progress::stop_if_asked()?;
+        let recipe = serde_json::to_value(&job.recipe)?;
+        let key = format!("{} {recipe} {:016x}", env!("CARGO_PKG_VERSION"), self.hash);
+        let name = format!("{}-seed{}-epochs{}", job.name, job.seed, job.recipe.epochs());
+        let key = xxh3_64(key.as_bytes()) as u32;
+        let file = self.of.keep.join(format!("{name}-{key:08x}.safetensors"));
+        let note = file.with_extension("json");
+        let known =
+            fs::read(&note).ok().and_then(|text| serde_json::from_slice::<Note>(&text).ok());
+        let kept = known.and_then(|note| Some((note, format::read(&file).ok()?)));
+        let how = if kept.is_some() { "kept from before" } else { "trained" };
+        let (Note { peak_memory }, model) = match kept {
+            Some(kept) => kept,
+            None => (self.train(job, recipe, &file, &note)?, format::read(&file)?),
+        };
+        let seconds = model.provenance.all_seconds().clamp(0.0, 1e9);
+        progress::say(&format!("{name}: {how}, {}", show::time(Duration::from_secs_f64(seconds))));
+        Ok(TrainedRun { name, model, peak_memory })
+    }
+
+    /// Trains in a process of its own, and notes that it is finished.
+    fn train(
+        &self,
+        job: &Job,
+        mut recipe: Value,
+        file: &Path,
+        finished: &Path,
+    ) -> anyhow::Result<Note> {
+        recipe["text"] = serde_json::to_value(self.text)?;
+        let mut command =
+            Command::new(std::env::current_exe().context("can't find wordloom itself")?);
+        command.args(["train", "--recipe", "-", "--quiet", "--json", "--output"]).arg(file);
+        if let Some(cache) = &self.of.cache {
+            command.arg("--cache").arg(cache);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("can't start a training")?;
+        if let Some(mut input) = child.stdin.take() {
+            // A training that ends before it has read its recipe says why itself.
+            let _ = input.write_all(recipe.to_string().as_bytes());
+        }
+        let output = child.wait_with_output().context("can't wait for a training")?;
+        progress::stop_if_asked()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().last().unwrap_or("no message").trim_start_matches("wordloom: ");
+            bail!("{}, seed {}: {last}", job.name, job.seed);
+        }
+        let facts: Value =
+            serde_json::from_slice(&output.stdout).context("what a training said")?;
+        let note = Note { peak_memory: facts["peak_memory"].as_u64() };
+        let text = serde_json::to_vec(&note)?;
+        replace(finished, |out| out.write_all(&text).map_err(Error::io(finished)))?;
+        Ok(note)
+    }
+}

@@ -1,0 +1,313 @@
+//! Questions to a model: a few on the command line, answered for a reader; many on standard input, one a line,
+//! answered one a line; or at a prompt.
+
+pub(super) mod analogy;
+pub(super) mod odd_one_out;
+pub(super) mod similar;
+pub(super) mod similarity;
+pub(super) mod vector;
+
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+use wordloom::{Embeddings, Error, Result};
+
+use super::progress::say;
+
+/// Lines of input that are answered together.
+const BLOCK: usize = 1024;
+
+/// Bytes of the input that are read ahead.
+const AHEAD: usize = 1 << 16;
+
+/// What all commands that ask have in common.
+#[derive(clap::Args)]
+pub(crate) struct QueryOptions {
+    /// The model, in any format that `wordloom convert` reads
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// Answer in JSON, one object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a command answers.
+pub(crate) trait Answering {
+    /// What it finds out.
+    type Answer;
+
+    /// The words of a question that the model lacks.
+    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str>;
+
+    /// Answers each question, which is the terms of a line, in order.
+    fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Self::Answer>>;
+
+    /// An answer for a reader: some lines, the last with its newline.
+    fn long(&self, question: &[String], answer: &Self::Answer) -> String;
+
+    /// An answer in one line, without newline, fields apart by tabs.
+    fn line(&self, question: &[String], answer: &Self::Answer) -> String;
+
+    /// The fields of an answer in JSON; the question is there already.
+    fn json(&self, answer: &Self::Answer) -> Map<String, Value>;
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Long,
+    Line,
+    Json,
+}
+
+impl QueryOptions {
+    /// Opens the model.
+    pub(crate) fn open(&self) -> Result<Embeddings> {
+        wordloom::format::read(&self.model)
+    }
+
+    /// Answers `questions`, or what standard input asks when there are none. Fails in the end when one of them had
+    /// no answer.
+    pub(crate) fn run(
+        &self,
+        questions: &[Vec<String>],
+        by: &impl Answering,
+    ) -> anyhow::Result<ExitCode> {
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        let long = if self.json { Form::Json } else { Form::Long };
+        let input = std::io::stdin();
+        let all_answered = if !questions.is_empty() {
+            write(by, questions, None, long, &mut out)?
+        } else if input.is_terminal() {
+            prompted(input.lock(), by, long, &mut out)?
+        } else {
+            let form = if self.json { Form::Json } else { Form::Line };
+            let mut input = BufReader::with_capacity(AHEAD, input.lock());
+            batch(&mut input, by, form, &mut out)?
+        };
+        out.flush()?;
+        Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Writes the answers to `questions`, which stand on `lines` of the input; false when one had none.
+fn write<A: Answering>(
+    by: &A,
+    questions: &[Vec<String>],
+    lines: Option<&[usize]>,
+    form: Form,
+    out: &mut impl Write,
+) -> std::io::Result<bool> {
+    let mut all_answered = true;
+    for (i, (answer, question)) in by.answer(questions).into_iter().zip(questions).enumerate() {
+        all_answered &= answer.is_ok();
+        let line = lines.map_or_else(String::new, |lines| format!("line {}: ", lines[i]));
+        let composed = if answer.is_ok() { by.unseen(question) } else { Vec::new() };
+        if form != Form::Json && !composed.is_empty() {
+            out.flush()?;
+            for word in &composed {
+                say(&format!(
+                    "wordloom: {line}'{word}' is not in the vocabulary: composed from its n-grams"
+                ));
+            }
+        }
+        match (answer, form) {
+            (Ok(answer), Form::Long) => {
+                let text = by.long(question, &answer);
+                if i > 0 && text.lines().count() > 1 {
+                    writeln!(out)?;
+                }
+                out.write_all(text.as_bytes())?;
+            }
+            (Ok(answer), Form::Line) => writeln!(out, "{}", by.line(question, &answer))?,
+            (Ok(answer), Form::Json) => {
+                let mut object = Map::from_iter([("query".to_string(), json!(question.join(" ")))]);
+                if !composed.is_empty() {
+                    object.insert("composed".into(), json!(composed));
+                }
+                object.extend(by.json(&answer));
+                writeln!(out, "{}", Value::Object(object))?;
+            }
+            (Err(error), Form::Json) => {
+                writeln!(
+                    out,
+                    "{}",
+                    json!({ "query": question.join(" "), "error": error.to_string() })
+                )?;
+            }
+            (Err(error), _) => {
+                // Answers so far first, where both go to one terminal.
+                out.flush()?;
+                say(&format!("wordloom: {line}{error}"));
+            }
+        }
+    }
+    Ok(all_answered)
+}
+
+/// Asks for a question until there is none.
+fn prompted(
+    mut input: impl BufRead,
+    by: &impl Answering,
+    form: Form,
+    out: &mut impl Write,
+) -> std::io::Result<bool> {
+    let mut line = Vec::new();
+    loop {
+        let _ = write!(std::io::stderr(), "> ");
+        line.clear();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            let _ = writeln!(std::io::stderr());
+            // Whoever is at the prompt has seen what went wrong.
+            return Ok(true);
+        }
+        if let Some(question) = terms(&line) {
+            write(by, &[question], None, form, out)?;
+            out.flush()?;
+        }
+    }
+}
+
+/// Answers each line of `input`. As many lines as there are at once are answered together, so a program that waits
+/// for an answer before it asks again gets it.
+fn batch(
+    input: &mut BufReader<impl Read>,
+    by: &impl Answering,
+    form: Form,
+    out: &mut impl Write,
+) -> std::io::Result<bool> {
+    let (mut all_answered, mut number, mut line) = (true, 0, Vec::new());
+    loop {
+        let (mut questions, mut lines, mut ended) = (Vec::new(), Vec::new(), false);
+        while questions.len() < BLOCK {
+            line.clear();
+            if input.read_until(b'\n', &mut line)? == 0 {
+                ended = true;
+                break;
+            }
+            number += 1;
+            if let Some(question) = terms(&line) {
+                questions.push(question);
+                lines.push(number);
+            }
+            if !input.buffer().contains(&b'\n') {
+                break;
+            }
+        }
+        all_answered &= write(by, &questions, Some(&lines), form, out)?;
+        out.flush()?;
+        if ended {
+            return Ok(all_answered);
+        }
+    }
+}
+
+/// The words of a line, if it has any.
+fn terms(line: &[u8]) -> Option<Vec<String>> {
+    let line = String::from_utf8_lossy(line);
+    let terms: Vec<String> = line.split_ascii_whitespace().map(Into::into).collect();
+    (!terms.is_empty()).then_some(terms)
+}
+
+/// An error unless `question` has `count` words, or with `more` at least so many.
+pub(crate) fn expect(question: &[String], count: usize, more: bool) -> Result<()> {
+    let found = question.len();
+    if found == count || more && found > count {
+        return Ok(());
+    }
+    let least = if more { "at least " } else { "" };
+    Err(Error::Refused(format!(
+        "'{}': {least}{count} words are needed, not {found}",
+        question.join(" ")
+    )))
+}
+
+/// The words of `question` that `model` lacks. With `sums`, the terms of a question of several may be signed.
+pub(crate) fn unseen<'q>(model: &Embeddings, question: &'q [String], sums: bool) -> Vec<&'q str> {
+    let lacks = |word: &&str| model.vocab.id(word.as_bytes()).is_none();
+    let unsigned = |term: &'q str| match term.strip_prefix(['+', '-']) {
+        Some(word) if sums && question.len() > 1 && !word.is_empty() => word,
+        _ => term,
+    };
+    // A word that is known with its sign is that word.
+    question.iter().map(String::as_str).filter(lacks).map(unsigned).filter(lacks).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use wordloom::Provenance;
+    use wordloom::Vocab;
+
+    use super::*;
+
+    /// Tells how many questions came together, and turns each around.
+    struct Reverse(std::cell::RefCell<Vec<usize>>, Embeddings);
+
+    fn reverse() -> Reverse {
+        let vocab = Vocab::new(&["a", "b", "c", "d", "e"], vec![]);
+        let model = Embeddings::new(vocab, 1, vec![1.0; 5].into(), None, Provenance::default());
+        Reverse(Vec::new().into(), model)
+    }
+
+    impl Answering for Reverse {
+        type Answer = String;
+
+        fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
+            unseen(&self.1, question, false)
+        }
+
+        fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<String>> {
+            self.0.borrow_mut().push(questions.len());
+            let reversed = |q: &Vec<String>| q.iter().rev().cloned().collect::<Vec<_>>().join(" ");
+            questions.iter().map(|q| expect(q, 2, false).map(|()| reversed(q))).collect()
+        }
+
+        fn long(&self, question: &[String], answer: &String) -> String {
+            format!("{question:?} {answer}\n")
+        }
+
+        fn line(&self, question: &[String], answer: &String) -> String {
+            format!("{}\t{answer}", question.join(" "))
+        }
+
+        fn json(&self, answer: &String) -> Map<String, Value> {
+            Map::from_iter([("answer".to_string(), json!(answer))])
+        }
+    }
+
+    fn answers(input: &[u8], form: Form) -> (bool, String, Vec<usize>) {
+        let (by, mut out) = (reverse(), Vec::new());
+        let good = batch(&mut BufReader::new(input), &by, form, &mut out).unwrap();
+        (good, String::from_utf8(out).unwrap(), by.0.into_inner())
+    }
+
+    #[test]
+    fn a_line_is_a_question_and_an_answer_a_line() {
+        let (good, out, _) = answers(b"a b\r\n\n  c\td", Form::Line);
+        assert!(good);
+        assert_eq!(out, "a b\tb a\nc d\td c\n");
+    }
+
+    #[test]
+    fn an_error_does_not_end_the_run() {
+        let (good, out, _) = answers(b"a b\nc\nd e\n", Form::Line);
+        assert!(!good);
+        assert_eq!(out, "a b\tb a\nd e\te d\n");
+        let (good, out, _) = answers(b"c\nd f\n", Form::Json);
+        assert!(!good);
+        let lines: Vec<Value> =
+            out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0], json!({ "query": "c", "error": "'c': 2 words are needed, not 1" }));
+        assert_eq!(lines[1], json!({ "query": "d f", "composed": ["f"], "answer": "f d" }));
+    }
+
+    #[test]
+    fn lines_that_are_there_are_answered_together() {
+        let input = b"a b\n".repeat(BLOCK + 5);
+        let (by, mut out) = (reverse(), Vec::new());
+        batch(&mut BufReader::with_capacity(AHEAD, &input[..]), &by, Form::Line, &mut out).unwrap();
+        assert_eq!(by.0.into_inner()[..2], [BLOCK, 5]);
+    }
+}

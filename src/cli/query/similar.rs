@@ -1,0 +1,285 @@
+//! `wordloom similar`: the words nearest to a word, or to a sum of words.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+use wordloom::format;
+use wordloom::query::{Agreed, Combine, Index, Neighbour, Query, ensemble};
+use wordloom::{Embeddings, Result};
+
+use super::{Answering, QueryOptions, unseen};
+use crate::cli::show;
+
+const EXAMPLES: &str = "Examples:
+  wordloom similar my.safetensors king queen           a list for each word
+  wordloom similar my.safetensors king -man +woman     one list for the sum
+  wordloom similar my.safetensors --json -k 3 king
+  wordloom similar my.safetensors < words.txt          a query a line, an answer a line
+  wordloom similar king --ensemble run*.safetensors    what several trainings agree on
+
+Where a further word begins with + or -, the words are one sum. On standard
+input a line is one query: a word, or several that are added. An answer there
+is the query, then neighbours and their scores, apart by tabs.";
+
+/// Find the words nearest to a word, or to a sum like king -man +woman
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES, override_usage = "wordloom similar [OPTIONS] <MODEL> [WORD]...\n       wordloom similar [OPTIONS] [WORD]... --ensemble <MODEL>...")]
+pub(crate) struct Similar {
+    #[command(flatten)]
+    asking: QueryOptions,
+    /// Words, or one sum of words; without any they are read from standard input
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
+    #[command(flatten)]
+    search: Search,
+    /// Ask all these models, in place of one: mean score, standard deviation, and in how many of them a word is
+    /// among the nearest. Words that some model lacks are left out
+    #[arg(long, value_name = "MODEL", num_args = 1)]
+    ensemble: Vec<PathBuf>,
+}
+
+/// How neighbours are looked for.
+#[derive(clap::Args)]
+pub(crate) struct Search {
+    /// How many neighbours to show
+    #[arg(short, value_name = "N", default_value_t = 10)]
+    pub(crate) k: usize,
+    /// How the words of a sum or an analogy are combined
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub(crate) method: Combine,
+}
+
+impl Similar {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let sum = self.words.iter().skip(1).any(|word| is_signed(word));
+        let questions = if sum {
+            vec![self.words]
+        } else {
+            self.words.into_iter().map(|word| vec![word]).collect::<Vec<_>>()
+        };
+        let Search { k, method } = self.search;
+        let query = |model: &Embeddings, terms: &[String]| match terms {
+            [word] => Query::word(model, word),
+            terms => Query::expression(model, terms, method),
+        };
+        if !self.ensemble.is_empty() {
+            let models =
+                self.ensemble.iter().map(|path| format::read(path)).collect::<Result<_>>()?;
+            return self.asking.run(&questions, &Ensemble { models, query, k });
+        }
+        let model = self.asking.open()?;
+        self.asking.run(
+            &questions,
+            &NeighbourAnswers::new(&model, |terms: &[String]| query(&model, terms), k, true),
+        )
+    }
+}
+
+/// Whether a term of a sum has a sign.
+fn is_signed(term: &str) -> bool {
+    term.len() > 1 && term.starts_with(['+', '-'])
+}
+
+/// Answers with neighbours of what `query` makes of a question.
+pub(crate) struct NeighbourAnswers<'a, Q> {
+    model: &'a Embeddings,
+    index: Index<'a>,
+    query: Q,
+    k: usize,
+    sums: bool,
+}
+
+impl<'a, Q> NeighbourAnswers<'a, Q> {
+    /// With `sums`, the terms of a question of several may be signed.
+    pub(crate) fn new(model: &'a Embeddings, query: Q, k: usize, sums: bool) -> Self {
+        Self { model, index: Index::new(model), query, k, sums }
+    }
+}
+
+impl<Q: Fn(&[String]) -> Result<Query>> Answering for NeighbourAnswers<'_, Q> {
+    type Answer = Vec<Neighbour>;
+
+    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
+        unseen(self.model, question, self.sums)
+    }
+
+    fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Vec<Neighbour>>> {
+        let mut queries = Vec::new();
+        let asked: Vec<Result<()>> = questions
+            .iter()
+            .map(|terms| (self.query)(terms).map(|query| queries.push(query)))
+            .collect();
+        let mut found = self.index.nearest(&queries, self.k).into_iter();
+        asked.into_iter().map(|asked| asked.map(|()| found.next().unwrap_or_default())).collect()
+    }
+
+    fn long(&self, question: &[String], answer: &Vec<Neighbour>) -> String {
+        let words: Vec<_> = answer.iter().map(|near| self.model.vocab.text(near.id)).collect();
+        let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
+        let near = words
+            .iter()
+            .zip(answer)
+            .map(|(word, near)| format!("  {word:width$}  {:.4}\n", near.score));
+        std::iter::once(question.join(" ") + "\n").chain(near).collect()
+    }
+
+    fn line(&self, question: &[String], answer: &Vec<Neighbour>) -> String {
+        let near = answer
+            .iter()
+            .map(|near| format!("\t{}\t{:.4}", self.model.vocab.text(near.id), near.score));
+        std::iter::once(question.join(" ")).chain(near).collect()
+    }
+
+    fn json(&self, answer: &Vec<Neighbour>) -> Map<String, Value> {
+        let near = answer.iter().map(|near| {
+            let score = show::rounded(near.score.into());
+            json!({ "word": self.model.vocab.text(near.id), "score": score })
+        });
+        Map::from_iter([("neighbours".to_string(), near.collect())])
+    }
+}
+
+/// Answers with the neighbours that several models agree on.
+struct Ensemble<Q> {
+    models: Vec<Embeddings>,
+    query: Q,
+    k: usize,
+}
+
+impl<Q: Fn(&Embeddings, &[String]) -> Result<Query>> Answering for Ensemble<Q> {
+    type Answer = Vec<Agreed>;
+
+    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
+        let mut all: Vec<&str> =
+            self.models.iter().flat_map(|model| unseen(model, question, true)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Vec<Agreed>>> {
+        let answer = |terms: &Vec<String>| {
+            ensemble(&self.models, |model| (self.query)(model, terms), self.k)
+        };
+        questions.iter().map(answer).collect()
+    }
+
+    fn long(&self, question: &[String], answer: &Vec<Agreed>) -> String {
+        let words: Vec<_> = answer.iter().map(|near| self.models[0].vocab.text(near.id)).collect();
+        let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
+        let near = words.iter().zip(answer).map(|(word, near)| {
+            let Agreed { mean, spread, models, .. } = near;
+            format!(
+                "  {word:width$}  {mean:.4} ±{spread:.4}  in {models} of {}\n",
+                self.models.len()
+            )
+        });
+        std::iter::once(question.join(" ") + "\n").chain(near).collect()
+    }
+
+    fn line(&self, question: &[String], answer: &Vec<Agreed>) -> String {
+        let near = answer.iter().map(|near| {
+            let Agreed { id, mean, spread, models } = near;
+            format!("\t{}\t{mean:.4}\t{spread:.4}\t{models}", self.models[0].vocab.text(*id))
+        });
+        std::iter::once(question.join(" ")).chain(near).collect()
+    }
+
+    fn json(&self, answer: &Vec<Agreed>) -> Map<String, Value> {
+        let near = answer.iter().map(|near| {
+            json!({
+                "word": self.models[0].vocab.text(near.id), "score": show::rounded(near.mean),
+                "deviation": show::rounded(near.spread), "models": near.models,
+            })
+        });
+        Map::from_iter([
+            ("models".to_string(), json!(self.models.len())),
+            ("neighbours".to_string(), near.collect()),
+        ])
+    }
+}
+
+/// Puts the options of `similar` before its words, so that -man can be a word and -k an option wherever they stand.
+/// What begins with -- is an option, and so are -k and -h; all behind a lone -- are words. The models of --ensemble end
+/// with the next option; the first stands for MODEL too.
+pub(crate) fn options_first(arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_none_or(|command| command != "similar") {
+        return arguments;
+    }
+    let mut arguments = arguments.into_iter().peekable();
+    let mut first: Vec<OsString> = arguments.by_ref().take(2).collect();
+    let mut words = Vec::new();
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        let short = text
+            .strip_prefix("-k")
+            .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit() || b == b'='));
+        match &*text {
+            "--" => words.extend(arguments.by_ref()),
+            "--ensemble" => {
+                let models = std::iter::from_fn(|| {
+                    arguments.next_if(|next| !next.to_string_lossy().starts_with('-'))
+                });
+                for (i, model) in models.enumerate() {
+                    if i == 0 {
+                        words.insert(0, model.clone());
+                    }
+                    first.extend([argument.clone(), model]);
+                }
+                if !first.contains(&argument) {
+                    first.push(argument);
+                }
+            }
+            "-k" | "--method" => {
+                first.push(argument);
+                first.extend(arguments.next());
+            }
+            "-h" => first.push(argument),
+            long if long.starts_with("--") || short => first.push(argument),
+            _ => words.push(argument),
+        }
+    }
+    first.push("--".into());
+    first.extend(words);
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ordered(line: &str) -> String {
+        let sorted = options_first(line.split(' ').map(Into::into).collect());
+        sorted.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn options_are_told_from_words() {
+        assert_eq!(
+            ordered("wl similar m king -man +woman -k 3"),
+            "wl similar -k 3 -- m king -man +woman"
+        );
+        assert_eq!(
+            ordered("wl similar --json m -k5 a -king"),
+            "wl similar --json -k5 -- m a -king"
+        );
+        assert_eq!(
+            ordered("wl similar m a --method mul -- --b -k"),
+            "wl similar --method mul -- m a --b -k"
+        );
+        assert_eq!(ordered("wl vector m -k"), "wl vector m -k");
+        assert_eq!(
+            ordered("wl similar a -b --ensemble m n -k 3"),
+            "wl similar --ensemble m --ensemble n -k 3 -- m a -b"
+        );
+        assert_eq!(ordered("wl similar a --ensemble"), "wl similar --ensemble -- a");
+    }
+
+    #[test]
+    fn signs_make_a_sum() {
+        assert!(["-man", "+woman"].iter().all(|term| is_signed(term)));
+        assert!(!["man", "-", "+"].iter().any(|term| is_signed(term)));
+    }
+}

@@ -1,0 +1,71 @@
+//! `wordloom vector`: the numbers of a word.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value};
+use wordloom::{Embeddings, Found, Result};
+
+use super::{Answering, QueryOptions, expect, unseen};
+use crate::cli::show;
+
+const EXAMPLES: &str = "Examples:
+  wordloom vector my.safetensors king queen
+  wordloom vector my.safetensors --json < words.txt";
+
+/// Print the vectors of words, as lines of word2vec's text format
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Vector {
+    #[command(flatten)]
+    asking: QueryOptions,
+    /// Words; without any they are read from standard input, one a line
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
+}
+
+impl Vector {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let model = self.asking.open()?;
+        let questions: Vec<Vec<String>> = self.words.into_iter().map(|word| vec![word]).collect();
+        self.asking.run(&questions, &VectorAnswers(&model))
+    }
+}
+
+struct VectorAnswers<'a>(&'a Embeddings);
+
+impl<'a> Answering for VectorAnswers<'a> {
+    type Answer = Found<'a>;
+
+    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
+        unseen(self.0, question, false)
+    }
+
+    fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Found<'a>>> {
+        let vector = |words: &Vec<String>| {
+            expect(words, 1, false)?;
+            self.0.find(&words[0])
+        };
+        questions.iter().map(vector).collect()
+    }
+
+    fn long(&self, question: &[String], answer: &Found) -> String {
+        self.line(question, answer) + "\n"
+    }
+
+    fn line(&self, question: &[String], answer: &Found) -> String {
+        let mut line = question.join(" ");
+        for x in answer.vector.iter() {
+            // Writing to a string can't fail.
+            let _ = write!(line, " {x}");
+        }
+        line
+    }
+
+    fn json(&self, answer: &Found) -> Map<String, Value> {
+        Map::from_iter([(
+            "vector".to_string(),
+            answer.vector.iter().map(|&x| show::json(x)).collect(),
+        )])
+    }
+}

@@ -1,0 +1,50 @@
+//! What is said after a training.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use wordloom::Embeddings;
+
+use crate::cli::progress::say;
+use crate::cli::show;
+
+/// Tokens, or pairs of words, learnt in a second.
+pub(crate) fn speed(model: &Embeddings) -> f64 {
+    let history = &model.provenance;
+    let seen = if history.pairs_seen > 0 { history.pairs_seen } else { history.tokens_seen };
+    seen as f64 / history.seconds.max(1e-9)
+}
+
+/// What [`speed`] counts.
+pub(super) fn unit(model: &Embeddings) -> &'static str {
+    if model.provenance.pairs_seen > 0 { "pairs" } else { "words" }
+}
+
+/// Says on stderr how it went and what can be done now.
+pub(super) fn summarise(model: &Embeddings, output: &Path) {
+    let history = &model.provenance;
+    let time = show::time(Duration::from_secs_f64(history.seconds));
+    let size = show::size(std::fs::metadata(output).map_or(0, |about| about.len()));
+    let (words, file) = (show::number(model.vocab.len() as u64), show::argument(output));
+    say(&format!("trained in {time}: {} {}/s", show::short(speed(model)), unit(model)));
+    say(&format!("loss per epoch: {}", show::losses(&history.losses)));
+    say(&format!("model: {} ({words} words x {}, {size})", output.display(), model.dim()));
+    say(&format!("next: wordloom similar {file} {}", show::argument(Path::new(&typical(model)))));
+}
+
+/// A word to try: the most frequent of some letters, as most shorter ones are particles.
+fn typical(model: &Embeddings) -> String {
+    let word = |id: u32| model.vocab.text(id);
+    let good =
+        |id: &u32| word(*id).chars().count() >= 5 && word(*id).chars().all(char::is_alphabetic);
+    word((0..model.vocab.len() as u32).find(good).unwrap_or(0)).into_owned()
+}
+
+/// The most memory that this process has had so far, in bytes, files that are mapped and were touched included. Known
+/// on Linux only.
+pub(super) fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}

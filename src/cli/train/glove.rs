@@ -1,0 +1,224 @@
+//! `wordloom train glove`: from text, or from counts, to a model.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde_json::json;
+use wordloom::Vocab;
+use wordloom::cooccur::{self, CountsAbout, Pair, Pairs};
+use wordloom::corpus::cache;
+use wordloom::format::{Contents, counts};
+use wordloom::train::{self, GloveConfig, GloveSettings, GloveVectors, Recipe, train_glove};
+
+use super::options::{Files, RunOptions, writable};
+use crate::cli::progress::{self, say};
+use crate::cli::show;
+
+/// Memory for counting where nothing else is asked for.
+pub(super) const MEMORY: u64 = 4 << 30;
+
+const EXAMPLES: &str = "Examples:
+  wordloom train glove text.txt -o my.safetensors
+  wordloom train glove text.txt -o my.safetensors --x-max 10 --epochs 15 --memory 8GiB
+  wordloom train glove --cooccur my.counts -o my.safetensors              counts of `wordloom cooccur`
+  wordloom train glove --cooccur cooccurrence.bin --vocab vocab.txt -o my.safetensors      of Stanford's
+  wordloom train glove text.txt --dry-run                                 what would it take?";
+
+/// Products of vectors approach the logarithms of co-occurrence counts; the vectors never depend on threads
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Glove {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten, next_help_heading = "Counting")]
+    windows: cooccur::Windows,
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten, next_help_heading = "Training")]
+    config: GloveConfig,
+    #[command(flatten, next_help_heading = "Running")]
+    running: RunOptions,
+}
+
+/// Where counts come from.
+#[derive(clap::Args)]
+pub(super) struct Source {
+    /// Train on the counts of FILE: of `wordloom cooccur`, or Stanford's with its words in --vocab
+    #[arg(long, value_name = "FILE", conflicts_with_all = COUNTED)]
+    pub(super) cooccur: Option<PathBuf>,
+    /// Memory for counting; what does not fit goes to a temporary file where encoded corpora are kept
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = show::parse_size)]
+    pub(super) memory: u64,
+}
+
+/// What a file of counts has settled.
+const COUNTED: [&str; 9] = [
+    "inputs",
+    "window",
+    "asymmetric",
+    "context_weight",
+    "min_count",
+    "max_vocab",
+    "lowercase",
+    "unicode_words",
+    "strict",
+];
+
+impl Glove {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = GloveSettings { windows: self.windows, config: self.config };
+        run(&settings, &self.source, &self.files, &self.running)
+    }
+}
+
+/// A training by GloVe that is to be run.
+struct Job<'a> {
+    config: &'a GloveConfig,
+    memory: u64,
+    files: &'a Files,
+    running: &'a RunOptions,
+}
+
+/// Trains by GloVe on text or on counts, or says what that would take.
+pub(super) fn run(
+    settings: &GloveSettings,
+    source: &Source,
+    files: &Files,
+    running: &RunOptions,
+) -> anyhow::Result<ExitCode> {
+    Recipe::Glove(settings.clone()).check()?;
+    let (config, output) = (&settings.config, files.output.as_deref());
+    running.check(&files.text, output)?;
+    if let (Some(file), Some(output)) = (&source.cooccur, output) {
+        writable(output, std::slice::from_ref(file))?;
+    }
+    progress::listen();
+    let threads = train::pool(config.threads)?;
+    let job = Job { config, memory: source.memory, files, running };
+    if let Some(file) = &source.cooccur {
+        let words = files.text.vocab_file.as_deref();
+        let counts = threads.install(|| counts::read(file, words))?;
+        let source = cooccur::Source::file(&counts);
+        threads.install(|| job.learn(&source, &counts.vocab, &counts.about))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let corpus = running.corpus(&files.text, output, train::threads(config.threads))?;
+    let about = CountsAbout::of(&corpus, &settings.windows, files.text.describe());
+    let done = threads.install(|| {
+        let source = cooccur::Source::text(&corpus, &settings.windows)?;
+        job.learn(&source, &corpus.vocab, &about)
+    });
+    cache::discard(corpus);
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+impl Job<'_> {
+    /// Trains on the rows of `source`, or says what that would take.
+    fn learn(
+        &self,
+        source: &cooccur::Source,
+        vocab: &Vocab,
+        about: &CountsAbout,
+    ) -> anyhow::Result<()> {
+        if let Some(file) = &self.running.save_vocab {
+            vocab.save(file)?;
+        }
+        let disk = room_on_disk(source, self.memory);
+        let output = match &self.files.output {
+            Some(output) if !self.running.dry_run => output,
+            _ => return self.plan(source, vocab, about, disk),
+        };
+        let directory = self.running.directory(Some(output));
+        if let Some(bytes) = disk.filter(|_| !self.running.quiet) {
+            let (size, place) = (show::size(bytes), directory.display());
+            say(&format!(
+                "the counts take about {size} on disk in {place} while training; --memory avoids it"
+            ));
+        }
+        let begin = Instant::now();
+        let pairs = progress::cooccurrences(self.running.quiet, source.size(), |progress| {
+            Pairs::new(
+                source,
+                self.config.partition(vocab.len()),
+                self.memory,
+                &directory,
+                progress,
+            )
+        })?;
+        if !self.running.quiet {
+            let place = if pairs.on_disk() { ", on disk" } else { "" };
+            say(&format!("counted: {} pairs of words{place}", show::number(pairs.len() as u64)));
+        }
+        let counting = begin.elapsed();
+        let work = (pairs.len() as u64, self.config.epochs, "pairs");
+        let mut model = progress::learning(self.running.quiet, work, |progress| {
+            train_glove(&pairs, vocab, about, self.config, progress)
+        })?;
+        drop(pairs);
+        model.provenance.counting_seconds = counting.as_secs_f64();
+        self.running.write(&model, output, self.files.to)
+    }
+
+    fn plan(
+        &self,
+        source: &cooccur::Source,
+        vocab: &Vocab,
+        about: &CountsAbout,
+        disk: Option<u64>,
+    ) -> anyhow::Result<()> {
+        let (facts, words) = (&about.corpus, vocab.len() as u64);
+        let pairs = source.estimate();
+        let contents = Contents {
+            words,
+            bytes: vocab.bytes.len() as u64,
+            dim: self.config.dim as u64,
+            matrices: 1 + u64::from(self.config.vectors == GloveVectors::Input),
+            buckets: 0,
+        };
+        let model = self.files.format(false).size(&contents);
+        let threads = Some(train::threads(self.config.threads));
+        let config = GloveConfig { threads, ..self.config.clone() };
+        let counts = if disk.is_some() { 0 } else { pairs * size_of::<Pair>() as u64 };
+        // While counting, or while training: what takes more.
+        let memory = self.memory.min(3 * pairs * size_of::<Pair>() as u64);
+        let memory = memory.max(counts + self.config.memory(vocab.len()));
+        let mut out = std::io::stdout().lock();
+        if self.running.json {
+            let plan = json!({
+                "method": "glove",
+                "settings": config,
+                "windows": about.windows,
+                "corpus": facts,
+                "pairs_per_epoch": pairs,
+                "bytes": { "memory": memory, "counts_on_disk": disk.unwrap_or(0), "model": model },
+            });
+            writeln!(out, "{plan}")?;
+            return Ok(());
+        }
+        let (number, size) = (|n: u64| show::number(n), |bytes: u64| show::size(bytes));
+        let list = |of: serde_json::Value| show::settings(&of);
+        writeln!(
+            out,
+            "text        {} words, {} different",
+            number(facts.words_read),
+            number(facts.types_read)
+        )?;
+        writeln!(out, "vocabulary  {} words", number(words))?;
+        writeln!(out, "counting    {}", list(serde_json::to_value(&about.windows)?))?;
+        writeln!(out, "method      glove")?;
+        writeln!(out, "settings    {}", list(serde_json::to_value(config)?))?;
+        writeln!(out, "epochs      {} x about {} pairs", self.config.epochs, number(pairs))?;
+        writeln!(out, "memory      about {}", size(memory))?;
+        let counts = disk.map(|bytes| format!("about {} counts while training, ", size(bytes)));
+        writeln!(out, "disk        {}{} model", counts.unwrap_or_default(), size(model))?;
+        Ok(())
+    }
+}
+
+/// About how many bytes the counts take on disk, if `memory` bytes are too few for them.
+fn room_on_disk(source: &cooccur::Source, memory: u64) -> Option<u64> {
+    let bytes = source.estimate() * size_of::<Pair>() as u64;
+    (bytes > Pairs::kept(source, memory)).then_some(bytes)
+}

@@ -1,0 +1,96 @@
+//! `wordloom train`: from text to a model.
+
+mod done;
+mod glove;
+pub(super) mod options;
+mod plan;
+mod recipe;
+mod window;
+
+use std::process::ExitCode;
+
+use wordloom::train::Recipe;
+
+pub(super) use self::done::speed;
+use self::glove::Glove;
+use self::recipe::ByRecipe;
+use self::window::WindowOptions;
+
+const EXAMPLES: &str = "Examples:
+  wordloom train skip-gram text.txt -o my.safetensors
+  wordloom train cbow texts/ more.txt.gz -o my.safetensors --lowercase --dim 200 --epochs 10
+  zcat *.gz | wordloom train skip-gram - -o my.vec
+  wordloom train skip-gram text.txt --subwords 3..6 -o my.safetensors
+  wordloom train skip-gram text.txt --dry-run          what would it take?
+  wordloom train --recipe my.safetensors new.txt -o new.safetensors      as a model was trained";
+
+/// Train word vectors on text
+#[derive(clap::Args)]
+#[command(
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true,
+    override_usage = "wordloom train <METHOD> [OPTIONS] <INPUT>...\n       \
+                      wordloom train --recipe <FILE> [OPTIONS] [INPUT]...",
+    subcommand_value_name = "METHOD",
+    subcommand_help_heading = "Methods"
+)]
+pub(crate) struct Train {
+    #[command(subcommand)]
+    method: Option<Method>,
+    #[command(flatten)]
+    again: ByRecipe,
+}
+
+#[derive(clap::Subcommand)]
+enum Method {
+    /// Each word of a window predicts its centre: the better choice for small corpora
+    #[command(after_help = EXAMPLES)]
+    SkipGram(WindowOptions),
+    /// The mean of a window predicts its centre: faster, and in our measurements a little behind
+    #[command(after_help = EXAMPLES)]
+    Cbow(WindowOptions),
+    /// Skip-gram with character n-grams and fastText's defaults: vectors for unseen words, better ones for
+    /// rare words
+    #[command(after_help = EXAMPLES)]
+    Fasttext(WindowOptions),
+    Glove(Glove),
+}
+
+/// Hides what skip-gram has no use for, and gives `train fasttext` fastText's defaults; GloVe needs no inputs
+/// when it is given counts.
+pub(crate) fn adapt_help(command: clap::Command) -> clap::Command {
+    let hide = |method: clap::Command| {
+        let hidden = ["cbow_gradient", "position_weights"];
+        hidden.into_iter().fold(method, |method, name| method.mut_arg(name, |a| a.hide(true)))
+    };
+    command.mut_subcommand("train", |train| {
+        let train = train.mut_subcommand("skip-gram", hide);
+        let train = train.mut_subcommand("fasttext", |method| {
+            let defaults = [("lr", "0.05"), ("noise_exponent", "0.5"), ("subwords", "3..6")];
+            let set = |method: clap::Command, (name, value)| {
+                method.mut_arg(name, |argument| argument.default_value(value))
+            };
+            defaults.into_iter().fold(hide(method), set)
+        });
+        train.mut_subcommand("glove", |method| {
+            let unless =
+                |inputs: clap::Arg| inputs.required(false).required_unless_present("cooccur");
+            method.mut_arg("inputs", unless)
+        })
+    })
+}
+
+impl Train {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.method {
+            Some(Method::SkipGram(options) | Method::Fasttext(options)) => {
+                options.run(Recipe::SkipGram)
+            }
+            Some(Method::Cbow(options)) => options.run(Recipe::Cbow),
+            Some(Method::Glove(glove)) => glove.run(),
+            None => self.again.run(),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What all commands have in common that read text: which files, how to run, and what is said and written.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::json;
+use wordloom::corpus::{Corpus, TextOptions, cache, expand};
+use wordloom::format::{self, Format};
+use wordloom::{Embeddings, Error, Progress, Staged, train};
+
+use super::done::{peak_memory, speed, summarise, unit};
+use crate::cli::progress::{self, say};
+use crate::cli::{format_parser, show, warn_of_loss};
+
+/// What is read and what is written.
+#[derive(clap::Args)]
+pub(super) struct Files {
+    #[command(flatten)]
+    pub(super) text: TextOptions,
+    /// Where to write the model
+    #[arg(short, long, value_name = "MODEL", required_unless_present = "dry_run")]
+    pub(super) output: Option<PathBuf>,
+    /// The format to write [default: by MODEL's extension, or else safetensors]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
+    pub(super) to: Option<Format>,
+}
+
+impl Files {
+    /// The format that a model is to be written in, with n-grams or without.
+    pub(super) fn format(&self, ngrams: bool) -> Format {
+        let output = self.output.as_deref().unwrap_or(Path::new(""));
+        Format::to_write(output, self.to, ngrams)
+    }
+}
+
+/// How a command that reads text runs.
+#[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub(crate) struct RunOptions {
+    /// Also write the vocabulary, as `word count` lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_vocab: Option<PathBuf>,
+    /// Count, say what training would take, and train nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Keep the encoded corpus in DIR [default: see `wordloom cache`]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    cache: Option<PathBuf>,
+    /// Keep no encoded corpus; while training it takes its room beside MODEL
+    #[arg(long)]
+    no_cache: bool,
+    /// Print facts about the model, or the plan of a dry run, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show neither progress nor summary
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+impl RunOptions {
+    /// Whether `output` and the vocabulary can be written, before hours are spent: their directories take files, and
+    /// they are two files, none of them an input.
+    pub(crate) fn check(&self, text: &TextOptions, output: Option<&Path>) -> anyhow::Result<()> {
+        if text.max_vocab == Some(0) {
+            return Err(
+                Error::Setting { name: "max_vocab", problem: "must be at least 1".into() }.into()
+            );
+        }
+        if let (Some(output), Some(words)) = (output, &self.save_vocab)
+            && same_place(output, words)
+        {
+            return Err(refused(words, "is named as both model and vocabulary: give two names"));
+        }
+        let mut inputs = text.vocab_file.clone().into_iter().collect::<Vec<_>>();
+        if !text.inputs.is_empty() {
+            inputs.extend(expand(&text.inputs)?);
+        }
+        output
+            .into_iter()
+            .chain(self.save_vocab.as_deref())
+            .try_for_each(|file| writable(file, &inputs))
+    }
+
+    /// Where a file that is not kept goes.
+    pub(crate) fn directory(&self, output: Option<&Path>) -> PathBuf {
+        if self.no_cache {
+            let beside = output.and_then(Path::parent).filter(|p| !p.as_os_str().is_empty());
+            return beside.unwrap_or(Path::new(".")).to_path_buf();
+        }
+        self.cache.clone().unwrap_or_else(cache::directory)
+    }
+
+    /// The encoded corpus, read or known.
+    pub(crate) fn corpus(
+        &self,
+        text: &TextOptions,
+        output: Option<&Path>,
+        threads: usize,
+    ) -> anyhow::Result<Corpus> {
+        if let Some(corpus) = text.encoded()? {
+            if !self.quiet {
+                tell(&corpus, "an encoded corpus");
+            }
+            return Ok(corpus);
+        }
+        let (reading, directory) = (Progress::default(), self.directory(output));
+        let threads = train::pool(Some(threads))?;
+        let corpus = if self.no_cache {
+            let once = || threads.install(|| cache::once(text, &directory, &reading));
+            progress::counting(self.quiet, &reading, once)?
+        } else {
+            std::fs::create_dir_all(&directory).with_context(|| {
+                format!(
+                    "can't make the cache directory {}: use --cache DIR or --no-cache",
+                    directory.display()
+                )
+            })?;
+            let (corpus, reused) = progress::counting(self.quiet, &reading, || {
+                threads.install(|| cache::corpus(text, &directory, &reading))
+            })?;
+            if !self.quiet {
+                tell(&corpus, if reused { "known from the cache" } else { "read" });
+            }
+            corpus
+        };
+        let facts = &corpus.facts;
+        if facts.invalid_utf8 > 0 {
+            let words =
+                show::counted(facts.invalid_utf8, "word is not UTF-8", "words are not UTF-8");
+            let what =
+                if text.tokenizer.unicode_words { "split at those bytes" } else { "kept as found" };
+            say(&format!("wordloom: {words}, {what}; --strict stops there"));
+        }
+        Ok(corpus)
+    }
+
+    /// Writes a model that was trained, and says so.
+    pub(super) fn write(
+        &self,
+        model: &Embeddings,
+        output: &Path,
+        to: Option<Format>,
+    ) -> anyhow::Result<()> {
+        progress::stop_if_asked()?;
+        let format = Format::to_write(output, to, model.ngrams().is_some());
+        warn_of_loss(model, format);
+        let history = &model.provenance;
+        if history.settings["reproducible"] == true {
+            let mut same = model.clone();
+            same.provenance = history.reproducible();
+            format::write(&same, output, format)?;
+        } else {
+            format::write(model, output, format)?;
+        }
+        if !self.quiet {
+            summarise(model, output);
+        }
+        if self.json {
+            let mut facts =
+                json!({ "model": output, "words": model.vocab.len(), "dim": model.dim() });
+            facts[format!("{}_per_second", unit(model))] = speed(model).round().into();
+            facts["peak_memory"] = peak_memory().into();
+            facts["provenance"] = serde_json::to_value(&model.provenance)?;
+            writeln!(std::io::stdout(), "{facts}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Says on stderr what was read.
+fn tell(corpus: &Corpus, how: &str) {
+    let facts = &corpus.facts;
+    let (words, types) = (show::number(facts.words_read), show::number(facts.types_read));
+    let (tokens, kept) = (show::number(facts.tokens), show::number(facts.vocabulary));
+    say(&format!("{how}: {words} words, {types} different; kept {kept} of these, {tokens} tokens"));
+}
+
+fn refused(path: &Path, problem: &str) -> anyhow::Error {
+    Error::Input { path: path.into(), problem: problem.into() }.into()
+}
+
+/// Whether a file can be written and is not one of `inputs`.
+pub(super) fn writable(file: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
+    Staged::check(file)?;
+    let canonical = file.canonicalize().ok();
+    if canonical.is_some() && inputs.iter().any(|input| input.canonicalize().ok() == canonical) {
+        return Err(refused(file, "is an input too: give another name to write to"));
+    }
+    Ok(())
+}
+
+/// Whether two names of files that need not exist stand for the same.
+fn same_place(a: &Path, b: &Path) -> bool {
+    let folder = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.unwrap_or(Path::new(".")).canonicalize().ok()
+    };
+    a == b || a.file_name() == b.file_name() && folder(a).is_some() && folder(a) == folder(b)
+}

@@ -1,0 +1,91 @@
+//! `wordloom train --recipe`: training again as a model was trained, or as a file of settings says.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use serde_json::Value;
+use wordloom::corpus::TextOptions;
+use wordloom::format::Format;
+use wordloom::train::{Recipe, RecipeChange};
+use wordloom::{Error, Mapped, format};
+
+use super::glove::{self, Source};
+use super::options::{Files, RunOptions};
+use super::window;
+use crate::cli::format_parser;
+
+#[derive(clap::Args)]
+pub(super) struct ByRecipe {
+    /// Train as FILE says: a model, whose history is its recipe, or a JSON object with `method`, `settings`
+    /// and perhaps `text`; - for standard input
+    #[arg(long, value_name = "FILE", required = true)]
+    recipe: Option<PathBuf>,
+    /// Text to train on [default: the recipe's]
+    #[arg(value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Where to write the model
+    #[arg(short, long, value_name = "MODEL", required_unless_present = "dry_run")]
+    output: Option<PathBuf>,
+    /// The format to write [default: by MODEL's extension, or else safetensors]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
+    to: Option<Format>,
+    #[command(flatten, next_help_heading = "Changes of the recipe")]
+    change: RecipeChange,
+    #[command(flatten, next_help_heading = "Running")]
+    running: RunOptions,
+}
+
+impl ByRecipe {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let file = self.recipe.context("no method and no --recipe: see `wordloom train --help`")?;
+        let (recipe, text) = read(&file)?;
+        let recipe = recipe.with(&self.change);
+        let mut text: TextOptions = match text {
+            Value::Null => TextOptions::default(),
+            text => serde_json::from_value(text)
+                .with_context(|| format!("{}: its `text` is not understood", file.display()))?,
+        };
+        if !self.inputs.is_empty() {
+            text.inputs = self.inputs;
+        }
+        if text.inputs.is_empty() {
+            let problem = "does not say on which text: name files or directories after it";
+            return Err(Error::Input { path: file, problem: problem.into() }.into());
+        }
+        let files = Files { text, output: self.output, to: self.to };
+        match recipe {
+            Recipe::Glove(settings) => {
+                let source = Source { cooccur: None, memory: glove::MEMORY };
+                glove::run(&settings, &source, &files, &self.running)
+            }
+            recipe => window::run(&recipe, &files, &self.running),
+        }
+    }
+}
+
+/// The recipe in a file, and the text that it was used on, if it says so.
+fn read(path: &Path) -> anyhow::Result<(Recipe, Value)> {
+    let named = || path.display().to_string();
+    if path.as_os_str() == "-" {
+        let mut json = String::new();
+        std::io::stdin().read_to_string(&mut json).with_context(named)?;
+        return of_json(&json).with_context(named);
+    }
+    let file = Mapped::open(path)?;
+    if Format::of_content(&file).is_some() {
+        let history = format::parse(path, &file)?.provenance;
+        return Ok((Recipe::of(&history).with_context(named)?, history.text));
+    }
+    let json =
+        std::str::from_utf8(&file).context("neither a model nor JSON").with_context(named)?;
+    of_json(json).with_context(named)
+}
+
+fn of_json(json: &str) -> anyhow::Result<(Recipe, Value)> {
+    let value: Value = serde_json::from_str(json).context("not JSON")?;
+    // The output of `wordloom info --json` has the history in an entry of its own.
+    let value = value.get("provenance").unwrap_or(&value);
+    Ok((Recipe::from_json(value)?, value.get("text").cloned().unwrap_or(Value::Null)))
+}

@@ -1,0 +1,93 @@
+//! Training by a window method: skip-gram, CBOW, and skip-gram with n-grams.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use wordloom::Corpus;
+use wordloom::corpus::cache;
+use wordloom::train::{Recipe, WindowConfig, train};
+
+use super::options::{Files, RunOptions};
+use super::plan::PlanText;
+use crate::cli::progress::{self, say};
+
+#[derive(clap::Args)]
+pub(super) struct WindowOptions {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten, next_help_heading = "Training")]
+    config: WindowConfig,
+    #[command(flatten, next_help_heading = "Running")]
+    running: RunOptions,
+}
+
+impl WindowOptions {
+    pub(super) fn run(self, recipe: fn(WindowConfig) -> Recipe) -> anyhow::Result<ExitCode> {
+        run(&recipe(self.config), &self.files, &self.running)
+    }
+}
+
+/// Trains by the recipe of a window method, or says what that would take.
+pub(super) fn run(
+    recipe: &Recipe,
+    files: &Files,
+    running: &RunOptions,
+) -> anyhow::Result<ExitCode> {
+    recipe.check()?;
+    running.check(&files.text, files.output.as_deref())?;
+    progress::listen();
+    let corpus = running.corpus(&files.text, files.output.as_deref(), recipe.threads())?;
+    warn(recipe, &corpus);
+    if let Some(file) = &running.save_vocab {
+        corpus.vocab.save(file)?;
+    }
+    let done = match &files.output {
+        Some(output) if !running.dry_run => learn(recipe, files, running, &corpus, output),
+        _ => plan(recipe, files, running, &corpus),
+    };
+    cache::discard(corpus);
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+fn warn(recipe: &Recipe, corpus: &Corpus) {
+    let Some(config) = recipe.window_config() else { return };
+    let facts = &corpus.facts;
+    if config.whole_sequence && facts.tokens / facts.sentences.max(1) >= 1000 {
+        let long =
+            "sentences end at newlines, and here they are so long that --whole-sequence cuts them";
+        say(&format!("wordloom: {long}"));
+    }
+}
+
+fn plan(
+    recipe: &Recipe,
+    files: &Files,
+    running: &RunOptions,
+    corpus: &Corpus,
+) -> anyhow::Result<()> {
+    let Some(plan) = PlanText::new(corpus, recipe, |ngrams| files.format(ngrams))? else {
+        return Ok(());
+    };
+    let mut out = std::io::stdout().lock();
+    if running.json {
+        writeln!(out, "{}", plan.json())?;
+    } else {
+        write!(out, "{plan}")?;
+    }
+    Ok(())
+}
+
+fn learn(
+    recipe: &Recipe,
+    files: &Files,
+    running: &RunOptions,
+    corpus: &Corpus,
+    output: &Path,
+) -> anyhow::Result<()> {
+    let work = (corpus.facts.tokens, recipe.epochs(), "words");
+    let mut model =
+        progress::learning(running.quiet, work, |progress| train(corpus, recipe, progress))?;
+    model.provenance.text = files.text.describe();
+    running.write(&model, output, files.to)
+}

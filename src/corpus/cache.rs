@@ -1,0 +1,213 @@
+//! Encoded corpora, kept so that training again on the same text begins at once.
+//!
+//! The name of a file is the key of its producer ([`Produce::key`]). Nothing here is needed: the directory
+//! may be removed at any time.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+use super::{Corpus, Produce, encode};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+/// The extension of an encoded corpus.
+const EXTENSION: &str = "corpus";
+/// The name of a corpus that is not kept begins with this.
+const ONCE: &str = "once-";
+
+/// An encoded corpus in a cache directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedCorpus {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written.
+    pub written: SystemTime,
+}
+
+/// The directory that is used when none is named: `$WORDLOOM_CACHE`, or else `wordloom` in the place where the system
+/// keeps caches, or else in the one for temporary files.
+pub fn directory() -> PathBuf {
+    let named =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(directory) = named("WORDLOOM_CACHE") {
+        return directory;
+    }
+    let system = if cfg!(windows) {
+        named("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        named("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        named("HOME").map(|home| home.join(".cache"))
+    };
+    // A relative path there is to be ignored, says the XDG specification.
+    let caches = named("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or(system);
+    caches.unwrap_or_else(std::env::temp_dir).join("wordloom")
+}
+
+/// The corpus of `producer` from `directory`, and whether it was there already. Otherwise it is made, on the
+/// threads of the current rayon pool, and kept there; what can't be made twice, as from standard input, is
+/// not kept (see [`once`]).
+///
+/// # Errors
+/// As [`encode`], or when the directory can't be made.
+pub fn corpus(
+    producer: &impl Produce,
+    directory: &Path,
+    progress: &Progress,
+) -> Result<(Corpus, bool)> {
+    let Some(key) = producer.key()? else {
+        return Ok((once(producer, directory, progress)?, false));
+    };
+    let path = directory.join(format!("{key:016x}.{EXTENSION}"));
+    if let Ok(corpus) = Corpus::open(&path) {
+        return Ok((corpus, true));
+    }
+    std::fs::create_dir_all(directory).map_err(Error::io(directory))?;
+    Ok((encode(producer, &path, progress)?, false))
+}
+
+/// Makes the corpus of `producer` in a file in `directory` that is not kept. Where the system can, its name
+/// is removed at once and the file goes with the last map of it; elsewhere [`discard`] removes it.
+///
+/// # Errors
+/// As [`encode`], or when the directory can't be made.
+pub fn once(producer: &impl Produce, directory: &Path, progress: &Progress) -> Result<Corpus> {
+    static SERIAL: AtomicU32 = AtomicU32::new(0);
+    std::fs::create_dir_all(directory).map_err(Error::io(directory))?;
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    let path = directory.join(format!("{ONCE}{}-{serial}.{EXTENSION}", std::process::id()));
+    let corpus = encode(producer, &path, progress)?;
+    if cfg!(unix) {
+        std::fs::remove_file(&path).map_err(Error::io(&path))?;
+        return Ok(corpus);
+    }
+    Ok(Corpus { temporary: true, ..corpus })
+}
+
+/// Closes a corpus and, if it came from [`once`], removes its file.
+pub fn discard(corpus: Corpus) {
+    let path = corpus.temporary.then(|| corpus.path.clone());
+    drop(corpus);
+    if let Some(path) = path {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// The encoded corpora in `directory`, the newest first. A directory that is missing is empty.
+///
+/// # Errors
+/// When the directory can't be read.
+pub fn entries(directory: &Path) -> Result<Vec<CachedCorpus>> {
+    let mut found = Vec::new();
+    for path in files(directory)?
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|e| e == EXTENSION))
+    {
+        // A file that went away meanwhile is none.
+        if let Ok(about) = std::fs::metadata(&path) {
+            let written = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            found.push(CachedCorpus { path, bytes: about.len(), written });
+        }
+    }
+    found.sort_by(|a, b| b.written.cmp(&a.written).then_with(|| a.path.cmp(&b.path)));
+    Ok(found)
+}
+
+/// Removes all encoded corpora in `directory` and what interrupted runs left of them, nothing else; returns how many
+/// files and bytes that were.
+///
+/// # Errors
+/// When a file can't be removed.
+pub fn clear(directory: &Path) -> Result<(usize, u64)> {
+    let (mut removed, mut bytes) = (0, 0);
+    for path in files(directory)? {
+        let length = std::fs::metadata(&path).map_or(0, |about| about.len());
+        std::fs::remove_file(&path).map_err(Error::io(&path))?;
+        removed += 1;
+        bytes += length;
+    }
+    Ok((removed, bytes))
+}
+
+/// Everything in `directory` that has the name of an encoded corpus or of an unfinished one.
+fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let ours = |path: &Path| {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+        let stem = name.trim_start_matches('.').split('.').next().unwrap_or_default();
+        let hash = stem.len() == 16 && stem.bytes().all(|b| b.is_ascii_hexdigit());
+        let unfinished = name.starts_with('.') && has_extension(name, "tmp");
+        (hash || stem.starts_with(ONCE)) && (unfinished || has_extension(name, EXTENSION))
+    };
+    let listed = match std::fs::read_dir(directory) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed
+            .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+            .map_err(Error::io(directory))?,
+    };
+    Ok(listed.iter().map(std::fs::DirEntry::path).filter(|path| ours(path)).collect())
+}
+
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|e| e == extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::TextOptions;
+
+    fn options(inputs: &[&Path]) -> TextOptions {
+        TextOptions {
+            inputs: inputs.iter().map(|p| p.to_path_buf()).collect(),
+            min_count: 1,
+            ..TextOptions::default()
+        }
+    }
+
+    #[test]
+    fn a_corpus_is_encoded_once_and_a_damaged_one_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (text, cache) = (folder.path().join("text"), folder.path().join("cache"));
+        std::fs::write(&text, "one two one\n").unwrap();
+        let options = options(&[&text]);
+        let (first, reused) = corpus(&options, &cache, &Progress::default()).unwrap();
+        assert!(!reused);
+        let (second, reused) = corpus(&options, &cache, &Progress::default()).unwrap();
+        assert!(reused);
+        assert_eq!(first.facts, second.facts);
+        std::fs::remove_file(&first.path).unwrap();
+        std::fs::write(&first.path, "damaged").unwrap();
+        let (third, reused) = corpus(&options, &cache, &Progress::default()).unwrap();
+        assert!(!reused);
+        assert_eq!(first.facts, third.facts);
+    }
+
+    #[test]
+    fn clearing_takes_only_what_is_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = folder.path();
+        let ours =
+            ["0123456789abcdef.corpus", "once-1-0.corpus", ".0123456789abcdef.spool.7-0.tmp"];
+        let others = ["notes.txt", "my.corpus", ".mine.tmp", "0123456789abcdef.txt"];
+        for name in ours.iter().chain(&others) {
+            std::fs::write(cache.join(name), "12").unwrap();
+        }
+        assert_eq!(entries(cache).unwrap().len(), 2);
+        assert_eq!(clear(cache).unwrap(), (3, 6));
+        assert_eq!(std::fs::read_dir(cache).unwrap().count(), others.len());
+        assert_eq!(entries(&cache.join("missing")).unwrap(), []);
+    }
+
+    #[test]
+    fn a_corpus_that_is_not_kept_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (text, cache) = (folder.path().join("text"), folder.path().join("cache"));
+        std::fs::write(&text, "one two one\n").unwrap();
+        let corpus = once(&options(&[&text]), &cache, &Progress::default()).unwrap();
+        assert_eq!(corpus.tokens(), [0, 1, 0]);
+        discard(corpus);
+        assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 0);
+    }
+}

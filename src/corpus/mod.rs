@@ -1,0 +1,341 @@
+//! The encoded corpus: what every trainer reads. Token ids and sentence ends in one mapped file, with the
+//! vocabulary.
+//!
+//! ```text
+//! magic (16 bytes) · zeros to byte 64 · tokens u32… · sentence ends u64… · word bytes · word ends u64…
+//! · counts u64… · order u32… · header (bincode) · header length u64 · magic
+//! ```
+//!
+//! All numbers are little-endian; sections begin at multiples of 64 bytes and are named in the header, so
+//! that a later version can add some (tags of sentences, for example). Whatever makes sequences of tokens
+//! is a [`Produce`]; [`TextOptions`] is the one that reads text.
+
+pub mod cache;
+mod count;
+mod encode;
+mod vocab;
+
+use std::io::Seek;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use bytemuck::Pod;
+use xxhash_rust::xxh3::Xxh3;
+
+pub(crate) use self::count::Counter;
+pub use self::encode::TextOptions;
+pub use self::vocab::Vocab;
+use crate::error::{Error, Result};
+use crate::memory::{Mapped, Staged};
+use crate::progress::Progress;
+pub use crate::text::{Tokenizer, expand};
+
+const MAGIC: &[u8; 16] = b"wordloom corpus1";
+
+/// Facts about a corpus and the text that it was made of.
+#[derive(
+    Clone,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    bincode::Encode,
+    bincode::Decode,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub struct Facts {
+    /// Words in the text.
+    pub words_read: u64,
+    /// Different words in the text.
+    pub types_read: u64,
+    /// Bytes of text, unpacked.
+    pub bytes_read: u64,
+    /// Words that are not UTF-8.
+    pub invalid_utf8: u64,
+    /// Words that the vocabulary knows: the tokens of the corpus.
+    pub tokens: u64,
+    /// Sentences with a known word.
+    pub sentences: u64,
+    /// Size of the vocabulary.
+    pub vocabulary: u64,
+    /// xxh3 of tokens, sentence ends and vocabulary.
+    pub hash: u64,
+}
+
+#[derive(bincode::Encode, bincode::Decode)]
+struct Header {
+    facts: Facts,
+    /// Name, offset and length in bytes.
+    sections: Vec<(String, u64, u64)>,
+}
+
+/// An encoded corpus, mapped.
+#[derive(Clone, Debug)]
+pub struct Corpus {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The words behind the ids.
+    pub vocab: Vocab,
+    /// What is known about it.
+    pub facts: Facts,
+    tokens: Mapped<u32>,
+    ends: Mapped<u64>,
+    /// Whether the file goes when the corpus is discarded.
+    temporary: bool,
+}
+
+/// What makes a corpus: text, or anything else that is sequences of tokens.
+pub trait Produce: Sync {
+    /// What the corpus goes by in a cache: a hash of all that it is made of. `None` when it can't be made
+    /// twice, as from standard input.
+    ///
+    /// # Errors
+    /// When an input can't be looked at.
+    fn key(&self) -> Result<Option<u64>>;
+
+    /// Writes the sequences; returns the vocabulary and what is known about the source.
+    ///
+    /// # Errors
+    /// What is wrong with the source, a full disk, or [`Error::Stopped`].
+    fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)>;
+}
+
+/// Makes a corpus file at `path`, on the threads of the current rayon pool. The result does not depend on
+/// their number.
+///
+/// # Errors
+/// As [`Produce::write`].
+pub fn encode(producer: &impl Produce, path: &Path, progress: &Progress) -> Result<Corpus> {
+    let mut writer = CorpusWriter::new(path)?;
+    let (vocab, facts) = producer.write(&mut writer, progress)?;
+    writer.finish(&vocab, facts)
+}
+
+impl Corpus {
+    /// Opens an encoded corpus by mapping it.
+    ///
+    /// # Errors
+    /// When the file is missing, cut short, or of another version.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = Mapped::open(path)?;
+        let bad = |problem: &str| Error::format(path, file.len() as u64, problem);
+        let tail = MAGIC.len() + 8;
+        if file.len() < 64 + tail || &file[..16] != MAGIC || &file[file.len() - 16..] != MAGIC {
+            return Err(bad("not an encoded corpus of this version, or cut short"));
+        }
+        let length =
+            u64::from_le_bytes(file[file.len() - tail..][..8].try_into().unwrap_or_default());
+        let end = file.len() - tail;
+        let start = usize::try_from(length)
+            .ok()
+            .and_then(|l| end.checked_sub(l))
+            .ok_or_else(|| bad("bad header length"))?;
+        let limited = bincode::config::standard().with_limit::<{ 1 << 16 }>();
+        let (header, _): (Header, usize) = bincode::decode_from_slice(&file[start..end], limited)
+            .map_err(|e| bad(&format!("unreadable header: {e}")))?;
+        let corpus = Self {
+            path: path.to_path_buf(),
+            vocab: Vocab {
+                bytes: section(&file, &header, "words")
+                    .ok_or_else(|| bad("bad section 'words'"))?,
+                ends: section(&file, &header, "word ends")
+                    .ok_or_else(|| bad("bad section 'word ends'"))?,
+                counts: section(&file, &header, "counts")
+                    .ok_or_else(|| bad("bad section 'counts'"))?,
+                order: section(&file, &header, "order")
+                    .ok_or_else(|| bad("bad section 'order'"))?,
+            },
+            tokens: section(&file, &header, "tokens").ok_or_else(|| bad("bad section 'tokens'"))?,
+            ends: section(&file, &header, "ends").ok_or_else(|| bad("bad section 'ends'"))?,
+            facts: header.facts,
+            temporary: false,
+        };
+        let v = &corpus.vocab;
+        if v.counts.len() != v.len()
+            || v.order.len() != v.len()
+            || corpus.tokens.len() as u64 != corpus.facts.tokens
+        {
+            return Err(bad("sections of unequal lengths"));
+        }
+        Ok(corpus)
+    }
+
+    /// Whether a file is an encoded corpus, by its first bytes.
+    pub fn is_corpus(path: &Path) -> bool {
+        let mut head = [0; MAGIC.len()];
+        let read = |mut file: std::fs::File| std::io::Read::read_exact(&mut file, &mut head);
+        // A pipe must not be read from: what comes out of it is gone.
+        let regular = std::fs::metadata(path).is_ok_and(|about| about.is_file());
+        regular && std::fs::File::open(path).and_then(read).is_ok() && head == *MAGIC
+    }
+
+    /// The error for a corpus whose token number `at` is no word.
+    pub(crate) fn damaged(&self, at: usize) -> Error {
+        let problem = "a damaged encoded corpus: remove it";
+        Error::format(&self.path, 64 + 4 * at as u64, problem)
+    }
+
+    /// All token ids, in the order of the text. Ids may be wrong in a damaged file: check before use.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// The pieces of sentences in a range of tokens, as ranges of tokens.
+    pub fn sentences(&self, tokens: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let first = self.ends.partition_point(|&end| end as usize <= tokens.start);
+        let mut start = tokens.start;
+        let ends = self.ends[first..].iter().map(|&end| end as usize).chain([usize::MAX]);
+        ends.map_while(move |end| {
+            let piece = start..end.min(tokens.end);
+            start = piece.end;
+            (!piece.is_empty()).then_some(piece)
+        })
+    }
+}
+
+fn section<T: Pod>(file: &Mapped<u8>, header: &Header, name: &str) -> Option<Mapped<T>> {
+    let (_, at, length) = header.sections.iter().find(|(n, _, _)| n == name)?;
+    let at = usize::try_from(*at).ok()?;
+    file.part(at..at.checked_add(usize::try_from(*length).ok()?)?)
+}
+
+/// Writes a corpus file: first all sentences, then the vocabulary.
+pub struct CorpusWriter {
+    path: PathBuf,
+    out: Staged,
+    ends: Vec<u64>,
+    tokens: u64,
+    hash: Xxh3,
+}
+
+impl CorpusWriter {
+    /// Begins the file that will stand at `path`.
+    ///
+    /// # Errors
+    /// When the directory can't be written to.
+    pub fn new(path: &Path) -> Result<Self> {
+        let mut out = Staged::new(path)?;
+        out.put(MAGIC)?;
+        out.put(&[0; 48])?;
+        Ok(Self { path: path.to_path_buf(), out, ends: Vec::new(), tokens: 0, hash: Xxh3::new() })
+    }
+
+    /// Where the file will stand.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds tokens to the sentence that is being written.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn tokens(&mut self, ids: &[u32]) -> Result<()> {
+        self.tokens += ids.len() as u64;
+        self.write(bytemuck::cast_slice(ids))
+    }
+
+    /// Ends the sentence; one without a token is none.
+    pub fn end_sentence(&mut self) {
+        if self.tokens > self.ends.last().copied().unwrap_or(0) {
+            self.ends.push(self.tokens);
+        }
+    }
+
+    /// Writes vocabulary and header and puts the file in its place. Of `facts`, what is known here is filled in.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn finish(mut self, vocab: &Vocab, mut facts: Facts) -> Result<Corpus> {
+        self.end_sentence();
+        let mut sections = vec![("tokens".to_string(), 64, self.tokens * 4)];
+        let ends = std::mem::take(&mut self.ends);
+        let parts: [(&str, &[u8]); 5] = [
+            ("ends", bytemuck::cast_slice(&ends)),
+            ("words", &vocab.bytes),
+            ("word ends", bytemuck::cast_slice(&vocab.ends)),
+            ("counts", bytemuck::cast_slice(&vocab.counts)),
+            ("order", bytemuck::cast_slice(&vocab.order)),
+        ];
+        for (name, bytes) in parts {
+            let at = self.pad()?;
+            sections.push((name.to_string(), at, bytes.len() as u64));
+            self.write(bytes)?;
+        }
+        facts.tokens = self.tokens;
+        facts.sentences = ends.len() as u64;
+        facts.vocabulary = vocab.len() as u64;
+        facts.hash = self.hash.digest();
+        let header =
+            bincode::encode_to_vec(Header { facts, sections }, bincode::config::standard())
+                .map_err(|e| Error::input(&self.path, e.to_string()))?;
+        for part in [&header[..], &(header.len() as u64).to_le_bytes(), MAGIC] {
+            self.write(part)?;
+        }
+        self.out.finish()?;
+        Corpus::open(&self.path)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hash.update(bytes);
+        self.out.put(bytes)
+    }
+
+    /// Zeros up to the next multiple of 64; returns that offset.
+    fn pad(&mut self) -> Result<u64> {
+        let at = self.out.stream_position().map_err(Error::io(&self.path))?;
+        let next = at.next_multiple_of(64);
+        self.out.put(&[0; 64][..(next - at) as usize])?;
+        Ok(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(path: &Path) -> Corpus {
+        let mut writer = CorpusWriter::new(path).unwrap();
+        writer.tokens(&[0, 1]).unwrap();
+        writer.tokens(&[2]).unwrap();
+        writer.end_sentence();
+        writer.end_sentence();
+        writer.tokens(&[1, 1, 0, 2]).unwrap();
+        let vocab = Vocab::new(&["a", "b", "c"], vec![3, 2, 2]);
+        writer.finish(&vocab, Facts { words_read: 9, ..Facts::default() }).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = written(&folder.path().join("corpus"));
+        assert_eq!(corpus.tokens(), [0, 1, 2, 1, 1, 0, 2]);
+        assert_eq!(corpus.sentences(0..7).collect::<Vec<_>>(), [0..3, 3..7]);
+        assert_eq!(corpus.sentences(1..5).collect::<Vec<_>>(), [1..3, 3..5]);
+        assert_eq!(corpus.sentences(3..3).count(), 0);
+        assert_eq!(corpus.facts.tokens, 7);
+        assert_eq!(corpus.facts.sentences, 2);
+        assert_eq!(corpus.facts.words_read, 9);
+        assert_eq!(corpus.vocab.id(b"c"), Some(2));
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("corpus");
+        written(&path);
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(Corpus::open(&path).is_err(), "cut at {length}");
+        }
+        for at in (0..whole.len()).filter(|&at| at < 16 || at > whole.len() - 250) {
+            let mut wrong = whole.clone();
+            wrong[at] ^= 0xff;
+            std::fs::write(&path, &wrong).unwrap();
+            if let Ok(corpus) = Corpus::open(&path) {
+                corpus.sentences(0..corpus.tokens().len()).for_each(drop);
+            }
+        }
+    }
+}

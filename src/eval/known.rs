@@ -1,0 +1,62 @@
+//! Which words of a model count as known.
+
+use std::collections::HashMap;
+
+use super::Policy;
+use crate::embeddings::Embeddings;
+
+/// The words that count as known: those of the vocabulary, up to `limit`, and some that were composed.
+pub(super) struct Known<'a> {
+    pub(super) e: &'a Embeddings,
+    pub(super) limit: usize,
+    /// Whether the vocabulary has capital letters: else unknown words are composed in lower case.
+    cased: bool,
+    /// Words composed from n-grams, with ids from the number of words on.
+    composed: HashMap<String, u32>,
+    /// Their vectors, row by row.
+    pub(super) rows: Vec<f32>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn new(e: &'a Embeddings, policy: &Policy) -> Self {
+        let limit = policy.restrict.unwrap_or(usize::MAX);
+        let cased =
+            e.ngrams().is_some() && e.vocab.words().any(|w| w.iter().any(u8::is_ascii_uppercase));
+        Self { e, limit, cased, composed: HashMap::new(), rows: Vec::new() }
+    }
+
+    /// Makes `word` known by its n-grams, if it isn't known and the model has some of them.
+    pub(super) fn compose(&mut self, word: &str) {
+        let Some(ngrams) = self.e.ngrams().filter(|_| self.find(word).is_none()) else { return };
+        let spelling = if self.cased { word.into() } else { word.to_lowercase() };
+        let Some(vector) = ngrams.compose(spelling.as_bytes(), self.e.dim()) else { return };
+        let id = self.e.vocab.len() + self.composed.len();
+        self.composed.insert(word.into(), id as u32);
+        self.rows.extend(vector);
+    }
+
+    /// The id of `word`, or else of its lower-case spelling, or that of the word as composed.
+    pub(super) fn find(&self, word: &str) -> Option<u32> {
+        self.in_vocabulary(word).or_else(|| self.composed.get(word).copied())
+    }
+
+    /// The id of `word`, or else of its lower-case spelling.
+    pub(super) fn in_vocabulary(&self, word: &str) -> Option<u32> {
+        let id =
+            |word: &str| self.e.vocab.id(word.as_bytes()).filter(|&id| (id as usize) < self.limit);
+        id(word).or_else(|| id(&word.to_lowercase()))
+    }
+
+    /// Whether a word was composed.
+    pub(super) fn is_composed(&self, id: u32) -> bool {
+        id as usize >= self.e.vocab.len()
+    }
+
+    /// The vector of a word that was found.
+    pub(super) fn vector(&self, id: u32) -> &[f32] {
+        match (id as usize).checked_sub(self.e.vocab.len()) {
+            Some(place) => &self.rows[place * self.e.dim()..][..self.e.dim()],
+            None => self.e.vector(id),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! wordloom's own model: a safetensors file ([`super::safetensors`]), so that any reader of that format opens
+//! it.
+//!
+//! | tensor | type, shape | what |
+//! | --- | --- | --- |
+//! | `input` | F32 `[words, dim]` | input vectors: what is meant by "the word vectors" |
+//! | `output` | F32 `[words, dim]`, optional | output (context) vectors |
+//! | `positions` | F32 `[positions, dim]`, optional | weights of the positions around a centre, from left to right |
+//! | `ngrams` | F32 `[buckets, dim]`, optional | vectors of n-grams; an input vector is the mean of them and of the word's own |
+//! | `ngrams.buckets` | U32 `[buckets]`, with `ngrams` | which buckets they are, ascending |
+//! | `vocab.counts` | U64 `[words]`, optional | how often each word occurs |
+//! | `vocab.ends` | U64 `[words]` | where each word ends in `vocab.bytes` |
+//! | `vocab.order` | U32 `[words]` | word ids sorted by the bytes of their words |
+//! | `vocab.bytes` | U8 `[bytes]` | the words one after the other, most frequent first |
+//!
+//! The metadata entry `wordloom` is JSON: every setting, the seed, threads, the corpus and its hash, losses,
+//! version ([`Provenance`]). The entry `subwords`, where there are n-grams, is JSON that says which
+//! ([`Subwords`]). All numbers are little-endian. The file is mapped, not read: opening looks at the header
+//! alone.
+
+use std::path::Path;
+
+use safetensors::tensor::Dtype;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::safetensors::{Tensor, Tensors, header, looks_safetensors};
+use super::{Contents, Kind, Part};
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::memory::{self, Mapped};
+use crate::subword::{Ngrams, Subwords};
+
+pub(super) const FORMAT: Kind = Kind {
+    name: "safetensors",
+    help: "wordloom's model: a safetensors file with everything in it (.safetensors)",
+    program: "wordloom",
+    extensions: &["safetensors"],
+    holds: &Part::ALL,
+    looks: looks_safetensors,
+    read,
+    write,
+    size: |of: &Contents| {
+        of.words * (of.matrices * of.dim * 4 + 20) + of.buckets * (of.dim * 4 + 4) + of.bytes
+    },
+};
+
+fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
+    let bad = |problem: String| Error::format(path, 0, problem);
+    let all = Tensors::open(path, file)?;
+    let Some(&[words, dim]) = all.shape("input") else {
+        return Err(bad(
+            "a safetensors file without wordloom's tensor 'input': convert it from word2vec text"
+                .into(),
+        ));
+    };
+    let vocab = all.vocab(words)?;
+    let input = all.get("input", Dtype::F32, Some(&[words, dim]))?;
+    let output = match all.shape("output") {
+        Some(_) => Some(all.get("output", Dtype::F32, Some(&[words, dim]))?),
+        None => None,
+    };
+    if words == 0 || dim == 0 {
+        return Err(bad("a model without a word".into()));
+    }
+    let positions = match all.shape("positions") {
+        Some(&[rows, _]) => Some(all.get("positions", Dtype::F32, Some(&[rows, dim]))?),
+        _ => None,
+    };
+    let provenance =
+        all.entry("wordloom").and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let ngrams = match all.shape("ngrams") {
+        Some(&[rows, _]) => Some(ngrams(&all, rows, dim)?),
+        _ => None,
+    };
+    Ok(Embeddings::new(vocab, dim, input, output, provenance)
+        .with_ngrams(ngrams)
+        .with_positions(positions))
+}
+
+/// The vectors of n-grams, a row for each of `rows` buckets.
+fn ngrams(all: &Tensors, rows: usize, dim: usize) -> Result<Ngrams> {
+    all.get::<f32>("ngrams", Dtype::F32, Some(&[rows, dim]))?;
+    let rule = all.entry("subwords").and_then(|json| serde_json::from_str(json).ok());
+    let (Some(bytes), Some(NgramRule { subwords, pruned })) = (all.bytes_of("ngrams"), rule) else {
+        return Err(all.bad("n-grams without the metadata 'subwords': not a wordloom model"));
+    };
+    let buckets = Some(all.get("ngrams.buckets", Dtype::U32, Some(&[rows]))?);
+    Ok(Ngrams { subwords, buckets, rows: bytes, pruned })
+}
+
+fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
+    let (vocab, dim) = (&embeddings.vocab, embeddings.dim() as u64);
+    let words = vocab.len() as u64;
+    // Matrices first: the first begins at a multiple of 64. Then the types by falling size, so that each is
+    // aligned.
+    let input = bytemuck::cast_slice(embeddings.input());
+    let mut tensors: Vec<(&str, &str, Vec<u64>, &[u8])> =
+        vec![("input", "F32", vec![words, dim], input)];
+    if let Some(output) = embeddings.output() {
+        tensors.push(("output", "F32", vec![words, dim], bytemuck::cast_slice(output)));
+    }
+    if let Some(positions) = embeddings.positions() {
+        let shape = vec![positions.len() as u64 / dim, dim];
+        tensors.push(("positions", "F32", shape, bytemuck::cast_slice(positions)));
+    }
+    let mut notes = json!({ "format": "pt" });
+    // What goes before the 8-byte elements if they would else not be aligned: one of the two then has an
+    // odd length.
+    let mut small: Vec<(&str, &str, Vec<u64>, &[u8])> = Vec::new();
+    let all_buckets: Vec<u32>;
+    if let Some(Ngrams { subwords, buckets, rows, pruned }) = embeddings.ngrams() {
+        let rule = NgramRule { subwords: *subwords, pruned: *pruned };
+        notes["subwords"] = serde_json::to_string(&rule).unwrap_or_default().into();
+        tensors.push(("ngrams", "F32", vec![rows.len() as u64 / 4 / dim, dim], rows));
+        let buckets = if let Some(some) = buckets {
+            &some[..]
+        } else {
+            all_buckets = (0..subwords.buckets).collect();
+            &all_buckets
+        };
+        let shape = vec![buckets.len() as u64];
+        small.push(("ngrams.buckets", "U32", shape, bytemuck::cast_slice(buckets)));
+    }
+    small.push(("vocab.order", "U32", vec![words], bytemuck::cast_slice(&vocab.order)));
+    if tensors.iter().map(|(.., bytes)| bytes.len()).sum::<usize>() % 8 != 0
+        && let Some(odd) = small.iter().position(|(.., bytes)| bytes.len() % 8 != 0)
+    {
+        tensors.push(small.remove(odd));
+    }
+    if !vocab.counts.is_empty() {
+        tensors.push(("vocab.counts", "U64", vec![words], bytemuck::cast_slice(&vocab.counts)));
+    }
+    tensors.push(("vocab.ends", "U64", vec![words], bytemuck::cast_slice(&vocab.ends)));
+    tensors.append(&mut small);
+    tensors.push(("vocab.bytes", "U8", vec![vocab.bytes.len() as u64], &vocab.bytes));
+
+    notes["wordloom"] = serde_json::to_string(&embeddings.provenance).unwrap_or_default().into();
+    let described =
+        |(name, dtype, shape, bytes): &(&'static str, &'static str, Vec<u64>, &[u8])| {
+            (*name, *dtype, shape.clone(), bytes.len() as u64)
+        };
+    let described: Vec<Tensor> = tensors.iter().map(described).collect();
+    memory::replace(path, |out| {
+        out.put(&header(notes, &described, 0))?;
+        tensors.iter().try_for_each(|(.., bytes)| out.put(bytes))
+    })
+}
+
+/// The metadata entry `subwords`.
+#[derive(Serialize, Deserialize)]
+struct NgramRule {
+    #[serde(flatten)]
+    subwords: Subwords,
+    #[serde(default)]
+    pruned: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Vocab;
+    use crate::embeddings::Provenance;
+
+    fn model(words: &[&str], dim: usize, output: bool, counts: bool) -> Embeddings {
+        let counts = if counts { (1..=words.len() as u64).rev().collect() } else { vec![] };
+        let vectors: Vec<f32> = (0..words.len() * dim).map(|i| i as f32 - 3.5).collect();
+        let output = output.then(|| vectors.iter().map(|x| -x).collect::<Vec<f32>>().into());
+        Embeddings::new(
+            Vocab::new(words, counts),
+            dim,
+            vectors.into(),
+            output,
+            Provenance::foreign("test"),
+        )
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let settings = [(3, true, true), (3, false, true), (4, false, false), (1, true, false)];
+        for ((dim, output, counts), buckets) in settings.into_iter().zip([0u32, 3, 2, 5]) {
+            let before = model(&["the", "of", "naïve"], dim, output, counts).with_ngrams(
+                (buckets > 0).then(|| {
+                    let rows: Vec<u8> =
+                        (0..buckets * dim as u32).flat_map(|i| (i as f32).to_le_bytes()).collect();
+                    let subwords = Subwords { min_n: 2, max_n: 3, buckets: buckets + 1 };
+                    let buckets: Vec<u32> = (0..buckets).map(|i| i + i / 2).collect();
+                    Ngrams {
+                        subwords,
+                        buckets: Some(buckets.into()),
+                        rows: rows.into(),
+                        pruned: false,
+                    }
+                }),
+            );
+            let before = before.with_positions(output.then(|| vec![1.0; 4 * dim].into()));
+            write(&before, &path).unwrap();
+            let after = crate::format::read(&path).unwrap();
+            assert_eq!(before.input(), after.input());
+            assert_eq!(before.output(), after.output());
+            assert_eq!(before.provenance, after.provenance);
+            assert_eq!(&before.vocab.counts[..], &after.vocab.counts[..]);
+            assert_eq!(after.vocab.id("naïve".as_bytes()), Some(2));
+            assert_eq!(before.positions(), after.positions());
+            let unseen = |model: &Embeddings| {
+                model.find("thenaïve").ok().map(|found| found.vector.into_owned())
+            };
+            assert_eq!(unseen(&before), unseen(&after));
+            assert_eq!(unseen(&after).is_some(), buckets > 0);
+            let bytes = std::fs::read(&path).unwrap();
+            assert_eq!(
+                (u64::from_le_bytes(bytes[..8].try_into().unwrap()) + 8) % 64,
+                0,
+                "data are aligned"
+            );
+            safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_file_cut_or_changed_anywhere_is_an_error_or_harmless() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        write(&model(&["a", "bc"], 2, true, true), &path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(crate::format::read(&path).is_err(), "cut at {length}");
+        }
+        for at in 0..whole.len() {
+            for wrong in [0, b'9', 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] = wrong;
+                std::fs::write(&path, &bytes).unwrap();
+                if let Ok(model) = crate::format::read(&path) {
+                    let _ = (model.vocab.words().count(), model.vocab.id(b"bc"), model.vector(0));
+                }
+            }
+        }
+    }
+}

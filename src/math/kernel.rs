@@ -1,0 +1,411 @@
+//! One block of training: the outer product of `n` input rows and `T` targets, [`errors`] and [`update`],
+//! together `6 n T dim` floating-point operations. [`dots`] alone is what queries are made of.
+//!
+//! [`update`] walks the columns in panels one vector wide. In a panel the targets stay in registers while the
+//! inputs stream by, each with two multiply-adds for each target. What was measured is in
+//! `docs/design/0003-kernel.md`. A third of this file is its tests, at every SIMD level.
+
+use fearless_simd::{Simd, f32x8, prelude::*};
+
+use super::functions::sigmoid;
+use super::tile::{LINE, Tile, load, store};
+
+/// `scores[i * T + j] = x[inputs[i]] · y[targets[j]]`.
+#[inline(always)]
+pub(crate) fn dots<S: Simd, const T: usize>(
+    simd: S,
+    x: &Tile,
+    inputs: &[usize],
+    y: &Tile,
+    targets: &[usize; T],
+    scores: &mut [f32],
+) {
+    if S::f32s::LEN > 8 {
+        dots_by::<S, f32x8<S>, T>(simd, x, inputs, y, targets, scores, as_it_is);
+    } else {
+        dots_by::<S, S::f32s, T>(simd, x, inputs, y, targets, scores, as_it_is);
+    }
+}
+
+/// `errors[i * T + j] = rate * (label - sigmoid(x[inputs[i]] · y[targets[j]]))`, the negative gradient of the logistic
+/// loss with respect to the score, times the learning rate. `labels` holds 1 or 0 for two inputs' targets, filled up
+/// with zeros to [`LABELS`].
+#[inline(always)]
+pub(crate) fn errors<S: Simd, const T: usize>(
+    simd: S,
+    rate: f32,
+    labels: &[f32; LABELS],
+    x: &Tile,
+    inputs: &[usize],
+    y: &Tile,
+    targets: &[usize; T],
+    errors: &mut [f32],
+) {
+    if S::f32s::LEN > 8 {
+        dots_by::<S, f32x8<S>, T>(
+            simd,
+            x,
+            inputs,
+            y,
+            targets,
+            errors,
+            #[inline(always)]
+            |at, score| error::<S, f32x8<S>>(simd, rate, labels, at, score),
+        );
+    } else {
+        dots_by::<S, S::f32s, T>(
+            simd,
+            x,
+            inputs,
+            y,
+            targets,
+            errors,
+            #[inline(always)]
+            |at, score| error::<S, S::f32s>(simd, rate, labels, at, score),
+        );
+    }
+}
+
+#[inline(always)]
+fn as_it_is<V>(_: usize, score: V) -> V {
+    score
+}
+
+/// Floats in the labels of two inputs.
+pub(crate) const LABELS: usize = 2 * LINE;
+
+#[inline(always)]
+fn error<S: Simd, V: SimdFloat<S, Element = f32>>(
+    simd: S,
+    rate: f32,
+    labels: &[f32; LABELS],
+    at: usize,
+    score: V,
+) -> V {
+    V::splat(simd, rate) * (load::<S, V>(simd, labels, at) - sigmoid(simd, score))
+}
+
+/// The dot products of two inputs at a time with all targets; `finish` is given vectors of them with their place among
+/// the `2 T` of these inputs, and what it returns is stored.
+///
+/// At the widest level vectors are half as wide: that is as many multiply-adds a cycle on Zen 4, half the horizontal
+/// sums, and less padding.
+#[inline(always)]
+fn dots_by<S: Simd, V: SimdFloat<S, Element = f32>, const T: usize>(
+    simd: S,
+    x: &Tile,
+    inputs: &[usize],
+    y: &Tile,
+    targets: &[usize; T],
+    out: &mut [f32],
+    finish: impl Fn(usize, V) -> V,
+) {
+    let length = x.dim.next_multiple_of(V::LEN);
+    let mut rows: [&[f32]; T] = [&[]; T];
+    for j in 0..T {
+        rows[j] = &y.row_at(targets[j])[..length];
+    }
+    let mut pairs = inputs.chunks_exact(2);
+    for (pair, out) in (&mut pairs).zip(out.chunks_exact_mut(2 * T)) {
+        dots_of::<S, V, 2, T>(
+            simd,
+            length,
+            [&x.row_at(pair[0])[..length], &x.row_at(pair[1])[..length]],
+            rows,
+            out,
+            &finish,
+        );
+    }
+    if let [last] = *pairs.remainder() {
+        let out = &mut out[(inputs.len() - 1) * T..][..T];
+        dots_of::<S, V, 1, T>(simd, length, [&x.row_at(last)[..length]], rows, out, &finish);
+    }
+}
+
+/// [`dots_by`] for `N` inputs with all sums in registers. All rows are `length` floats long.
+#[inline(always)]
+fn dots_of<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, const T: usize>(
+    simd: S,
+    length: usize,
+    x: [&[f32]; N],
+    y: [&[f32]; T],
+    out: &mut [f32],
+    finish: &impl Fn(usize, V) -> V,
+) {
+    let mut sums = [[V::splat(simd, 0.0); T]; N];
+    let mut column = 0;
+    while column + V::LEN <= length {
+        let mut xs = [V::splat(simd, 0.0); N];
+        for i in 0..N {
+            xs[i] = load(simd, x[i], column);
+        }
+        for j in 0..T {
+            let yj: V = load(simd, y[j], column);
+            for i in 0..N {
+                sums[i][j] = xs[i].mul_add(yj, sums[i][j]);
+            }
+        }
+        column += V::LEN;
+    }
+    let sums = horizontal_sums(simd, sums);
+    let mut at = 0;
+    while at < N * T {
+        let part = V::LEN.min(N * T - at);
+        out[at..at + part].copy_from_slice(
+            &finish(at, sums[at / V::LEN / T][at / V::LEN % T]).as_slice()[..part],
+        );
+        at += V::LEN;
+    }
+}
+
+/// The sums of the lanes of each vector, in their order, in the lanes of the first vectors. By value, so that the
+/// vectors stay in registers.
+///
+/// Four vectors are folded into one by blends and shifts within blocks of four lanes, which cost a fraction of the
+/// instructions for horizontal addition; then the blocks of two vectors into one.
+#[inline(always)]
+fn horizontal_sums<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, const T: usize>(
+    simd: S,
+    mut vectors: [[V; T]; N],
+) -> [[V; T]; N] {
+    debug_assert!(V::LEN == 4 || V::LEN == 8, "dots are taken by vectors of 4 or 8 lanes");
+    let first_two = V::Mask::from_bitmask(simd, 0b0011_0011);
+    let even = V::Mask::from_bitmask(simd, 0b0101_0101);
+    let first_block = V::Mask::from_bitmask(simd, 0b0000_1111);
+    let count = N * T;
+    let mut group = 0;
+    while group * 4 < count {
+        // Beyond the end, the last vector stands in.
+        let mut four = [vectors[0][0]; 4];
+        for (i, vector) in four.iter_mut().enumerate() {
+            let at = if group * 4 + i < count { group * 4 + i } else { count - 1 };
+            *vector = vectors[at / T][at % T];
+        }
+        let [a, b, c, d] = four;
+        // [a0+a2 a1+a3 c0+c2 c1+c3], then [a b c d]; the same in each block.
+        let ac = first_two.select(a, c) + a.slide_within_blocks::<2>(c);
+        let bd = first_two.select(b, d) + b.slide_within_blocks::<2>(d);
+        let sums =
+            even.select(ac + ac.slide_within_blocks::<1>(ac), bd + bd.slide_within_blocks::<3>(bd));
+        vectors[group / T][group % T] = sums;
+        group += 1;
+    }
+    if V::LEN == 8 {
+        let mut i = 0;
+        while i < group {
+            let a = vectors[i / T][i % T];
+            let b = if i + 1 < group { vectors[(i + 1) / T][(i + 1) % T] } else { a };
+            vectors[i / 2 / T][i / 2 % T] = first_block.select(a, b) + a.slide::<4>(b);
+            i += 2;
+        }
+    }
+    vectors
+}
+
+/// `x_i += sum_j g_ij y_j` and `y_j += sum_i g_ij x_i`, with the old values on the right. `gradient[i * T + j]` is
+/// `g_ij`. An input that is named twice is updated twice.
+#[inline(always)]
+pub(crate) fn update<S: Simd, const T: usize>(
+    simd: S,
+    x: &mut Tile,
+    inputs: &[usize],
+    y: &mut Tile,
+    targets: &[usize; T],
+    gradient: &[f32],
+) {
+    let (whole, rest) = (x.dim / LINE, x.dim % LINE);
+    // Half a vector is enough for a short rest of a row: at dim 100 with 16 lanes it saves a fourteenth.
+    let half = S::f32s::LEN > 8 && 0 < rest && rest <= 8;
+    let end = if half { whole } else { x.width };
+    let mut line = 0;
+    if S::f32s::LEN == LINE {
+        // With 32 registers, two panels at a time: an error is then spread to a vector once for both.
+        while line + 2 <= end {
+            panel::<S, S::f32s, 2, T>(simd, line, 0, x, inputs, y, targets, gradient);
+            line += 2;
+        }
+    }
+    while line < end {
+        let mut lane = 0;
+        while lane < LINE {
+            panel::<S, S::f32s, 1, T>(simd, line, lane, x, inputs, y, targets, gradient);
+            lane += S::f32s::LEN;
+        }
+        line += 1;
+    }
+    if half {
+        panel::<S, f32x8<S>, 1, T>(simd, line, 0, x, inputs, y, targets, gradient);
+    }
+}
+
+/// [`update`] of the columns of one vector, which begins at `lane` of the line `line` of each row, and of those at the
+/// same lane of the `P - 1` lines after it.
+#[inline(always)]
+fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const P: usize, const T: usize>(
+    simd: S,
+    line: usize,
+    lane: usize,
+    x: &mut Tile,
+    inputs: &[usize],
+    y: &mut Tile,
+    targets: &[usize; T],
+    gradient: &[f32],
+) {
+    // Loops in place of closures here and above: what is not inlined into the vectorized caller costs dearly.
+    let mut old = [[V::splat(simd, 0.0); P]; T];
+    for j in 0..T {
+        let y = &y.lines[targets[j] + line..][..P];
+        for p in 0..P {
+            old[j][p] = load(simd, &y[p].0, lane);
+        }
+    }
+    let mut new = old;
+    for (&input, g) in inputs.iter().zip(gradient.as_chunks::<T>().0) {
+        let x = &mut x.lines[input + line..][..P];
+        let mut before = [V::splat(simd, 0.0); P];
+        for p in 0..P {
+            before[p] = load(simd, &x[p].0, lane);
+        }
+        let mut after = before;
+        for j in 0..T {
+            let gj = V::splat(simd, g[j]);
+            for p in 0..P {
+                after[p] = gj.mul_add(old[j][p], after[p]);
+                new[j][p] = gj.mul_add(before[p], new[j][p]);
+            }
+        }
+        for p in 0..P {
+            store(after[p], &mut x[p].0, lane);
+        }
+    }
+    for j in 0..T {
+        let y = &mut y.lines[targets[j] + line..][..P];
+        for p in 0..P {
+            store(new[j][p], &mut y[p].0, lane);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fearless_simd::{Level, dispatch};
+    use proptest::prelude::*;
+
+    use super::super::tile::tests::{close, levels, rows, tile};
+    use super::*;
+
+    #[inline(always)]
+    fn block<S: Simd>(
+        simd: S,
+        x: &mut Tile,
+        inputs: &[usize],
+        y: &mut Tile,
+        scores: &mut [f32],
+        rate: f32,
+    ) {
+        let targets: [usize; 3] = std::array::from_fn(|j| y.at(j));
+        let labels = std::array::from_fn(|i| f32::from(u8::from(i % 3 == 0)));
+        errors::<S, 3>(simd, rate, &labels, x, inputs, y, &targets, scores);
+        update::<S, 3>(simd, x, inputs, y, &targets, scores);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_block_agrees_with_the_definition(seed: u64, dim in 1..70usize, n in 1..7usize) {
+            let (xs, ys, rate) = (rows(seed, n, dim), rows(!seed, 3, dim), 0.3);
+            for level in levels() {
+                let (mut x, mut y) = (tile(dim, &xs), tile(dim, &ys));
+                let inputs: Vec<usize> = (0..n).map(|i| x.at(i)).collect();
+                let mut g = vec![0.0; (n * 3).next_multiple_of(16)];
+                dispatch!(level, simd => block(simd, &mut x, &inputs, &mut y, &mut g, rate));
+                let gold = |i: usize, j: usize| {
+                    let dot: f64 = xs[i].iter().zip(&ys[j]).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                    f64::from(rate) * (f64::from(u8::from(j == 0)) - 1.0 / (1.0 + (-dot).exp()))
+                };
+                for i in 0..n {
+                    for c in 0..dim {
+                        let step: f64 = (0..3).map(|j| gold(i, j) * f64::from(ys[j][c])).sum();
+                        prop_assert!(close(x.row(i)[c], f64::from(xs[i][c]) + step), "x {i} {c} {level:?}");
+                    }
+                    prop_assert!(x.row(i)[dim..].iter().all(|&p| p == 0.0));
+                }
+                for j in 0..3 {
+                    for c in 0..dim {
+                        let step: f64 = (0..n).map(|i| gold(i, j) * f64::from(xs[i][c])).sum();
+                        prop_assert!(close(y.row(j)[c], f64::from(ys[j][c]) + step), "y {j} {c} {level:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sigmoid_is_right_everywhere() {
+        let x: Vec<f32> =
+            (-16_000..=16_000).map(|i| i as f32 / 160.0).chain([1e30, -1e30, 0.0]).collect();
+        for level in levels() {
+            for &x in &x {
+                let (row, one) = (tile(1, &[vec![x]]), tile(1, &[vec![1.0]]));
+                let mut got = [0.0];
+                dispatch!(level, simd => errors(simd, -1.0, &[0.0; LABELS], &row, &[0], &one, &[0], &mut got));
+                let expected = 1.0 / (1.0 + (-f64::from(x)).exp());
+                assert!(
+                    (f64::from(got[0]) - expected).abs() < 4e-7,
+                    "sigmoid({x}) = {}, not {expected}",
+                    got[0]
+                );
+            }
+            let (row, one) = (tile(1, &[vec![f32::NAN]]), tile(1, &[vec![1.0]]));
+            let mut got = [0.0];
+            dispatch!(level, simd => errors(simd, -1.0, &[0.0; LABELS], &row, &[0], &one, &[0], &mut got));
+            assert!(got[0].is_nan(), "divergence must show");
+        }
+    }
+
+    /// Finite differences of the loss, in f64: what `update` adds is the learning rate times the downhill slope.
+    #[test]
+    fn a_step_follows_the_slope_of_the_loss() {
+        let (dim, rate) = (5, 1e-2);
+        let (xs, ys) = (rows(7, 2, dim), rows(8, 3, dim));
+        let loss = |xs: &[Vec<f64>], ys: &[Vec<f64>]| -> f64 {
+            let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+            let one = |x: &Vec<f64>, (j, y): (usize, &Vec<f64>)| {
+                let signed = if j == 0 { -dot(x, y) } else { dot(x, y) };
+                signed.exp().ln_1p()
+            };
+            xs.iter().flat_map(|x| ys.iter().enumerate().map(move |y| one(x, y))).sum()
+        };
+        let wide = |rows: &[Vec<f32>]| -> Vec<Vec<f64>> {
+            rows.iter().map(|row| row.iter().copied().map(f64::from).collect()).collect()
+        };
+        let (mut x, mut y) = (tile(dim, &xs), tile(dim, &ys));
+        let inputs = [x.at(0), x.at(1)];
+        let mut g = [0.0; 16];
+        dispatch!(Level::new(), simd => block(simd, &mut x, &inputs, &mut y, &mut g, rate));
+        for c in 0..dim {
+            for i in 0..2 {
+                let (mut up, mut down) = (wide(&xs), wide(&xs));
+                up[i][c] += 1e-4;
+                down[i][c] -= 1e-4;
+                let slope = (loss(&up, &wide(&ys)) - loss(&down, &wide(&ys))) / 2e-4;
+                let step = f64::from(x.row(i)[c] - xs[i][c]) / f64::from(rate);
+                assert!(
+                    (step + slope).abs() < 1e-4,
+                    "input {i}, column {c}: step {step}, slope {slope}"
+                );
+            }
+            for j in 0..3 {
+                let (mut up, mut down) = (wide(&ys), wide(&ys));
+                up[j][c] += 1e-4;
+                down[j][c] -= 1e-4;
+                let slope = (loss(&wide(&xs), &up) - loss(&wide(&xs), &down)) / 2e-4;
+                let step = f64::from(y.row(j)[c] - ys[j][c]) / f64::from(rate);
+                assert!(
+                    (step + slope).abs() < 1e-4,
+                    "target {j}, column {c}: step {step}, slope {slope}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The arithmetic of CBOW: the mean of input rows, plain or weighted by position, and the correction of the
+//! rows that it stands for.
+
+use fearless_simd::{Simd, prelude::*};
+
+use super::tile::{LINE, Tile, load, store};
+
+/// Row 0 of `mean` becomes the mean of the rows `inputs` of `x`.
+#[inline(always)]
+pub(crate) fn mean<S: Simd>(simd: S, x: &Tile, inputs: &[usize], mean: &mut Tile) {
+    let (mut line, end) = (0, x.width);
+    while line + 4 <= end {
+        mean_of::<S, 4>(simd, line, x, inputs, mean);
+        line += 4;
+    }
+    if line + 2 <= end {
+        mean_of::<S, 2>(simd, line, x, inputs, mean);
+        line += 2;
+    }
+    if line < end {
+        mean_of::<S, 1>(simd, line, x, inputs, mean);
+    }
+}
+
+/// [`mean`] of `P` lines.
+#[inline(always)]
+fn mean_of<S: Simd, const P: usize>(
+    simd: S,
+    line: usize,
+    x: &Tile,
+    inputs: &[usize],
+    mean: &mut Tile,
+) {
+    let share = S::f32s::splat(simd, 1.0 / inputs.len() as f32);
+    let mut lane = 0;
+    while lane < LINE {
+        let mut sums = [S::f32s::splat(simd, 0.0); P];
+        for &input in inputs {
+            let x = &x.lines[input + line..][..P];
+            for p in 0..P {
+                sums[p] += load::<S, S::f32s>(simd, &x[p].0, lane);
+            }
+        }
+        for (p, sum) in sums.iter().enumerate() {
+            store(*sum * share, &mut mean.lines[line + p].0, lane);
+        }
+        lane += S::f32s::LEN;
+    }
+}
+
+/// [`super::kernel::update`] where row 0 of `mean` stands for all `inputs` together: `y_j += g_j mean`, and each of the rows `inputs` of
+/// `x` takes `share` of `sum_j g_j y_j`, with the old values on the right.
+#[inline(always)]
+pub(crate) fn update_by_mean<S: Simd, const T: usize>(
+    simd: S,
+    x: &mut Tile,
+    inputs: &[usize],
+    mean: &Tile,
+    share: f32,
+    y: &mut Tile,
+    targets: &[usize; T],
+    gradient: &[f32; T],
+) {
+    let (mut line, end) = (0, x.width);
+    while line + 4 <= end {
+        update_by_mean_of::<S, 4, T>(simd, line, x, inputs, mean, share, y, targets, gradient);
+        line += 4;
+    }
+    if line + 2 <= end {
+        update_by_mean_of::<S, 2, T>(simd, line, x, inputs, mean, share, y, targets, gradient);
+        line += 2;
+    }
+    if line < end {
+        update_by_mean_of::<S, 1, T>(simd, line, x, inputs, mean, share, y, targets, gradient);
+    }
+}
+
+/// [`update_by_mean`] of `P` lines.
+#[inline(always)]
+fn update_by_mean_of<S: Simd, const P: usize, const T: usize>(
+    simd: S,
+    line: usize,
+    x: &mut Tile,
+    inputs: &[usize],
+    mean: &Tile,
+    share: f32,
+    y: &mut Tile,
+    targets: &[usize; T],
+    gradient: &[f32; T],
+) {
+    let mut lane = 0;
+    while lane < LINE {
+        let mut error = [S::f32s::splat(simd, 0.0); P];
+        for j in 0..T {
+            let gj = S::f32s::splat(simd, gradient[j]);
+            let y = &mut y.lines[targets[j] + line..][..P];
+            for (p, error) in error.iter_mut().enumerate() {
+                let yj: S::f32s = load(simd, &y[p].0, lane);
+                let mean: S::f32s = load(simd, &mean.lines[line + p].0, lane);
+                *error = gj.mul_add(yj, *error);
+                store(gj.mul_add(mean, yj), &mut y[p].0, lane);
+            }
+        }
+        for error in &mut error {
+            *error *= S::f32s::splat(simd, share);
+        }
+        for &input in inputs {
+            let x = &mut x.lines[input + line..][..P];
+            for (p, error) in error.iter().enumerate() {
+                store(load::<S, S::f32s>(simd, &x[p].0, lane) + *error, &mut x[p].0, lane);
+            }
+        }
+        lane += S::f32s::LEN;
+    }
+}
+
+/// [`mean`] of rows that are first multiplied, number by number, by rows of `weights`: the first of `inputs` by row `first`, the
+/// next by the next.
+#[inline(always)]
+pub(crate) fn weighted_mean<S: Simd>(
+    simd: S,
+    x: &Tile,
+    inputs: &[usize],
+    weights: &Tile,
+    first: usize,
+    mean: &mut Tile,
+) {
+    let share = S::f32s::splat(simd, 1.0 / inputs.len() as f32);
+    for line in 0..x.width {
+        let mut lane = 0;
+        while lane < LINE {
+            let mut sum = S::f32s::splat(simd, 0.0);
+            for (i, &input) in inputs.iter().enumerate() {
+                let weight: S::f32s =
+                    load(simd, &weights.lines[weights.at(first + i) + line].0, lane);
+                sum = load::<S, S::f32s>(simd, &x.lines[input + line].0, lane).mul_add(weight, sum);
+            }
+            store(sum * share, &mut mean.lines[line].0, lane);
+            lane += S::f32s::LEN;
+        }
+    }
+}
+
+/// [`update_by_mean`] of a [`weighted_mean`]: with `e = share sum_j g_j y_j`, an input takes `e` times its weight, and the
+/// weight takes `e` times the input, number by number, with the old values on the right.
+#[inline(always)]
+pub(crate) fn update_by_weighted_mean<S: Simd, const T: usize>(
+    simd: S,
+    x: &mut Tile,
+    inputs: &[usize],
+    (weights, first): (&mut Tile, usize),
+    mean: &Tile,
+    share: f32,
+    y: &mut Tile,
+    targets: &[usize; T],
+    gradient: &[f32; T],
+) {
+    for line in 0..x.width {
+        let mut lane = 0;
+        while lane < LINE {
+            let mut error = S::f32s::splat(simd, 0.0);
+            let mean: S::f32s = load(simd, &mean.lines[line].0, lane);
+            for j in 0..T {
+                let gj = S::f32s::splat(simd, gradient[j]);
+                let y = &mut y.lines[targets[j] + line].0;
+                let yj: S::f32s = load(simd, y, lane);
+                error = gj.mul_add(yj, error);
+                store(gj.mul_add(mean, yj), y, lane);
+            }
+            error *= S::f32s::splat(simd, share);
+            for (i, &input) in inputs.iter().enumerate() {
+                let place = weights.at(first + i);
+                let (x, weight) =
+                    (&mut x.lines[input + line].0, &mut weights.lines[place + line].0);
+                let (old, by): (S::f32s, S::f32s) = (load(simd, x, lane), load(simd, weight, lane));
+                store(error.mul_add(by, old), x, lane);
+                store(error.mul_add(old, by), weight, lane);
+            }
+            lane += S::f32s::LEN;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fearless_simd::dispatch;
+    use proptest::prelude::*;
+
+    use super::super::tile::tests::{close, levels, rows, tile};
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_block_by_the_mean_agrees_with_the_definition(seed: u64, dim in 1..70usize, n in 1..5usize) {
+            let (xs, ys, g, share) = (rows(seed, n, dim), rows(!seed, 3, dim), [0.3, -0.2, 0.1], 0.5);
+            for level in levels() {
+                let (mut x, mut y) = (tile(dim, &xs), tile(dim, &ys));
+                let inputs: Vec<usize> = (0..n).map(|i| x.at(i)).collect();
+                let targets: [usize; 3] = std::array::from_fn(|j| y.at(j));
+                let mut h = Tile::new(1, dim);
+                dispatch!(level, simd => mean(simd, &x, &inputs, &mut h));
+                dispatch!(level, simd => update_by_mean(simd, &mut x, &inputs, &h, share, &mut y, &targets, &g));
+                for c in 0..dim {
+                    let m = xs.iter().map(|row| f64::from(row[c])).sum::<f64>() / n as f64;
+                    prop_assert!(close(h.row(0)[c], m));
+                    let error: f64 = (0..3).map(|j| f64::from(g[j]) * f64::from(ys[j][c])).sum();
+                    for i in 0..n {
+                        prop_assert!(close(x.row(i)[c], f64::from(xs[i][c]) + f64::from(share) * error));
+                    }
+                    for j in 0..3 {
+                        prop_assert!(close(y.row(j)[c], f64::from(ys[j][c]) + f64::from(g[j]) * m));
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_block_by_the_weighted_mean_agrees_with_the_definition(seed: u64, dim in 1..40usize, n in 1..5usize) {
+            let (xs, ys, ws, g) = (rows(seed, n, dim), rows(!seed, 2, dim), rows(seed ^ 5, n + 1, dim), [0.3, -0.2]);
+            let share = 0.5;
+            for level in levels() {
+                let (mut x, mut y, mut w) = (tile(dim, &xs), tile(dim, &ys), tile(dim, &ws));
+                let inputs: Vec<usize> = (0..n).map(|i| x.at(i)).collect();
+                let targets: [usize; 2] = [y.at(0), y.at(1)];
+                let mut h = Tile::new(1, dim);
+                dispatch!(level, simd => weighted_mean(simd, &x, &inputs, &w, 1, &mut h));
+                dispatch!(level, simd => update_by_weighted_mean(
+                    simd, &mut x, &inputs, (&mut w, 1), &h, share, &mut y, &targets, &g));
+                for c in 0..dim {
+                    let product = |i: usize| f64::from(xs[i][c]) * f64::from(ws[i + 1][c]);
+                    let m = (0..n).map(product).sum::<f64>() / n as f64;
+                    prop_assert!(close(h.row(0)[c], m));
+                    let error: f64 = (0..2).map(|j| f64::from(g[j]) * f64::from(ys[j][c])).sum::<f64>() * f64::from(share);
+                    prop_assert!(close(w.row(0)[c], f64::from(ws[0][c])));
+                    for i in 0..n {
+                        let (x0, w0) = (f64::from(xs[i][c]), f64::from(ws[i + 1][c]));
+                        prop_assert!(close(x.row(i)[c], x0 + error * w0));
+                        prop_assert!(close(w.row(i + 1)[c], w0 + error * x0));
+                    }
+                    for j in 0..2 {
+                        prop_assert!(close(y.row(j)[c], f64::from(ys[j][c]) + f64::from(g[j]) * m));
+                    }
+                }
+            }
+        }
+    }
+}

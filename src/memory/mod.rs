@@ -1,0 +1,23 @@
+//! Memory: files as slices, files that are replaced whole, and the matrices that threads share.
+//!
+//! This room holds all `unsafe` code of the library. Every block says why it is sound.
+
+mod mapped;
+mod replace;
+mod shared;
+mod store;
+
+// Vector moves in assembly on x86-64; safe relaxed atomics elsewhere, and with the feature
+// `portable`. Both offer the same few functions.
+#[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
+#[path = "x86_64.rs"]
+mod primitives;
+#[cfg(not(all(target_arch = "x86_64", not(feature = "portable"), not(miri))))]
+#[path = "portable.rs"]
+mod primitives;
+
+pub use self::mapped::Mapped;
+pub(crate) use self::primitives::prefetch;
+pub use self::replace::{Staged, remove_unfinished, replace};
+pub(crate) use self::shared::Shared;
+pub(crate) use self::store::Store;

@@ -1,0 +1,123 @@
+//! Statistics of comparison: means, intervals, p-values, and their correction.
+
+mod bootstrap;
+mod principal;
+mod rank;
+
+pub(crate) use self::bootstrap::{Clusters, Draw, Statistic, bootstrap};
+pub(crate) use self::principal::{components, dot};
+pub(crate) use self::rank::{Ranked, pearson};
+use crate::random::{generator, mix, normal};
+/// The share of draws that an interval holds.
+const LEVEL: f64 = 0.95;
+
+/// The interval that holds [`LEVEL`] of the draws, and leaves out as many below as above. Draws without a score (not a
+/// number) are left out; without any the interval is not a number.
+pub(crate) fn interval(draws: &[f64]) -> [f64; 2] {
+    let mut sorted: Vec<f64> = draws.iter().copied().filter(|x| !x.is_nan()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    [(1.0 - LEVEL) / 2.0, f64::midpoint(1.0, LEVEL)].map(|share| quantile(&sorted, share))
+}
+
+/// The number below which `share` of the sorted numbers lie, in a line between the two that are nearest.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let at = share * last as f64;
+    let below = (at.floor() as usize).min(last);
+    let above = (below + 1).min(last);
+    sorted[below] + (sorted[above] - sorted[below]) * (at - below as f64)
+}
+
+/// How often a difference as far from zero would be drawn if there were none, by its bootstrap: twice the share of
+/// draws on the rarer side of zero. Never below 2 / (draws + 1), which is all that so many draws can tell.
+pub(crate) fn p_value(differences: &[f64]) -> f64 {
+    let known = differences.iter().filter(|x| !x.is_nan()).count();
+    let side = |beyond: fn(f64) -> bool| differences.iter().filter(|&&x| beyond(x)).count();
+    let rarer = side(|x| x <= 0.0).min(side(|x| x >= 0.0));
+    if known == 0 { 1.0 } else { (2.0 * (rarer + 1) as f64 / (known + 1) as f64).min(1.0) }
+}
+
+/// `p` values corrected for their number (Holm 1979), in the same order.
+pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
+    let (mut corrected, mut largest) = (vec![0.0; p.len()], 0.0f64);
+    for (rank, &i) in order.iter().enumerate() {
+        largest = largest.max((p[i] * (p.len() - rank) as f64).min(1.0));
+        corrected[i] = largest;
+    }
+    corrected
+}
+
+/// The mean.
+pub(crate) fn mean(x: &[f64]) -> f64 {
+    x.iter().sum::<f64>() / x.len() as f64
+}
+
+/// The standard deviation of the population that `x` is a sample of; not a number for fewer than two.
+pub(crate) fn deviation(x: &[f64]) -> f64 {
+    if x.len() < 2 {
+        return f64::NAN;
+    }
+    let mean = mean(x);
+    (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (x.len() - 1) as f64).sqrt()
+}
+
+/// Adds to each draw what other seeds would have changed: Student's t with `freedom` degrees of freedom, times
+/// `error`, the standard error of a mean over seeds. A handful of runs resampled would show too little of it.
+pub(crate) fn widen(draws: &mut [f64], error: f64, freedom: usize, seed: u64) {
+    if freedom == 0 || error.is_nan() {
+        return;
+    }
+    for (number, draw) in (0..).zip(draws) {
+        let mut rng = generator(mix(!seed ^ mix(number)));
+        let squares: f64 = (0..freedom).map(|_| normal(&mut rng).powi(2)).sum();
+        *draw += error * normal(&mut rng) / (squares / freedom as f64).sqrt();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn holm_agrees_with_its_definition(p in prop::collection::vec(0.0..1.0f64, 0..12)) {
+            // The largest, over the hypotheses that are at least as clear, of p times how many are not clearer.
+            let corrected = holm(&p);
+            for (i, &mine) in p.iter().enumerate() {
+                let not_clearer = |q: f64| p.iter().filter(|&&r| r >= q).count() as f64;
+                let most = p.iter().filter(|&&q| q <= mine).map(|&q| q * not_clearer(q)).fold(0.0, f64::max);
+                prop_assert!((corrected[i] - most.min(1.0)).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn closed_cases() {
+        let tens: Vec<f64> = (0..=100).map(f64::from).collect();
+        let [low, high] = interval(&tens);
+        assert!((low - 2.5).abs() < 1e-9 && (high - 97.5).abs() < 1e-9);
+        assert_eq!(interval(&[f64::NAN, 3.0])[1], 3.0);
+        assert!(interval(&[]).iter().all(|x| x.is_nan()));
+        assert_eq!(p_value(&[1.0; 99]), 0.02);
+        assert_eq!(p_value(&[0.0; 9]), 1.0);
+        assert_eq!(p_value(&[f64::NAN]), 1.0);
+        assert_eq!(holm(&[0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02]);
+        assert_eq!(deviation(&[1.0, 3.0]), 2f64.sqrt());
+    }
+
+    #[test]
+    fn seeds_widen_by_student() {
+        // The quantiles of Student's t with 4 degrees of freedom.
+        let mut draws = vec![0.0; 40_000];
+        widen(&mut draws, 1.0, 4, 7);
+        let [low, high] = interval(&draws);
+        assert!((high - 2.776).abs() < 0.12 && (low + 2.776).abs() < 0.12, "{low} {high}");
+        let mut draws = vec![1.0; 3];
+        widen(&mut draws, f64::NAN, 0, 7);
+        assert_eq!(draws, [1.0; 3]);
+    }
+}

@@ -1,0 +1,251 @@
+//! From files to words: lists inputs, opens plain, gzip and zstd files (told by content) and standard input,
+//! hands the text out in blocks that never cut a word, and splits blocks into words.
+
+mod open;
+mod tokenizer;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use self::open::{Input, Text};
+pub use self::tokenizer::Tokenizer;
+pub(crate) use self::tokenizer::{Token, split_whitespace};
+use crate::error::{Error, Result};
+/// About this many bytes of text make a block.
+const BLOCK: usize = 1 << 20;
+
+/// A part of one input that neither begins nor ends inside a word.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// Blocks are numbered from 0 in the order of the text, through all inputs.
+    pub index: u64,
+    /// The input.
+    pub path: PathBuf,
+    /// Where the block begins in the (unpacked) input, in bytes.
+    pub offset: u64,
+    /// Whether this is the input's last block: a sentence ends with it.
+    pub last: bool,
+    text: Text,
+}
+
+impl Block {
+    /// The text.
+    pub(crate) fn text(&self) -> &[u8] {
+        match &self.text {
+            Text::Mapped(text) => text,
+            Text::Read(text) => text,
+        }
+    }
+
+    /// Words that are not UTF-8: how many, and the offset of the first in its input.
+    pub(crate) fn invalid_utf8(&self) -> Option<(u64, u64)> {
+        let first = std::str::from_utf8(self.text()).err()?.valid_up_to();
+        let mut count = 0;
+        split_whitespace(self.text(), |token| {
+            if let Token::Word(word) = token {
+                count += u64::from(std::str::from_utf8(word).is_err());
+            }
+        });
+        Some((count, self.offset + first as u64))
+    }
+}
+
+/// Lists the files that `inputs` stand for: a directory stands for all files in it (by name, folders too, hidden ones
+/// not), `-` for standard input.
+///
+/// # Errors
+/// When an input is missing, or nothing is left.
+pub fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for input in inputs {
+        if input.as_os_str() == "-" {
+            files.push(input.clone());
+        } else {
+            walk(input, &mut files)?;
+        }
+    }
+    match (files.is_empty(), inputs.first()) {
+        (true, Some(first)) => Err(Error::input(first, "no file in this directory")),
+        (true, None) => Err(Error::Refused(
+            "no input: name files or directories, or - for standard input".into(),
+        )),
+        _ => Ok(files),
+    }
+}
+
+fn walk(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !std::fs::metadata(path).map_err(Error::io(path))?.is_dir() {
+        files.push(path.to_path_buf());
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let mut entries: Vec<PathBuf> =
+        entries.map_err(Error::io(path))?.iter().map(std::fs::DirEntry::path).collect();
+    entries.sort();
+    let hidden = |p: &Path| p.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
+    entries.iter().filter(|p| !hidden(p)).try_for_each(|p| walk(p, files))
+}
+
+/// The blocks of several inputs, in order.
+pub(crate) struct Blocks {
+    waiting: VecDeque<PathBuf>,
+    current: Option<Input>,
+    next: u64,
+}
+
+impl Blocks {
+    /// The blocks of `files`, as listed by [`expand`].
+    pub(crate) fn new(files: &[PathBuf]) -> Self {
+        Self { waiting: files.iter().cloned().collect(), current: None, next: 0 }
+    }
+
+    /// The next block, or `None` after the last.
+    ///
+    /// # Errors
+    /// When an input can't be read or unpacked, or looks binary.
+    pub(crate) fn next_block(&mut self) -> Result<Option<Block>> {
+        loop {
+            if self.current.is_none() {
+                match self.waiting.pop_front() {
+                    Some(path) => self.current = Some(Input::open(path)?),
+                    None => return Ok(None),
+                }
+            }
+            let Some(input) = &mut self.current else { continue };
+            let (text, last) = input.cut()?;
+            let block = Block {
+                index: self.next,
+                path: input.path.clone(),
+                offset: input.offset,
+                last,
+                text,
+            };
+            input.offset += block.text().len() as u64;
+            if last {
+                self.current = None;
+            }
+            if last || !block.text().is_empty() {
+                self.next += 1;
+                return Ok(Some(block));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tokens(tokenizer: Tokenizer, text: &[u8]) -> Vec<Option<Vec<u8>>> {
+        let mut all = Vec::new();
+        tokenizer.split(text, |token| {
+            all.push(match token {
+                Token::Word(word) => Some(word.to_vec()),
+                Token::End => None,
+            });
+        });
+        all
+    }
+
+    fn words(tokenizer: Tokenizer, text: &str) -> String {
+        let all = tokens(tokenizer, text.as_bytes());
+        let shown =
+            all.iter().map(|t| t.as_ref().map_or("/".into(), |w| String::from_utf8_lossy(w)));
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn splits_as_asked() {
+        let text = "The cat's\ttail,\r\n  Ünder ΔΑΣ  \n\nend";
+        let plain = Tokenizer::default();
+        assert_eq!(words(plain, text), "The cat's tail, / Ünder ΔΑΣ / / end");
+        let lower = Tokenizer { lowercase: true, ..plain };
+        assert_eq!(words(lower, text), "the cat's tail, / ünder δας / / end");
+        let unicode = Tokenizer { unicode_words: true, lowercase: true };
+        assert_eq!(words(unicode, text), "the cat's tail / ünder δας / / end");
+    }
+
+    #[test]
+    fn lower_case_keeps_bytes_that_are_no_utf8() {
+        let lower = Tokenizer { lowercase: true, unicode_words: false };
+        assert_eq!(tokens(lower, b"AB\xffC d"), [Some(b"ab\xffc".to_vec()), Some(b"d".to_vec())]);
+    }
+
+    /// All words and sentence ends of files read block by block.
+    fn through_blocks(files: &[PathBuf]) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut blocks = Blocks::new(files);
+        let mut all = Vec::new();
+        while let Some(block) = blocks.next_block()? {
+            all.extend(tokens(Tokenizer::default(), block.text()));
+            if block.last {
+                all.push(None);
+            }
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn packed_and_plain_give_the_same_words_whatever_the_block() {
+        let folder = tempfile::tempdir().unwrap();
+        let text: String = (0..600_000u64)
+            .map(|i| format!("w{}{}", i * 7919 % 5003, if i % 17 == 0 { "\n" } else { " " }))
+            .collect();
+        let plain = folder.path().join("plain");
+        std::fs::write(&plain, &text).unwrap();
+        let gz = folder.path().join("gz");
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        std::fs::write(&gz, packer.finish().unwrap()).unwrap();
+        let zst = folder.path().join("zst");
+        let packed = |part: &str| {
+            ruzstd::encoding::compress_to_vec(
+                part.as_bytes(),
+                ruzstd::encoding::CompressionLevel::Fastest,
+            )
+        };
+        let (a, b) = text.split_at(1_000_000);
+        std::fs::write(&zst, [packed(a), packed(b)].concat()).unwrap();
+        let mut expected = tokens(Tokenizer::default(), text.as_bytes());
+        expected.push(None);
+        for file in [plain, gz, zst] {
+            assert!(
+                through_blocks(std::slice::from_ref(&file)).unwrap() == expected,
+                "{}",
+                file.display()
+            );
+        }
+    }
+
+    #[test]
+    fn says_what_an_unusable_input_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let says = |bytes: &[u8]| {
+            let path = folder.path().join("input");
+            std::fs::write(&path, bytes).unwrap();
+            through_blocks(&[path]).unwrap_err().to_string()
+        };
+        assert!(says(b"\xfd7zXZ\0rest").contains("xzcat"));
+        assert!(says(b"text\0more").contains("zero byte at 4"));
+        assert!(says(b"\xff\xfea\0").contains("UTF-16"));
+        assert!(says(&vec![b'x'; 3 * BLOCK]).contains("without white space"));
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(&[b'a'; 1000]).unwrap();
+        let gz = gz.finish().unwrap();
+        assert!(!says(&gz[..gz.len() - 6]).is_empty(), "a truncated gzip file is an error");
+        assert!(says(b"\x28\xb5\x2f\xfd\x04").contains("zstd"));
+    }
+
+    proptest! {
+        #[test]
+        fn whitespace_splitting_agrees_with_the_standard_library(text in "[ -~\t\n]{0,200}") {
+            let expected: Vec<Vec<u8>> = text.split_ascii_whitespace().map(|w| w.as_bytes().to_vec()).collect();
+            let got = tokens(Tokenizer::default(), text.as_bytes());
+            prop_assert_eq!(got.iter().filter(|t| t.is_none()).count(), text.matches('\n').count());
+            prop_assert_eq!(got.into_iter().flatten().collect::<Vec<_>>(), expected);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! GloVe: vectors whose products are the logarithms of co-occurrence counts (Pennington, Socher, Manning 2014).
+//!
+//! The loss of a count `x` of row `i` and column `j` is `f(x)/2 (w_i·c_j + a_i + b_j - ln x)²`, with
+//! `f(x) = min(1, (x/x_max)^alpha)`. Each coordinate goes down its gradient `g` by AdaGrad as in the program of 2014: its
+//! step is `lr g / √(1 + Σ (lr g')²)` over the earlier gradients `g'`. What is stored with a coordinate is not the sum but
+//! the factor of the next gradient, `s = lr / √(1 + Σ (lr g')²)`: after a step `u = s g` it becomes `s / √(1 + u²)`, for
+//! which a short series does where `u` is small, as it nearly always is.
+//!
+//! The biases `a` and `b` are coordinates like any other, but for a learning rate of their own: `w_i` is stored as
+//! `(w_i, a_i, 1)` and `c_j` as `(c_j, 1, b_j)`, whose product is the whole model, and the two ones have `s = 0`, so they
+//! stay. Why it is all as it is, and what it gives, is in `docs/design/0006-glove.md`.
+//!
+//! An epoch goes through the blocks of [`Pairs`] in rounds. In a round every part of rows meets another part of columns, so
+//! that the blocks of a round share no vector: threads take them as they like, each has its vectors to itself, and the
+//! result is the same for any number of them. The order of rounds, and which parts meet, are drawn anew in each epoch.
+
+mod config;
+mod step;
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use fearless_simd::{Level, dispatch};
+use rand::Rng;
+use rayon::prelude::*;
+use serde_json::Value;
+
+pub use self::config::{GloveConfig, GloveSettings, GloveVectors};
+use self::step::stride;
+use super::config::too_large;
+use super::{SPREAD, threads};
+use crate::cooccur::{CountsAbout, Pairs, Partition};
+use crate::corpus::Vocab;
+use crate::embeddings::{Embeddings, Provenance};
+use crate::error::{Error, Result};
+use crate::math::{self, Tile};
+use crate::progress::{EpochLoss, Progress};
+use crate::random::{generator, mix, shuffle};
+
+/// A training between two epochs.
+struct State {
+    /// The vectors of words as rows and as columns, part by part.
+    rows: Vec<Tile>,
+    columns: Vec<Tile>,
+    /// The next epoch to learn.
+    next: usize,
+    /// What each epoch has learnt.
+    losses: Vec<EpochLoss>,
+    begun: Instant,
+}
+
+/// What a training learns from, and how.
+struct Training<'a> {
+    pairs: &'a Pairs,
+    config: &'a GloveConfig,
+    level: Level,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Row,
+    Column,
+}
+
+/// Trains on `pairs`, whose words are `vocab` and which were counted as `about` says, on the threads of the
+/// current rayon pool. Watch and stop it by `progress`, which counts pairs.
+///
+/// # Errors
+/// An impossible setting, too little memory, a loss that is not finite, or [`Error::Stopped`].
+pub fn train_glove(
+    pairs: &Pairs,
+    vocab: &Vocab,
+    about: &CountsAbout,
+    config: &GloveConfig,
+    progress: &Progress,
+) -> Result<Embeddings> {
+    config.check()?;
+    let room = usize::try_from(config.memory(vocab.len())).unwrap_or(usize::MAX);
+    let reserved = Vec::<u8>::new().try_reserve_exact(room);
+    reserved.map_err(|e| too_large(vocab.len(), config.dim, &e))?;
+    let training = Training { pairs, config, level: math::level(config.simd)? };
+    let mut state = State::begin(&training);
+    for epoch in 0..config.epochs {
+        state.learn(&training, epoch..epoch + 1, progress)?;
+    }
+    state.finish(&training, vocab, about)
+}
+
+impl State {
+    /// Vectors as training begins with them.
+    fn begin(training: &Training) -> Self {
+        let (begun, partition) = (Instant::now(), training.pairs.partition);
+        let side = |side| begin(training.config, partition, side);
+        let (rows, columns) = (side(Side::Row), side(Side::Column));
+        Self { rows, columns, next: 0, losses: Vec::new(), begun }
+    }
+
+    /// Learns the next epochs.
+    ///
+    /// # Errors
+    /// A loss that is not finite, or [`Error::Stopped`].
+    ///
+    /// # Panics
+    /// When `epochs` does not begin where the last range ended.
+    fn learn(
+        &mut self,
+        training: &Training,
+        epochs: Range<usize>,
+        progress: &Progress,
+    ) -> Result<()> {
+        assert_eq!(epochs.start, self.next, "no epoch is learnt twice or left out");
+        for epoch in epochs {
+            self.epoch(training, epoch, progress)?;
+            self.next = epoch + 1;
+        }
+        self.losses = progress.epochs();
+        Ok(())
+    }
+
+    fn epoch(&mut self, training: &Training, epoch: usize, progress: &Progress) -> Result<()> {
+        let Training { pairs, config, level } = *training;
+        let parts = pairs.partition.parts();
+        let mut rng = generator(mix(config.seed) ^ epoch as u64);
+        let mut rows: Vec<(usize, &mut Tile)> = self.rows.iter_mut().enumerate().collect();
+        let mut columns: Vec<(usize, &mut Tile)> = self.columns.iter_mut().enumerate().collect();
+        let mut shifts: Vec<usize> = (0..parts).collect();
+        shuffle(&mut rows, &mut rng);
+        shuffle(&mut columns, &mut rng);
+        shuffle(&mut shifts, &mut rng);
+        let mut shifted = 0;
+        for shift in shifts {
+            columns.rotate_left((shift + parts - shifted) % parts);
+            shifted = shift;
+            let blocks = rows.par_iter_mut().zip(&mut columns).with_max_len(1);
+            let learnt: Vec<(f64, usize)> = blocks
+                .map(|((i, rows), (j, columns))| {
+                    if progress.stop.load(Ordering::Relaxed) {
+                        return (0.0, 0);
+                    }
+                    let block = pairs.block(*i, *j);
+                    let stride = stride(block.len());
+                    let loss = dispatch!(level, simd => match config.grad_clip {
+                        Some(_) => config.block::<_, true>(simd, block, stride, rows, columns),
+                        None => config.block::<_, false>(simd, block, stride, rows, columns),
+                    });
+                    (loss, block.len())
+                })
+                .collect();
+            progress.check()?;
+            let sum = |(x, n): (f64, usize), (loss, count): &(f64, usize)| (x + loss, n + count);
+            let (loss, count) = learnt.iter().fold((0.0, 0), sum);
+            if !loss.is_finite() {
+                return Err(Error::Diverged { epoch: epoch + 1, loss, lr: config.lr });
+            }
+            progress.learnt(epoch, count as u64, loss, count as u64);
+        }
+        Ok(())
+    }
+
+    /// The model that was learnt.
+    ///
+    /// # Errors
+    /// Vectors that are not finite.
+    fn finish(self, training: &Training, vocab: &Vocab, about: &CountsAbout) -> Result<Embeddings> {
+        let Training { pairs, config, .. } = *training;
+        let read = |tiles, other| read_out(config.dim, pairs.partition, tiles, other);
+        let (input, output) = match config.vectors {
+            GloveVectors::Sum => (read(&self.rows, Some(&self.columns[..])), None),
+            GloveVectors::Input => (read(&self.rows, None), Some(read(&self.columns, None))),
+        };
+        if !input.par_iter().chain(output.par_iter().flatten()).all(|x| x.is_finite()) {
+            return Err(Error::Diverged { epoch: config.epochs, loss: f64::NAN, lr: config.lr });
+        }
+        let time = self.begun.elapsed();
+        let history = history(config, about, pairs.len(), &self.losses, time);
+        let output = output.map(Into::into);
+        Ok(Embeddings::new(vocab.clone(), config.dim, input.into(), output, history))
+    }
+}
+
+/// Vectors and biases begin uniform in ±[`SPREAD`]/√dim; what was measured is in `docs/design/0006-glove.md`.
+pub(super) fn begin(config: &GloveConfig, partition: Partition, side: Side) -> Vec<Tile> {
+    let (dim, width) = (config.dim, config.width());
+    let (one, spread) =
+        (if side == Side::Row { dim + 1 } else { dim }, 2.0 * SPREAD / (dim as f32).sqrt());
+    let part = |part: usize| {
+        let mut tile = Tile::new(partition.largest(), 2 * width);
+        for (place, word) in partition.words(part).enumerate() {
+            let word = 2 * word as u64 + u64::from(side == Side::Column);
+            let mut rng = generator(mix(config.seed) ^ mix(word));
+            let (vector, steps) = tile.row_mut(place).split_at_mut(width);
+            for x in &mut vector[..dim + 2] {
+                *x = ((rng.next_u64() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * spread;
+            }
+            steps[..width].fill(config.lr);
+            steps[dim..dim + 2].fill(config.bias_lr);
+            (vector[one], steps[one]) = (1.0, 0.0);
+        }
+        tile
+    };
+    (0..partition.parts()).into_par_iter().map(part).collect()
+}
+
+/// The history of a training by GloVe on counts that were taken as `about` says.
+fn history(
+    config: &GloveConfig,
+    about: &CountsAbout,
+    pairs: usize,
+    losses: &[EpochLoss],
+    time: Duration,
+) -> Provenance {
+    let mut settings = serde_json::to_value(&about.windows).unwrap_or_default();
+    let threads = (!config.reproducible).then(|| threads(config.threads));
+    let resolved =
+        serde_json::to_value(GloveConfig { threads, ..config.clone() }).unwrap_or_default();
+    match (settings.as_object_mut(), resolved) {
+        (Some(settings), Value::Object(resolved)) => settings.extend(resolved),
+        (_, resolved) => settings = resolved,
+    }
+    Provenance {
+        settings,
+        text: about.text.clone(),
+        corpus: about.corpus.clone(),
+        tokens_seen: about.corpus.tokens,
+        pairs_seen: (pairs * config.epochs) as u64,
+        losses: losses.iter().map(EpochLoss::mean).collect(),
+        seconds: time.as_secs_f64(),
+        simd: math::level(config.simd).map(math::level_name).unwrap_or_default(),
+        ..Provenance::by("glove")
+    }
+}
+
+/// The vectors of all words, without biases; with those of `other` added, if given.
+fn read_out(dim: usize, partition: Partition, tiles: &[Tile], other: Option<&[Tile]>) -> Vec<f32> {
+    let words: usize = (0..partition.parts()).map(|part| partition.words(part).count()).sum();
+    let mut all = vec![0.0; words * dim];
+    all.par_chunks_mut(dim).enumerate().for_each(|(word, to)| {
+        let (part, place) = partition.of(word);
+        to.copy_from_slice(&tiles[part].row(place)[..dim]);
+        if let Some(other) = other {
+            to.iter_mut().zip(other[part].row(place)).for_each(|(x, y)| *x += y);
+        }
+    });
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cooccur::tests::corpus;
+    use crate::cooccur::{Source, Windows};
+
+    /// A text in which words of two topics don't mix.
+    fn sentences() -> Vec<Vec<u32>> {
+        let mut state = 1u64;
+        let mut word = |topic: u32| {
+            state = mix(state);
+            (state % 20) as u32 * 2 + topic
+        };
+        (0..600).map(|sentence| (0..10).map(|_| word(sentence % 2)).collect()).collect()
+    }
+
+    #[test]
+    fn the_same_bytes_for_any_number_of_threads_and_others_for_other_seeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = corpus(folder.path(), 40, &sentences());
+        let vectors = |threads: usize, seed: u64, memory: u64| {
+            let config = GloveConfig {
+                dim: 21,
+                epochs: 4,
+                seed,
+                threads: Some(threads),
+                vectors: GloveVectors::Input,
+                ..GloveConfig::default()
+            };
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let source = Source::text(&corpus, &Windows::default()).unwrap();
+                let progress = Progress::default();
+                let pairs =
+                    Pairs::new(&source, config.partition(40), memory, folder.path(), &progress)
+                        .unwrap();
+                assert_eq!(pairs.on_disk(), memory == 0);
+                let model = train_glove(
+                    &pairs,
+                    &corpus.vocab,
+                    &CountsAbout::default(),
+                    &config,
+                    &Progress::default(),
+                )
+                .unwrap();
+                (model.input().to_vec(), model.output().unwrap().to_vec(), model.provenance.losses)
+            })
+        };
+        let one = vectors(1, 1, 1 << 30);
+        assert!(one == vectors(2, 1, 1 << 30));
+        assert!(one == vectors(4, 1, 1 << 30));
+        assert!(one == vectors(3, 1, 0), "counts on disk are the same counts");
+        assert!(one != vectors(1, 2, 1 << 30));
+        assert!(one.2[3].unwrap() < 0.7 * one.2[0].unwrap(), "{:?}", one.2);
+    }
+}

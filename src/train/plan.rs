@@ -1,0 +1,85 @@
+//! What a training of a window method would take, before it is begun.
+
+use super::config::WindowConfig;
+use super::recipe::Recipe;
+use super::schedule::LANES;
+use super::superstep::overlay;
+use super::training;
+use super::window::Direction;
+use super::window::subsample::Subsample;
+use crate::corpus::Corpus;
+use crate::error::Result;
+use crate::subword::Bags;
+
+/// A training that could be run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The recipe, in which nothing is left to a default.
+    pub recipe: Recipe,
+    /// Bytes of memory, the mapped corpus left out.
+    pub memory: u64,
+    /// Buckets that n-grams of the vocabulary reach, where n-grams are learnt.
+    pub buckets: Option<u64>,
+    /// Bytes of memory that the buckets save that no n-gram reaches.
+    pub saved: u64,
+    /// Tokens that subsampling is expected to keep in an epoch.
+    pub kept: f64,
+    /// Chunks in an epoch.
+    pub chunks: usize,
+}
+
+impl Plan {
+    /// What `recipe` would take on `corpus`; `None` for GloVe, whose plan depends on its counts.
+    ///
+    /// # Errors
+    /// An impossible setting.
+    pub fn new(corpus: &Corpus, recipe: &Recipe) -> Result<Option<Self>> {
+        recipe.check()?;
+        let Some(window) = recipe.window() else { return Ok(None) };
+        let config = window.config;
+        let vocab = &corpus.vocab;
+        let subsample = Subsample::new(&vocab.counts, config.subsample);
+        let counts = vocab.counts.iter().enumerate();
+        let kept = counts.map(|(word, &n)| n as f64 * subsample.probability(word)).sum();
+        let subwords = config.subwords();
+        let bags = subwords.map(|subwords| Bags::new(vocab, &subwords));
+        let buckets = bags.as_ref().map(|bags| bags.buckets.len() as u64);
+        let all = subwords.map_or(0, |subwords| u64::from(subwords.buckets));
+        let resolved = WindowConfig {
+            lr: Some(window.rate()),
+            threads: Some(super::threads(config.threads)),
+            buckets: subwords.map(|subwords| subwords.buckets),
+            ..config.clone()
+        };
+        Ok(Some(Self {
+            memory: memory(config, vocab.len(), bags.as_ref()),
+            saved: all.saturating_sub(buckets.unwrap_or(0)) * config.row_memory(),
+            buckets,
+            kept,
+            chunks: training::schedule(corpus, &window).chunks(),
+            recipe: recipe.resolved(&resolved),
+        }))
+    }
+}
+
+/// Bytes of memory that training on a vocabulary of `words` words takes; `bags` are their rows where n-grams
+/// are learnt.
+fn memory(config: &WindowConfig, words: usize, bags: Option<&Bags>) -> u64 {
+    let (words, dim, row) = (words as u64, config.dim as u64, config.row_memory());
+    let direction = if bags.is_some() { Direction::Outward } else { Direction::Inward };
+    let resident =
+        2 * (2 * config.window().largest() + 2 + direction.pool().slots(config.negative));
+    // Threads' copies, or those of logical workers with what they changed.
+    let private = if config.reproducible {
+        LANES * (resident + 2 * overlay::SLOTS)
+    } else {
+        super::threads(config.threads) * resident
+    } as u64;
+    // Input and output rows; tables of noise and subsampling; copies; for n-grams their rows' numbers and
+    // the words' composed vectors.
+    let ngrams = bags.map_or(0, |bags| {
+        let (rows, uses) = (bags.buckets.len() as u64, bags.uses() as u64);
+        rows * (row + 4) + uses * 4 + words * (dim * 4 + 8)
+    });
+    2 * words * row + words * 12 + private * row + ngrams
+}

@@ -1,0 +1,12 @@
+//! The command as a whole: what it reads, prints and writes, what it says when something is wrong,
+//! and what it leaves.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod demo;
+mod files;
+mod query;
+mod stop;
+mod text;
+mod train;

@@ -1,0 +1,22 @@
+//! An encoded corpus, made without the command.
+
+use std::path::Path;
+
+use wordloom::Vocab;
+use wordloom::corpus::{Corpus, CorpusWriter, Facts};
+
+/// Writes sentences, which are indices of `words`, to `file` as a corpus that counts all of them.
+pub(crate) fn write<S: AsRef<[u32]>>(
+    file: &Path,
+    words: &[impl AsRef<[u8]>],
+    sentences: impl IntoIterator<Item = S>,
+) -> Corpus {
+    let mut counts = vec![0; words.len()];
+    let mut writer = CorpusWriter::new(file).unwrap();
+    for sentence in sentences {
+        sentence.as_ref().iter().for_each(|&word| counts[word as usize] += 1);
+        writer.tokens(sentence.as_ref()).unwrap();
+        writer.end_sentence();
+    }
+    writer.finish(&Vocab::new(words, counts), Facts::default()).unwrap()
+}

@@ -1,0 +1,219 @@
+//! The fast trainer against two references in f64: a plain trainer, which learns from other random numbers
+//! and so must reach the same loss, and the formulas step by step, for a vocabulary of one word. One word
+//! leaves no noise, so that every coordinate can be followed.
+#![allow(missing_docs)]
+
+#[path = "../common/corpus.rs"]
+mod corpus;
+mod plain;
+#[expect(dead_code, reason = "this file uses a part of it")]
+#[path = "../common/topics.rs"]
+mod topics;
+
+use wordloom::Progress;
+use wordloom::train::{CbowGradient, Recipe, WindowConfig, train};
+
+const DIM: usize = 6;
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Trains on sentences of the only word of a vocabulary. All noise hits the target and is left out,
+/// so only true pairs are learnt. The trainer differs from word2vec in the moment at which the
+/// target's row moves: the next centre's copy is fetched just before this centre's is corrected, and
+/// a copy goes back, as a difference, two centres later.
+fn reference(
+    mut input: Vec<f64>,
+    sentences: &[&[u32]],
+    window: usize,
+    rates: &[f64],
+    corrected: Option<bool>,
+) -> (Vec<f64>, Vec<f64>) {
+    let mut shared = vec![0.0; DIM];
+    let mut rates = rates.iter();
+    for sentence in sentences {
+        let mut copies = [shared.clone(), shared.clone()];
+        let mut fetched = copies.clone();
+        for centre in 0..sentence.len() {
+            let rate = *rates.next().unwrap();
+            let n =
+                (centre.saturating_sub(window)..sentence.len().min(centre + window + 1)).len() - 1;
+            let (this, next) = (centre % 2, (centre + 1) % 2);
+            let g = rate * (1.0 - sigmoid(dot(&input, &copies[this])));
+            if centre + 1 < sentence.len() {
+                for c in 0..DIM {
+                    // The first time there is nothing to put back: the difference is nought.
+                    shared[c] += copies[next][c] - fetched[next][c];
+                }
+                copies[next].clone_from(&shared);
+                fetched[next].clone_from(&shared);
+            }
+            let before_out = copies[this].clone();
+            match corrected {
+                // A row that is named n times is updated n times, and the target by the row as it then is.
+                None => {
+                    for _ in 0..n {
+                        for c in 0..DIM {
+                            copies[this][c] += g * input[c];
+                            input[c] += g * before_out[c];
+                        }
+                    }
+                }
+                // The mean of n times the same row is the row.
+                Some(corrected) => {
+                    let share = if corrected { 1.0 } else { n as f64 };
+                    for c in 0..DIM {
+                        copies[this][c] += g * input[c];
+                        input[c] += share * g * before_out[c];
+                    }
+                }
+            }
+        }
+        for (copy, fetched) in copies.iter().zip(&fetched) {
+            for c in 0..DIM {
+                shared[c] += copy[c] - fetched[c];
+            }
+        }
+    }
+    (input, shared)
+}
+
+#[test]
+fn a_training_follows_the_formulas_step_by_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let sentences: [&[u32]; 3] = [&[0; 7], &[0; 2], &[0; 5]];
+    let corpus = corpus::write(&folder.path().join("c.corpus"), &["w0"], sentences);
+    let tokens = 14;
+    for (method, cbow, gradient) in [
+        (Recipe::SkipGram as fn(WindowConfig) -> Recipe, None, CbowGradient::Undivided),
+        (Recipe::Cbow, Some(false), CbowGradient::Undivided),
+        (Recipe::Cbow, Some(true), CbowGradient::Corrected),
+    ] {
+        let config = WindowConfig {
+            dim: DIM,
+            window: 2,
+            fixed_window: true,
+            subsample: 0.0,
+            epochs: 1,
+            lr: Some(0.5),
+            threads: Some(1),
+            cbow_gradient: gradient,
+            ..WindowConfig::default()
+        };
+        let name = method(config.clone()).method();
+        let model = train(&corpus, &method(config.clone()), &Progress::default()).unwrap();
+        // The rows that training began with are those of a training at a rate of nought, nearly.
+        let still = WindowConfig { lr: Some(1e-30), ..config.clone() };
+        let begin = train(&corpus, &method(still), &Progress::default()).unwrap();
+        let begin: Vec<f64> = begin.input().iter().map(|&x| f64::from(x)).collect();
+        let last = 0.5e-4;
+        let rates: Vec<f64> =
+            (0..tokens).map(|t| 0.5 + (last - 0.5) * f64::from(t) / f64::from(tokens)).collect();
+        let (input, output) = reference(begin, &sentences, 2, &rates, cbow);
+        for c in 0..DIM {
+            let (got_in, got_out) =
+                (f64::from(model.input()[c]), f64::from(model.output().unwrap()[c]));
+            assert!(
+                (got_in - input[c]).abs() < 1e-5,
+                "{name} input {c}: {got_in}, not {}",
+                input[c]
+            );
+            assert!(
+                (got_out - output[c]).abs() < 1e-5,
+                "{name} output {c}: {got_out}, not {}",
+                output[c]
+            );
+        }
+    }
+}
+
+/// The mean loss of a pair of input and target over a whole text, windows drawn in every width and noise
+/// drawn from all words: what both trainers minimise, without chance.
+fn expected_loss(
+    sentences: &[Vec<usize>],
+    (input, output): &(plain::Vectors, plain::Vectors),
+    of: &plain::Settings,
+) -> f64 {
+    let (mut sum, mut weights) = (0.0, 0.0);
+    let words = output.len() as f64;
+    for sentence in sentences {
+        for (centre, &word) in sentence.iter().enumerate() {
+            for width in 1..=of.window {
+                let around = centre.saturating_sub(width)..sentence.len().min(centre + width + 1);
+                let context: Vec<usize> =
+                    around.filter(|&i| i != centre).map(|i| sentence[i]).collect();
+                let groups: Vec<&[usize]> =
+                    if of.cbow { vec![&context[..]] } else { context.chunks(1).collect() };
+                for group in groups {
+                    let mean = |c: usize| {
+                        group.iter().map(|&w| input[w][c]).sum::<f64>() / group.len() as f64
+                    };
+                    let x: Vec<f64> = (0..of.dim).map(mean).collect();
+                    let noise: f64 = (0..output.len())
+                        .filter(|&other| other != word)
+                        .map(|other| -sigmoid(-dot(&x, &output[other])).ln())
+                        .sum();
+                    sum +=
+                        -sigmoid(dot(&x, &output[word])).ln() + of.negative as f64 * noise / words;
+                    weights += 1.0 + of.negative as f64 * (words - 1.0) / words;
+                }
+            }
+        }
+    }
+    sum / weights
+}
+
+#[test]
+fn the_fast_trainer_reaches_the_loss_of_the_plain_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = |(topic, number): (usize, u32)| topic + 2 * number as usize;
+    let sentences: Vec<Vec<usize>> =
+        topics::sentences(400, 10).map(|sentence| sentence.map(id).to_vec()).collect();
+    let words: Vec<String> = (0..40).map(|id| topics::word(id % 2, id as u32 / 2)).collect();
+    let narrow = |sentence: &Vec<usize>| sentence.iter().map(|&id| id as u32).collect::<Vec<_>>();
+    let corpus =
+        corpus::write(&folder.path().join("c.corpus"), &words, sentences.iter().map(narrow));
+    for (cbow, corrected, negative) in
+        [(false, false, 5), (false, false, 1), (true, false, 5), (true, true, 5)]
+    {
+        let lr = if cbow { 0.1 } else { 0.05 };
+        let of = plain::Settings { dim: 16, window: 3, negative, epochs: 4, lr, cbow, corrected };
+        let config = WindowConfig {
+            dim: of.dim,
+            window: of.window,
+            negative,
+            epochs: of.epochs,
+            lr: Some(lr as f32),
+            // Words occur about alike often, as the plain trainer assumes.
+            noise_exponent: 0.0,
+            subsample: 0.0,
+            threads: Some(1),
+            cbow_gradient: if corrected {
+                CbowGradient::Corrected
+            } else {
+                CbowGradient::Undivided
+            },
+            ..WindowConfig::default()
+        };
+        let recipe = if cbow { Recipe::Cbow(config) } else { Recipe::SkipGram(config) };
+        let model = train(&corpus, &recipe, &Progress::default()).unwrap();
+        // The corpus numbers words as they are given.
+        let rows = |all: &[f32]| -> plain::Vectors {
+            all.chunks(of.dim).map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect()
+        };
+        let fast = (rows(model.input()), rows(model.output().unwrap()));
+        let begin = (fast.0.clone(), vec![vec![0.0; of.dim]; 40]);
+        let [first, fast, plain] = [begin, fast, plain::train(40, &sentences, &of)]
+            .map(|vectors| expected_loss(&sentences, &vectors, &of));
+        // What was learnt, as the fall of the loss, is the same but for chance.
+        let (fallen, by_plain) = (first - fast, first - plain);
+        println!("{cbow} {corrected} {negative}: {first:.4} {fast:.4} {plain:.4}");
+        assert!(by_plain > 0.02, "the plain trainer learns: {first} to {plain}");
+        assert!((fallen / by_plain - 1.0).abs() < 0.1, "{recipe:?}: {first} to {fast}, {plain}");
+    }
+}
