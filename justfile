@@ -7,6 +7,7 @@ fmt:
 
 lint:
     cargo clippy --all-targets -- -D warnings
+    cargo clippy --lib --examples --no-default-features -- -D warnings
 
 test:
     cargo test

@@ -1,4 +1,5 @@
-//! Word vectors with their vocabulary and their history: what training makes, what files hold, what queries ask.
+//! Word vectors with their vocabulary and their history. Training makes them, files hold them, and
+//! queries search them.
 
 use std::borrow::Cow;
 
@@ -26,7 +27,8 @@ pub struct Embeddings {
 /// The vector of a word that was asked for.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
-    /// The word's id; `None` when the vocabulary doesn't have it, and the vector is composed from its n-grams.
+    /// The word's id. It is `None` when the vocabulary lacks the word; the vector is then composed
+    /// from the word's n-grams.
     pub id: Option<u32>,
     /// The vector.
     pub vector: Cow<'a, [f32]>,
@@ -50,25 +52,27 @@ pub struct Provenance {
     pub tokens_seen: u64,
     /// Pairs of words that GloVe went through, all epochs together; 0 for other methods.
     pub pairs_seen: u64,
-    /// Mean loss of a pair of input and target in each epoch, sampled; `None` where no pair was.
+    /// Mean loss per pair of input and target, one value for each epoch. The loss is sampled;
+    /// `None` stands for an epoch in which no pair was sampled.
     pub losses: Vec<Option<f64>>,
-    /// Time that training took.
+    /// Time that training took, in seconds.
     pub seconds: f64,
-    /// Time that counting co-occurrences took before; 0 where there was none.
+    /// Time that counting co-occurrences took before training, in seconds; 0 where none were
+    /// counted.
     pub counting_seconds: f64,
-    /// What a reader did with the file that should be known, a line each.
+    /// Things that the user should know about how the file was read, one line for each.
     pub notes: Vec<String>,
     /// The SIMD level; results differ between levels by rounding.
     pub simd: String,
 }
 
 impl Provenance {
-    /// Time that training took, with the counting of co-occurrences before it.
+    /// Time that training took, with the counting of co-occurrences before it, in seconds.
     pub fn all_seconds(&self) -> f64 {
         self.counting_seconds + self.seconds
     }
 
-    /// Without what differs between runs that give the same vectors.
+    /// A copy that is the same for all runs that give the same vectors: its times are 0.
     #[must_use]
     pub fn reproducible(&self) -> Self {
         Self { seconds: 0.0, counting_seconds: 0.0, ..self.clone() }
@@ -87,7 +91,8 @@ impl Provenance {
 }
 
 impl Embeddings {
-    /// Vectors of dimension `dim`, row by row in the order of `vocab`.
+    /// Vectors of dimension `dim` for the words of `vocab`. `input` and `output` are matrices of
+    /// shape `[vocab.len(), dim]`, row by row in the order of `vocab`.
     ///
     /// # Panics
     /// When the lengths don't fit together; readers of files check them first.
@@ -103,15 +108,16 @@ impl Embeddings {
         Self { vocab, provenance, dim, input, output, ngrams: None, positions: None }
     }
 
-    /// The same with vectors of n-grams, from which vectors for unseen words can be composed. Each input vector must
-    /// be the mean of the word's own row and those of its n-grams.
+    /// The same model with vectors of n-grams, from which vectors for unseen words can be composed.
+    /// Each input vector must be the mean of the word's own row and those of its n-grams.
     #[must_use]
     pub fn with_ngrams(self, ngrams: Option<Ngrams>) -> Self {
         Self { ngrams, ..self }
     }
 
-    /// The same with the weights that were learnt for the positions around a centre: a row of `dim` weights for each,
-    /// from the furthest before it to the furthest behind.
+    /// The same model with the weights that were learnt for the positions around a centre. Each
+    /// position has a row of `dim` weights, from the furthest position before the centre to the
+    /// furthest after it.
     #[must_use]
     pub fn with_positions(self, positions: Option<Mapped<f32>>) -> Self {
         Self { positions, ..self }
@@ -122,35 +128,42 @@ impl Embeddings {
         self.dim
     }
 
-    /// All input vectors, row by row.
+    /// All input vectors, row by row: shape `[words, dim]`.
     pub fn input(&self) -> &[f32] {
         &self.input
     }
 
-    /// All output vectors, row by row, where they are kept.
+    /// All output vectors, row by row: shape `[words, dim]`. `None` where the model does not keep
+    /// them.
     pub fn output(&self) -> Option<&[f32]> {
         self.output.as_deref()
     }
 
-    /// The vector of word `id`.
+    /// The input vector of word `id`, of length `dim`.
+    ///
+    /// # Panics
+    /// When there is no word `id`.
     pub fn vector(&self, id: u32) -> &[f32] {
         &self.input[id as usize * self.dim..][..self.dim]
     }
 
-    /// Vectors of n-grams, where the model has them.
+    /// The vectors of n-grams, if the model has them.
     pub fn ngrams(&self) -> Option<&Ngrams> {
         self.ngrams.as_ref()
     }
 
-    /// Weights of the positions in a window, row by row, where they were learnt.
+    /// The weights of the positions in a window, row by row: shape `[positions, dim]`. `None` where
+    /// they were not learnt.
     pub fn positions(&self) -> Option<&[f32]> {
         self.positions.as_deref()
     }
 
-    /// The vector of `word`, composed from its n-grams where the vocabulary doesn't have it.
+    /// The vector of `word`. It is composed from the word's n-grams where the vocabulary lacks the
+    /// word.
     ///
     /// # Errors
-    /// [`crate::Error::UnknownWord`], with near spellings, when there are no n-grams or none is known.
+    /// [`crate::Error::UnknownWord`], with near spellings, when there are no n-grams or none is
+    /// known.
     pub fn find(&self, word: &str) -> Result<Found<'_>> {
         if let Some(id) = self.vocab.id(word.as_bytes()) {
             return Ok(Found { id: Some(id), vector: self.vector(id).into() });

@@ -1,15 +1,15 @@
-//! The one error of the library: each variant carries what is needed to say what went wrong, where, and
-//! the way out.
+//! The error type of the library. Each variant carries the data needed to say what went wrong,
+//! where it went wrong, and what to do about it.
 //!
-//! Texts name settings as the library does, by the name of a field between backquotes: `` `min_count` ``.
-//! The command writes them as its options, `--min-count`.
+//! Messages name a setting as the library does, by the name of its field between backquotes: ``
+//! `min_count` ``. The command turns these names into its options, such as `--min-count`.
 
 use std::path::{Path, PathBuf};
 
 /// What a library function returns.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Everything that can go wrong. The text is one line that names the file and says what to do.
+/// Everything that can go wrong. Every message is one line that names the file and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -21,7 +21,7 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A model or vector file is not what it should be.
+    /// The content of a model or vector file is not valid.
     #[error("{}: {problem} (at byte {at})", path.display())]
     Format {
         /// The file.
@@ -31,7 +31,7 @@ pub enum Error {
         /// What was found and what was expected.
         problem: String,
     },
-    /// An input is there but can't be trained on.
+    /// An input exists but can't be trained on.
     #[error("{}: {problem}", path.display())]
     Input {
         /// The input.
@@ -49,40 +49,40 @@ pub enum Error {
         /// Words in the input.
         tokens: u64,
     },
-    /// A setting that can't be.
+    /// A setting has an impossible value.
     #[error("`{name}` {problem}")]
     Setting {
-        /// The name of the setting, as the library has it: `dim`, `min_count`.
+        /// The name of the setting, which is the name of its field: `dim`, `min_count`.
         name: &'static str,
-        /// What is wrong with its value, as a sentence that begins with the name.
+        /// What is wrong with its value: the rest of a sentence that begins with the name.
         problem: String,
     },
-    /// What was asked for can't be done, whatever a single setting is.
+    /// The request can't be carried out, and no single setting is to blame.
     #[error("{0}")]
     Refused(String),
-    /// A word that the vocabulary lacks.
+    /// A word is not in the vocabulary.
     #[error("unknown word {}{}{}", quoted(word), unless(*ngrams), suggestion(near))]
     UnknownWord {
         /// The word, as it was asked for.
         word: String,
-        /// Whether n-grams of it were looked for.
+        /// Whether its n-grams were looked up, too.
         ngrams: bool,
         /// The closest known spellings, best first.
         near: Vec<String>,
     },
-    /// The loss became infinite or no number.
+    /// The loss became infinite or not a number.
     #[error(
         "training diverged in epoch {epoch} (loss {loss}): lower `lr` (it was {lr}); nothing was written"
     )]
     Diverged {
-        /// The epoch, from 1.
+        /// The epoch, counted from 1.
         epoch: usize,
-        /// The loss that was seen.
+        /// The loss that was observed.
         loss: f64,
         /// The learning rate that training began with.
         lr: f32,
     },
-    /// Asked to stop before the end.
+    /// The caller asked to stop before the end.
     #[error("stopped; nothing was written")]
     Stopped,
 }

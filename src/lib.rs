@@ -1,14 +1,15 @@
-//! Word vectors from your own text: skip-gram and CBOW with negative sampling, character n-grams, and GloVe,
-//! over a memory-mapped corpus, on all processors, fast, without undefined behaviour.
+//! Word vectors from your own text: skip-gram and CBOW with negative sampling, character n-grams,
+//! and GloVe, over a memory-mapped corpus, on all processors, fast, without undefined behaviour.
 //!
 //! ```text
-//!  files ──text──▶ words ──corpus──▶ Corpus (vocabulary, token ids, sentence ends) ──train──▶ Embeddings
-//!                                                                                              │      ▲
-//!                                                                    query · eval · compare ◀──┘   format
+//! files ──text──▶ words ──corpus──▶ Corpus (vocabulary, ids, sentence ends) ──train──▶ Embeddings
+//!                                                                                       │      ▲
+//!                                                             query · eval · compare ◀──┘   format
 //! ```
 //!
-//! Each arrow is a function of what is to its left. [`Corpus`] is all that training sees, [`Embeddings`] is
-//! all that queries and file formats see. GloVe trains on counts, which [`cooccur`] takes of the corpus.
+//! Each arrow is a function of the things to its left. [`Corpus`] is all that training sees, and
+//! [`Embeddings`] is all that queries and file formats see. GloVe trains on co-occurrence counts,
+//! which [`cooccur`] takes from the corpus.
 //!
 //! ```
 //! use wordloom::corpus::{TextOptions, encode};

@@ -1,4 +1,4 @@
-//! The `wordloom` command. It can do only what a user of the library can.
+//! The `wordloom` command. It can do nothing that a user of the library cannot.
 
 mod cli;
 
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-/// What a shell expects of a program that Ctrl-C ended.
+/// The exit status that a shell expects of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
@@ -30,13 +30,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether whoever read our output has enough, as `head` does.
+/// Whether writing failed because the reader of our output closed it, as `head` does.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// An error and its causes on one line; a cause that the line ends with already isn't repeated.
+/// An error and its causes on one line. A cause that the line already ends with is not repeated.
 fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain().map(ToString::to_string) {

@@ -1,6 +1,7 @@
-//! Words as bags of character n-grams (Bojanowski, Grave, Joulin & Mikolov 2017, "Enriching Word Vectors with Subword
-//! Information"), numbered as fastText numbers them: a vector for a word is the mean of its own row and the rows of its
-//! n-grams, and a word that was never seen still has n-grams.
+//! Words as bags of character n-grams (Bojanowski, Grave, Joulin & Mikolov 2017, "Enriching Word
+//! Vectors with Subword Information"), numbered as fastText numbers them. The vector of a word is
+//! the mean of its own row and the rows of its n-grams. A word that was never seen still has
+//! n-grams.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ pub struct Subwords {
     pub min_n: usize,
     /// Characters in the longest n-grams.
     pub max_n: usize,
-    /// N-grams are hashed to this many buckets; those that share one share a vector.
+    /// N-grams are hashed to this many buckets; n-grams in the same bucket share a vector.
     pub buckets: u32,
 }
 
@@ -23,10 +24,11 @@ pub struct Subwords {
 const END_OF_SENTENCE: &[u8] = b"</s>";
 
 impl Subwords {
-    /// Calls `each` with the bucket of every n-gram of `<word>`, in the order of their first bytes, short ones first.
+    /// Calls `each` with the bucket of every n-gram of `<word>`, in the order of their first bytes,
+    /// short ones first.
     ///
-    /// The hash is 32-bit FNV-1a over bytes that are extended by their sign, as in fastText, whose models depend on it.
-    /// A character is what UTF-8 makes one; a boundary mark alone is no n-gram.
+    /// The hash is 32-bit FNV-1a over sign-extended bytes, as in fastText, whose models depend on
+    /// it. A character is a UTF-8 code point. A boundary mark alone is not an n-gram.
     pub fn each(&self, word: &[u8], mut each: impl FnMut(u32)) {
         if self.buckets == 0 || word == END_OF_SENTENCE {
             return;
@@ -58,18 +60,20 @@ impl Subwords {
     }
 }
 
-/// The rows that each word of a vocabulary is made of, while it is trained: its own, whose number is the word's, then
-/// those of its n-grams. Only buckets that some word reaches have a row.
+/// The bag of rows that stands for each word of a vocabulary during training. Its first row is the
+/// word's own, whose index is the word's id. The rows of the word's n-grams follow. Only buckets
+/// that some word reaches have a row.
 pub(crate) struct Bags {
-    /// The bags, one after the other, and where each ends.
-    bags: Vec<u32>,
+    /// The bags, one after the other.
+    rows: Vec<u32>,
+    /// Where each bag ends in `bags`.
     ends: Vec<u64>,
-    /// The buckets that have a row, ascending; the first one's row comes after the words' rows.
+    /// The buckets that have a row, in ascending order. Their rows follow the words' own rows.
     pub buckets: Vec<u32>,
 }
 
 impl Bags {
-    /// The rows of all words of `vocab`.
+    /// The bags of all words of `vocab`.
     pub(crate) fn new(vocab: &Vocab, subwords: &Subwords) -> Self {
         let words: Vec<Vec<u32>> = (0..vocab.len() as u32)
             .into_par_iter()
@@ -90,15 +94,15 @@ impl Bags {
             rows.extend(ngrams.iter().map(row));
             ends.push(rows.len() as u64);
         }
-        Self { bags: rows, ends, buckets }
+        Self { rows, ends, buckets }
     }
 
-    /// The rows of `word`; at least one.
+    /// The rows of `word`, at least one.
     #[inline(always)]
     pub(crate) fn of(&self, word: u32) -> &[u32] {
         let word = word as usize;
         let start = if word == 0 { 0 } else { self.ends[word - 1] };
-        &self.bags[start as usize..self.ends[word] as usize]
+        &self.rows[start as usize..self.ends[word] as usize]
     }
 
     /// The number of rows.
@@ -106,23 +110,24 @@ impl Bags {
         self.ends.len() + self.buckets.len()
     }
 
-    /// Rows of all words together, each as often as it is used.
+    /// The sizes of all bags added up.
     pub(crate) fn uses(&self) -> usize {
-        self.bags.len()
+        self.rows.len()
     }
 }
 
-/// Vectors of n-grams, to compose a vector for any word.
+/// Vectors of n-grams, from which a vector for any word can be composed.
 #[derive(Clone, Debug)]
 pub struct Ngrams {
     /// Which n-grams a word has.
     pub subwords: Subwords,
-    /// The buckets that have a vector, ascending; `None` when all have.
+    /// The buckets that have a vector, in ascending order; `None` when all of them have one.
     pub buckets: Option<Mapped<u32>>,
-    /// Their vectors, row by row: 32-bit floats, little-endian, at any alignment.
+    /// The vectors of these buckets, row by row, each `dim` floats: 32 bits, little-endian, at any
+    /// alignment.
     pub rows: Mapped<u8>,
-    /// Whether n-grams without a vector were dropped on purpose, by pruning, and don't count in a mean; else they count as
-    /// zeros.
+    /// Whether n-grams without a vector were pruned on purpose. They then don't count in a mean;
+    /// otherwise they count as zeros.
     pub pruned: bool,
 }
 
@@ -136,7 +141,8 @@ impl Ngrams {
         self.rows.get(row.checked_mul(4 * dim)?..)?.get(..4 * dim)
     }
 
-    /// Adds the vectors of `word`'s n-grams to `sum`. Returns how many n-grams count in a mean.
+    /// Adds the vectors of `word`'s n-grams to `sum`, whose length is the dimension. Returns how
+    /// many n-grams count in a mean.
     pub fn add(&self, word: &[u8], sum: &mut [f32]) -> usize {
         let mut counted = 0;
         self.subwords.each(word, |bucket| {
@@ -149,8 +155,9 @@ impl Ngrams {
         counted
     }
 
-    /// A vector for `word`, whether it was ever seen or not: the mean over its n-grams. `None` when none is known: none has
-    /// a vector other than zeros, which stand in fastText's files for what no word has reached.
+    /// A vector of length `dim` for `word`, whether it was ever seen or not: the mean of the
+    /// vectors of its n-grams. `None` when no n-gram has a vector other than zeros. fastText's
+    /// files hold zeros for buckets that no word reached.
     pub fn compose(&self, word: &[u8], dim: usize) -> Option<Vec<f32>> {
         let mut sum = vec![0.0f32; dim];
         let counted = self.add(word, &mut sum);
@@ -162,14 +169,14 @@ impl Ngrams {
     }
 }
 
-/// Adds numbers that are given as bytes.
+/// Adds a row to `sum`. The row is given as the bytes of little-endian floats.
 pub(crate) fn add_row(row: &[u8], sum: &mut [f32]) {
     for (sum, x) in sum.iter_mut().zip(row.as_chunks::<4>().0) {
         *sum += f32::from_le_bytes(*x);
     }
 }
 
-/// Makes a sum of `n` a mean, to the bit as fastText does.
+/// Turns a sum of `n` rows into their mean, rounded exactly as fastText rounds it.
 pub(crate) fn scale(sum: &mut [f32], n: usize) {
     let share = 1.0 / n as f32;
     for x in sum {

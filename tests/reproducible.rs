@@ -21,6 +21,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
         "skip-gram --subwords 3..5",
         "cbow --subwords 3..5",
         "cbow --position-weights",
+        "glove",
     ] {
         let train = |options: &str| {
             model(&place, &format!("train {method} text.txt --reproducible {options}"))

@@ -1,4 +1,4 @@
-//! `wordloom cache`: encoded corpora that are kept.
+//! `wordloom cache`: shows or removes the encoded corpora that are kept.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,11 +16,11 @@ const EXAMPLES: &str = "Examples:
 
 The directory is $WORDLOOM_CACHE, or else `wordloom` where the system keeps caches.";
 
-/// Show or remove the encoded corpora that training keeps, so that it begins at once the next time
+/// Show or remove the encoded corpora that let another training on the same text begin at once
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Cache {
-    /// Remove them all
+    /// Remove all encoded corpora
     #[arg(long)]
     clear: bool,
     /// The directory [default: the one that training uses]

@@ -1,4 +1,4 @@
-//! `wordloom convert`: vectors from one format to another.
+//! `wordloom convert`: writes word vectors in another format.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Convert {
-    /// The model to read, in any format that is read
+    /// The model to read, in any format that wordloom reads
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The file to write

@@ -1,4 +1,4 @@
-//! `wordloom cooccur`: how often, and how near, words stand by each other.
+//! `wordloom cooccur`: counts how often words occur together, and how near to each other.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -33,17 +33,17 @@ pub(crate) struct Cooccur {
     to: CountFormat,
     #[command(flatten, next_help_heading = "Counting")]
     windows: Windows,
-    /// Memory for counting
+    /// Memory to use for counting
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = show::parse_size)]
     memory: u64,
-    /// Threads [default: all processors]. The counts do not depend on it
+    /// Number of threads, which does not change the counts [default: all processors]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    #[command(flatten, next_help_heading = "RunOptions")]
+    #[command(flatten, next_help_heading = "Running")]
     running: RunOptions,
 }
 
-/// Says in the help of shared options what they do here.
+/// Adapts the help of shared options to `cooccur`.
 pub(super) fn adapt_help(command: clap::Command) -> clap::Command {
     let helps = [
         ("dry_run", "Say what counting would take, and write nothing"),

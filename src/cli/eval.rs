@@ -1,4 +1,4 @@
-//! `wordloom eval`: what models make of sets of questions.
+//! `wordloom eval`: scores models on sets of questions.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,8 @@ third word, whatever the first two are.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, override_usage = "wordloom eval [OPTIONS] <MODEL>... <SETS>...")]
 pub(crate) struct Eval {
-    /// Models, and sets: files, or folders with .txt, .tsv and .csv files. Which is which shows in their content
+    /// Models, and sets of questions: files, or folders with .txt, .tsv and .csv files. The content
+    /// of a file shows whether it is a model or a set
     #[arg(value_name = "MODEL|SETS", required = true)]
     paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -40,13 +41,13 @@ pub(crate) struct Eval {
     json: bool,
 }
 
-/// How intervals are found.
+/// How the intervals of scores are computed.
 #[derive(Clone, Copy, clap::Args)]
 pub(crate) struct Drawing {
-    /// Bootstrap draws behind each interval
+    /// Number of bootstrap draws for each interval
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub(crate) draws: u32,
-    /// Seed of these draws
+    /// Seed of the bootstrap draws
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) draw_seed: u64,
 }
@@ -97,7 +98,8 @@ impl Eval {
     }
 }
 
-/// Whether a path is a file of word vectors. What can't be opened is left to whoever reads it as a set.
+/// Whether a path is a file of word vectors. A file that can't be opened is taken for a set, and
+/// the reader of sets reports the error.
 pub(crate) fn is_model(path: &Path) -> bool {
     !path.is_dir() && Mapped::open(path).is_ok_and(|file| Format::of_content(&file).is_some())
 }
@@ -106,7 +108,7 @@ pub(crate) fn is_model(path: &Path) -> bool {
 struct Scored<'a> {
     set: &'a Set,
     outcome: Outcome,
-    /// Name, score and interval.
+    /// The name, the score and the interval of each measure.
     scores: Vec<(&'static str, f64, [f64; 2])>,
 }
 
@@ -134,7 +136,7 @@ impl<'a> Scored<'a> {
     }
 }
 
-/// A model's scores, a line each, and those of sections below.
+/// Writes the scores of a model, one a line, and below them those of sections.
 fn table(
     out: &mut impl Write,
     path: &Path,
@@ -191,7 +193,7 @@ fn table(
     writeln!(out)
 }
 
-/// How to read the scores.
+/// A note on how to read the scores.
 fn notes(policy: &Policy, drawing: Drawing) -> String {
     let unknown = match policy.unknown {
         Unknown::Compose => "are scored by n-grams where the model has them, else left out",

@@ -1,4 +1,4 @@
-//! `wordloom info`: what is in a file of word vectors, and where it comes from.
+//! `wordloom info`: what a file of word vectors holds, and where it comes from.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Info {
-    /// The model, in any format that is read
+    /// The model, in any format that wordloom reads
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Print JSON
@@ -72,7 +72,7 @@ impl Info {
     }
 }
 
-/// What there is besides the words.
+/// The names of what a model holds besides its words.
 fn tensors(model: &Embeddings) -> Vec<&'static str> {
     let there = [
         ("input", true),
@@ -84,7 +84,7 @@ fn tensors(model: &Embeddings) -> Vec<&'static str> {
     there.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
 }
 
-/// Which n-grams have vectors.
+/// Describes the n-grams that have vectors: their lengths, their buckets and their size.
 fn ngrams(all: &Ngrams, dim: usize) -> String {
     let Ngrams { subwords, rows, pruned, .. } = all;
     let kept = match (rows.len() / 4 / dim.max(1), subwords.buckets as usize) {
@@ -101,7 +101,7 @@ fn ngrams(all: &Ngrams, dim: usize) -> String {
     )
 }
 
-/// How a model was made, as far as is known.
+/// The lines that tell how a model was made, as far as that is known.
 fn history(of: &Provenance) -> Vec<(&'static str, String)> {
     if of.method.is_empty() {
         return vec![("made by", of.program.clone()), ("note", of.notes.join("; "))];
@@ -117,7 +117,7 @@ fn history(of: &Provenance) -> Vec<(&'static str, String)> {
     ];
     let words = format!("{} words", show::number(corpus.words_read));
     if corpus.bytes_read == 0 {
-        // Another program's file, which says no more.
+        // The file was written by another program, and it says no more.
         lines.push(("text", words));
         return lines;
     }
@@ -147,7 +147,7 @@ fn history(of: &Provenance) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// Which text was read, and how.
+/// The text that a model was trained on, and how it was read.
 fn text(of: &Value) -> String {
     let Some(all) = of.as_object() else { return String::new() };
     let inputs = all.get("inputs").and_then(Value::as_array).into_iter().flatten();

@@ -1,5 +1,5 @@
-//! The command line: what can be asked for, and the match that does it. A command is a file, or a folder where
-//! it has several.
+//! The command line: the commands that exist, and the match that runs them. A command is a file, or
+//! a folder if it needs several files.
 
 mod cache;
 mod compare;
@@ -21,7 +21,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use wordloom::Embeddings;
 use wordloom::format::Format;
 
-/// Word vectors from your own text.
+/// Word vectors from your own text
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -52,7 +52,7 @@ enum Command {
     Cache(cache::Cache),
 }
 
-/// The command line, with the help of options that several commands share adapted to each.
+/// The command line, in which the help of shared options is adapted to each command.
 fn command() -> clap::Command {
     compare::adapt_help(cooccur::adapt_help(train::adapt_help(Cli::command())))
 }
@@ -65,7 +65,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, cl
 }
 
 impl Cli {
-    /// Does what was asked.
+    /// Runs the command that was asked for.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Demo(demo) => demo.run(),
@@ -85,14 +85,14 @@ impl Cli {
     }
 }
 
-/// Reads the name of a format.
+/// A parser for the name of a format.
 fn format_parser() -> impl TypedValueParser<Value = Format> {
     let value = |format: Format| PossibleValue::new(format.name()).help(format.help());
     PossibleValuesParser::new(Format::all().map(value))
         .map(|name| Format::named(&name).expect("a possible value is the name of a format"))
 }
 
-/// Says on stderr what writing `model` in `format` leaves out.
+/// Warns on stderr of what a file of `model` in `format` leaves out.
 fn warn_of_loss(model: &Embeddings, format: Format) {
     let lost = format.leaves_out(model);
     if !lost.is_empty() {

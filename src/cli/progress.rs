@@ -1,4 +1,5 @@
-//! Progress display and Ctrl-C. The library counts; here its counters are polled and drawn on stderr.
+//! Progress display and Ctrl-C. The library counts; this module polls its counters and draws them
+//! on stderr.
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,16 +11,16 @@ use wordloom::{Embeddings, Error, Progress, Result, remove_unfinished};
 
 use super::show;
 
-/// How often counters are looked at.
+/// The time between two looks at the counters.
 const POLL: Duration = Duration::from_millis(100);
 
 /// How long a blocked read gets to notice Ctrl-C.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Ctrl-C was pressed.
+/// Whether Ctrl-C was pressed.
 static ASKED_TO_STOP: AtomicBool = AtomicBool::new(false);
 
-/// From now on Ctrl-C stops the running operation in good order; a second one ends the process at once.
+/// Makes Ctrl-C stop the running operation in good order. A second Ctrl-C ends the process at once.
 pub(crate) fn listen() {
     // Without a handler the system ends the process, which is right too.
     let _ = ctrlc::set_handler(|| {
@@ -29,23 +30,24 @@ pub(crate) fn listen() {
     });
 }
 
-/// Ends the process at once, without unfinished files.
+/// Removes unfinished files and ends the process at once.
 fn end() -> ! {
     remove_unfinished();
     std::process::exit(130)
 }
 
-/// An error if Ctrl-C was pressed.
+/// Fails with [`Error::Stopped`] if Ctrl-C was pressed.
 pub(crate) fn stop_if_asked() -> Result<()> {
     if ASKED_TO_STOP.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
 }
 
-/// A line on stderr, whether or not anyone reads it.
+/// Writes a line to stderr, whether or not anyone reads it.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Runs `work` on another thread, calls `look` now and then meanwhile, and hands Ctrl-C on to `stop`.
+/// Runs `work` on another thread. Meanwhile it calls `look` every [`POLL`] and passes Ctrl-C on to
+/// `stop`.
 fn watched<T: Send>(
     stop: &AtomicBool,
     work: impl FnOnce() -> T + Send,
@@ -68,7 +70,7 @@ fn watched<T: Send>(
     })
 }
 
-/// Where and how progress is shown.
+/// How progress is shown: in a line that changes, in a line for each epoch, or not at all.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Display {
     Live,
@@ -85,7 +87,7 @@ impl Display {
         }
     }
 
-    /// A line that changes, if there is to be one.
+    /// A progress line that changes in place. It is hidden unless the display is live.
     fn bar(self, length: u64, template: &str) -> ProgressBar {
         let bar = if self == Self::Live { ProgressBar::new(length) } else { ProgressBar::hidden() };
         let style =
@@ -94,7 +96,7 @@ impl Display {
     }
 }
 
-/// Runs `encode`, which counts in `reading`, and shows how far it is.
+/// Runs `encode`, which counts in `reading`, and shows its progress.
 pub(crate) fn counting<T: Send>(
     quiet: bool,
     reading: &Progress,
@@ -123,7 +125,8 @@ pub(crate) fn counting<T: Send>(
     result
 }
 
-/// Counts co-occurrences with `count`, and shows how far it is; `size` is what it counts to.
+/// Runs `count`, which counts co-occurrences, and shows its progress. The progress counter ends at
+/// `size`.
 pub(crate) fn cooccurrences<T: Send>(
     quiet: bool,
     size: u64,
@@ -138,8 +141,8 @@ pub(crate) fn cooccurrences<T: Send>(
     result
 }
 
-/// Trains with `train` on a number of tokens (or other things, by their name) in each of some epochs, and shows
-/// how far it is.
+/// Runs `train` and shows its progress. The work is `epochs` passes over `tokens` tokens, or over
+/// other things, whose name is `unit`.
 pub(crate) fn learning(
     quiet: bool,
     (tokens, epochs, unit): (u64, usize, &str),

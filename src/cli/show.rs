@@ -1,4 +1,4 @@
-//! Numbers, sizes, times, settings and names as people write them.
+//! Numbers, sizes, times, settings and names, written as people write them.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// Reads a size: `4GiB`, `500MB`, `1.5 GB`, or bytes.
+/// Reads a size: `4GiB`, `500MB`, `1.5 GB`, or a number of bytes.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let unit = match text[end..].trim().to_lowercase().as_str() {
@@ -70,7 +70,7 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
-/// Part of a whole in percent.
+/// A part of a whole in percent.
 pub(crate) fn percent(part: f64, whole: f64) -> String {
     format!("{:.1} %", if whole > 0.0 { 100.0 * part / whole } else { 0.0 })
 }
@@ -80,7 +80,7 @@ pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(n), if n == 1 { one } else { many })
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// A list in words: `a`, `a and b`, `a, b and c`.
 pub(crate) fn list(items: &[&str]) -> String {
     match items {
         [] => String::new(),
@@ -89,7 +89,7 @@ pub(crate) fn list(items: &[&str]) -> String {
     }
 }
 
-/// An argument as it can be typed to a shell.
+/// A path as an argument that can be typed into a shell.
 pub(crate) fn argument(path: &std::path::Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%~\\".contains(c);
@@ -100,17 +100,17 @@ pub(crate) fn argument(path: &std::path::Path) -> String {
     }
 }
 
-/// The shortest decimal that gives the same `f32`, as a number of JSON.
+/// The shortest decimal that gives the same `f32`, as a JSON number.
 pub(crate) fn json(x: f32) -> f64 {
     x.to_string().parse().unwrap_or(f64::NAN)
 }
 
-/// `x` to six decimals, as a number of JSON.
+/// `x` rounded to six decimals, as a JSON number.
 pub(crate) fn rounded(x: f64) -> f64 {
     (x * 1e6).round() / 1e6
 }
 
-/// The settings of a training in one line.
+/// The settings of a training in one line, without those that have no effect.
 pub(crate) fn training(method: &str, all: impl serde::Serialize) -> String {
     let mut all = serde_json::to_value(all).unwrap_or_default();
     if let (Some(all), "skip-gram") = (all.as_object_mut(), method) {
@@ -126,7 +126,8 @@ pub(crate) fn training(method: &str, all: impl serde::Serialize) -> String {
     settings(&all)
 }
 
-/// Settings from JSON in one line: `dim 100, window 5, fixed window`. What is off or unset is left out.
+/// Settings from JSON in one line: `dim 100, window 5, fixed window`. A setting that is off or
+/// unset is left out.
 pub(crate) fn settings(all: &Value) -> String {
     let Some(all) = all.as_object() else { return String::new() };
     let one = |(name, value): (&String, &Value)| {
@@ -142,7 +143,7 @@ pub(crate) fn settings(all: &Value) -> String {
     all.iter().filter_map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// A number without the digits that an `f32` gets when it becomes an `f64`.
+/// A number without the extra digits that an `f32` gets when it becomes an `f64`.
 fn decimal(n: &serde_json::Number) -> String {
     match n.as_f64() {
         Some(x) if !n.is_u64() && !n.is_i64() => (x as f32).to_string(),
@@ -155,12 +156,12 @@ pub(crate) fn score(x: f64) -> String {
     if x.is_nan() { "-".into() } else { format!("{:.1}", 100.0 * x) }
 }
 
-/// An interval of scores.
+/// An interval of scores in percent.
 pub(crate) fn range([low, high]: [f64; 2]) -> String {
     if low.is_nan() { "-".into() } else { format!("[{}, {}]", score(low), score(high)) }
 }
 
-/// A mean loss, where it was sampled.
+/// A mean loss, or a note that it was not sampled.
 pub(crate) fn loss(mean: Option<f64>) -> String {
     mean.map_or_else(|| "not sampled".into(), |loss| format!("{loss:.4}"))
 }
@@ -174,8 +175,8 @@ pub(crate) fn losses(epochs: &[Option<f64>]) -> String {
     losses.join(" ")
 }
 
-/// A message of the library, which names settings between backquotes, with the options of the command in their
-/// place: `` lower `min_count` `` becomes `lower --min-count`.
+/// A message of the library in terms of the command. The library names settings between backquotes,
+/// and these become options: `` lower `min_count` `` becomes `lower --min-count`.
 pub(crate) fn with_options(message: &str) -> String {
     let is_setting = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'-')

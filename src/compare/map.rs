@@ -3,8 +3,8 @@
 use crate::embeddings::{Embeddings, unit};
 use crate::stats::components;
 
-/// The places of the first `words` words, within ±1, and which share of the squared distances from the middle is in
-/// the map. Vectors are taken at length 1.
+/// The places of the first `words` words, within ±1, and the share of the squared distances from
+/// the middle that the map holds. Vectors are scaled to length 1 first.
 pub(super) fn map(e: &Embeddings, words: usize) -> (Vec<[f64; 2]>, f64) {
     let (words, dim) = (words.min(e.vocab.len()), e.dim());
     let mut rows: Vec<f64> =
@@ -23,7 +23,7 @@ pub(super) fn map(e: &Embeddings, words: usize) -> (Vec<[f64; 2]>, f64) {
     (fitted(places), axes.iter().map(|(_, share)| share).sum())
 }
 
-/// Scaled so that the farthest is at ±1.
+/// Scales the places so that the largest coordinate is ±1.
 fn fitted(mut places: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
     let farthest = places.iter().flatten().fold(0.0f64, |most, x| most.max(x.abs()));
     if farthest > 0.0 {
@@ -32,13 +32,14 @@ fn fitted(mut places: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
     places
 }
 
-/// Turns and mirrors a map so that its words lie as near as can be to those of `other` (orthogonal Procrustes in the
-/// plane), which makes the two easy to compare.
+/// Turns and mirrors a map so that its words lie as near as possible to those of `other`
+/// (orthogonal Procrustes in the plane). This makes the two maps easy to compare.
 pub(super) fn turn_towards(places: Vec<[f64; 2]>, other: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let sum = |f: fn([f64; 2], [f64; 2]) -> f64| {
         places.iter().zip(other).map(|(&a, &b)| f(a, b)).sum::<f64>()
     };
-    // The best turn, as a vector of its cosine and sine, without and with a mirror; the longer one fits better.
+    // The best turn without a mirror, and the best with one, each as a vector of its cosine and
+    // sine. The longer vector fits better.
     let plain = [sum(|a, b| a[0] * b[0] + a[1] * b[1]), sum(|a, b| a[0] * b[1] - a[1] * b[0])];
     let mirrored = [sum(|a, b| a[0] * b[0] - a[1] * b[1]), sum(|a, b| a[0] * b[1] + a[1] * b[0])];
     let length = |v: [f64; 2]| v[0].hypot(v[1]);
@@ -60,7 +61,8 @@ mod tests {
 
     #[test]
     fn shows_the_plane_that_words_lie_in() {
-        // On a circle in a plane of three dimensions, twice as wide as high: the directions are the axes.
+        // The words lie on an ellipse in a plane of three dimensions. It is more than twice as wide
+        // as high, so its axes are the directions.
         let angles: Vec<f32> = (0..40).map(|i| i as f32 * std::f32::consts::TAU / 40.0).collect();
         let rows: Vec<f32> =
             angles.iter().flat_map(|a| [0.8, 0.2 * a.sin(), 0.5 * a.cos()]).collect();

@@ -1,9 +1,12 @@
-//! Several trainings side by side: which method is better on which set, is the difference more than chance, and which
-//! words do they see differently?
+//! Several trainings side by side: which method is better on which set, is the difference more than
+//! chance, and which words do the methods see differently?
 //!
-//! Everything is told over the words that all models have. Models of one method that differ in their seed are its runs:
-//! their spread is the yardstick for any difference between methods, of scores ([`scores`]) as of neighbours
-//! ([`neighbours`]).
+//! Everything is computed over the words that all models have. Models of one method that differ
+//! only in their seed are its runs. The spread of these runs is the yardstick for any difference
+//! between methods, in scores ([`scores`]) as in neighbours ([`neighbours`]).
+//!
+//! This file is longer than 300 lines because a third of it defines and documents the public data
+//! of a comparison.
 
 mod map;
 mod neighbours;
@@ -32,82 +35,82 @@ pub struct TrainedRun {
     pub name: String,
     /// The vectors.
     pub model: Embeddings,
-    /// The most memory that its training took, in bytes, where that was measured.
+    /// The most memory that its training used, in bytes; `None` if it was not measured.
     pub peak_memory: Option<u64>,
 }
 
 /// A method to be compared, with its runs.
 #[derive(Clone, Debug)]
 pub struct Contender {
-    /// How it is called.
+    /// Its name.
     pub name: String,
-    /// Trainings that differ in their seed.
+    /// Its trainings, which differ only in their seed.
     pub runs: Vec<TrainedRun>,
-    /// Trainings of fewer epochs, the shortest first, for the learning curve. May be empty.
+    /// Trainings of fewer epochs for the learning curve, the shortest first. There may be none.
     pub shorter: Vec<TrainedRun>,
 }
 
-/// How to compare.
+/// The settings of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct CompareOptions {
     /// Which words count as known.
     pub policy: Policy,
-    /// Bootstrap draws behind each interval.
+    /// The number of bootstrap draws for each interval.
     pub draws: usize,
-    /// Seed of the draws.
+    /// The seed of the draws.
     pub seed: u64,
 }
 
-/// What comes out.
+/// The result of a comparison.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
-    /// Words that all models have.
+    /// The number of words that all models have.
     pub words: usize,
-    /// Whether some model has others too.
+    /// Whether some model has other words too.
     pub cut: bool,
     /// Which words counted as known.
     pub policy: Policy,
-    /// Bootstrap draws behind each interval.
+    /// The number of bootstrap draws for each interval.
     pub draws: usize,
-    /// Those compared.
+    /// The methods that were compared.
     pub methods: Vec<MethodSummary>,
-    /// Everything known in which methods differ besides their names.
+    /// Everything known in which the methods differ besides their names.
     pub confounds: Vec<Confound>,
     /// The scores, set by set.
     pub sets: Vec<SetScores>,
-    /// Scores of shorter trainings; empty where there are none.
+    /// The scores of shorter trainings; empty if there are none.
     pub curves: Vec<Curve>,
-    /// Whether methods agree on which words are near.
+    /// How far the methods agree on which words are near.
     pub neighbours: Agreement,
 }
 
 /// A method and what its runs cost.
 #[derive(Clone, Debug, Serialize)]
 pub struct MethodSummary {
-    /// How it is called.
+    /// Its name.
     pub name: String,
-    /// Its settings, as far as they are known.
+    /// Its settings without the seed, as far as they are known.
     pub settings: Value,
-    /// Words of its own vocabulary.
+    /// The number of words in its own vocabulary.
     pub words: usize,
-    /// Dimension of the vectors.
+    /// The dimension of its vectors.
     pub dim: usize,
-    /// Its runs.
+    /// The cost of each of its runs.
     pub runs: Vec<Cost>,
 }
 
-/// What a run cost. What is not known is empty.
+/// The cost of a run. A cost that is not known is `None`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cost {
     /// The name of its file.
     pub name: String,
     /// Its seed.
     pub seed: Option<u64>,
-    /// Time that training took, counting co-occurrences included.
+    /// Seconds that training took, with the counting of co-occurrences.
     pub seconds: Option<f64>,
-    /// Tokens learnt in a second, all epochs counted.
+    /// Tokens learnt in a second, over all epochs.
     pub words_per_second: Option<f64>,
-    /// The most memory it took, in bytes.
+    /// The most memory that it used, in bytes.
     pub peak_memory: Option<u64>,
 }
 
@@ -116,12 +119,14 @@ pub struct Cost {
 pub struct Confound {
     /// Its name.
     pub setting: String,
-    /// Its value for each method; empty where a method has no such setting, or it is not known.
+    /// Its value for each method, in the order of the methods. It is empty if a method has no such
+    /// setting, or if the value is not known.
     pub values: Vec<String>,
 }
 
-/// Groups models by what they are: those whose histories differ in nothing but seed and time are runs of one method.
-/// `apart` takes each model for a method of its own, as happens to those without a history.
+/// Groups models by their histories. Models whose histories differ only in seed and time are runs
+/// of one method. With `apart`, each model is a method of its own, as every model without a history
+/// always is.
 pub fn group(runs: Vec<TrainedRun>, apart: bool) -> Vec<Contender> {
     let mut groups: Vec<(Option<Value>, Contender)> = Vec::new();
     for run in runs {
@@ -143,7 +148,8 @@ pub fn group(runs: Vec<TrainedRun>, apart: bool) -> Vec<Contender> {
     }
     let mut contenders: Vec<Contender> =
         groups.into_iter().map(|(_, contender)| contender).collect();
-    // The method's name where it tells them apart, else that of the first file.
+    // A group has the name of its method if that tells it apart, or else the name of its first
+    // file.
     let method = |contender: &Contender| contender.runs[0].model.provenance.method.clone();
     let methods: Vec<String> = contenders.iter().map(method).collect();
     for (contender, method) in contenders.iter_mut().zip(&methods) {
@@ -154,11 +160,11 @@ pub fn group(runs: Vec<TrainedRun>, apart: bool) -> Vec<Contender> {
     contenders
 }
 
-/// A comparison with what it was made of: the neighbours of many words, and the models, cut to the words that
-/// all have. A [`Report`] shows these too.
+/// A comparison with what it was made of: the neighbours of many words, and the models, cut to the
+/// words that all of them have. A [`Report`] shows these too.
 #[derive(Clone, Debug)]
 pub struct Compared {
-    /// What came out.
+    /// The result.
     pub comparison: Comparison,
     lists: Lists,
     contenders: Vec<Contender>,
@@ -167,7 +173,7 @@ pub struct Compared {
 /// Compares `contenders` on `sets`.
 ///
 /// # Errors
-/// [`Error::Refused`] when there is nothing to compare, or no word in common.
+/// [`Error::Refused`] if there are fewer than two models, or if they have no word in common.
 pub fn compare(
     mut contenders: Vec<Contender>,
     sets: &[Set],
@@ -217,13 +223,13 @@ fn method(contender: &Contender) -> MethodSummary {
     }
 }
 
-/// What is known of a model, by name: its settings, but for the seed, and where it comes from.
+/// The facts that are known of a model, by name: its settings, except the seed, and its origin.
 fn facts(run: &TrainedRun) -> Vec<(String, String)> {
     let history = &run.model.provenance;
     let text = |value: &Value| match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        // Without the digits that an `f32` gets when it becomes an `f64`.
+        // This drops the extra digits that an `f32` gets when it becomes an `f64`.
         Value::Number(n) if n.is_f64() => (n.as_f64().unwrap_or(f64::NAN) as f32).to_string(),
         value => value.to_string(),
     };
@@ -267,8 +273,8 @@ fn confounds(contenders: &[Contender]) -> Vec<Confound> {
     names.into_iter().map(confound).filter(differs).collect()
 }
 
-/// Cuts every model to the common vocabulary, in the order of the first model; true when that took words
-/// away.
+/// Cuts every model to the common vocabulary, in the order of the first model. Returns false if all
+/// vocabularies were the same already.
 fn cut_to_common(contenders: &mut [Contender]) -> Result<bool> {
     let models =
         || contenders.iter().flat_map(|c| c.runs.iter().chain(&c.shorter)).map(|run| &run.model);

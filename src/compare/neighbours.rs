@@ -1,6 +1,7 @@
-//! Whether methods agree on which words are near: the share of neighbours that two models have in common, beside that
-//! of two runs of one method, which differ by chance alone (Hellrich & Hahn 2016, "Bad Company", Wendlandt et al.
-//! 2018, "Factors Influencing the Surprising Instability of Word Embeddings").
+//! Whether methods agree on which words are near. The measure is the share of neighbours that two
+//! models have in common. It stands beside that of two runs of one method, which differ by chance
+//! alone (Hellrich & Hahn 2016, "Bad Company"; Wendlandt et al. 2018, "Factors Influencing the
+//! Surprising Instability of Word Embeddings").
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -8,48 +9,48 @@ use serde::Serialize;
 use super::{Contender, TrainedRun};
 use crate::query::{Combine, Index, Neighbour, Query};
 use crate::stats::mean;
-/// Agreement of a word that are looked at.
+/// The number of neighbours of a word that are compared.
 pub(super) const NEAR: usize = 10;
-/// Words that the report has the neighbours of: the most frequent.
+/// The number of words whose neighbours the report holds: the most frequent ones.
 pub(super) const LISTED: usize = 5000;
-/// Words of each band that are looked at.
+/// The most words of a band that are compared.
 const SAMPLED: usize = 1000;
-/// Where bands of frequency end, in words.
+/// The ranks at which bands of frequency end.
 const BANDS: [usize; 3] = [1000, 10_000, usize::MAX];
-/// Words that are shown as differing most.
+/// The number of words that are shown as differing most.
 const SHOWN: usize = 25;
 
 /// The neighbours of some words in all runs.
 #[derive(Clone, Debug)]
 pub(super) struct Lists {
-    /// The words: the most frequent ones, then samples of the others.
+    /// The ids of the words: the most frequent ones, then samples of the others.
     pub(super) words: Vec<u32>,
-    /// For each method and run, the neighbours of each of `words`.
+    /// The neighbours of each of `words`: `near[method][run][word]`.
     pub(super) near: Vec<Vec<Vec<Vec<Neighbour>>>>,
 }
 
-/// How far methods agree.
+/// How far methods agree on which words are near.
 #[derive(Clone, Debug, Serialize)]
 pub struct Agreement {
-    /// Agreement of a word that were looked at.
+    /// The number of neighbours of a word that were compared.
     pub near: usize,
-    /// By frequency.
+    /// The agreement in each band of frequency.
     pub bands: Vec<Band>,
-    /// Words on which methods differ most although runs of a method agree.
+    /// The words on which methods differ most although the runs of a method agree.
     pub differing: Vec<Differing>,
 }
 
-/// Words of similar frequency.
+/// A band of words of similar frequency.
 #[derive(Clone, Debug, Serialize)]
 pub struct Band {
-    /// The places of the first and the last word, from 1.
+    /// The ranks of its first and its last word, from 1.
     pub ranks: [usize; 2],
-    /// How often the first and the last word occur, where known.
+    /// The counts of its first and its last word, if they are known.
     pub counts: Option<[u64; 2]>,
-    /// Words that were looked at.
+    /// The number of its words that were compared.
     pub words: usize,
-    /// For each pair of methods, the mean share of neighbours in common. A method with itself: of its runs two by two,
-    /// nothing when it has one.
+    /// The mean share of neighbours in common, from 0 to 1, for each pair of methods. For a method
+    /// with itself it is that of its runs two by two, or `None` if it has one run.
     pub overlap: Vec<Vec<Option<f64>>>,
 }
 
@@ -58,16 +59,17 @@ pub struct Band {
 pub struct Differing {
     /// The word.
     pub word: String,
-    /// The mean share of neighbours in common of two methods.
+    /// The mean share of neighbours that two methods have in common, from 0 to 1.
     pub between: f64,
-    /// The mean share of neighbours in common of two runs of a method, where there are such.
+    /// The mean share of neighbours that two runs of a method have in common; `None` if no method
+    /// has several runs.
     pub within: Option<f64>,
     /// For each method, the neighbours in its first run.
     pub near: Vec<Vec<String>>,
 }
 
 impl Lists {
-    /// Asks all models for the neighbours of the most frequent words, and of some others.
+    /// Finds the neighbours of the most frequent words, and of some others, in all models.
     pub(super) fn new(contenders: &[Contender]) -> Self {
         let words = contenders[0].runs[0].model.vocab.len();
         let mut asked: Vec<u32> = (0..words.min(LISTED) as u32).collect();
@@ -84,7 +86,8 @@ impl Lists {
         Self { words: asked, near }
     }
 
-    /// For each pair of methods, the share of neighbours of word `i` that runs of theirs have in common, on average.
+    /// For each pair of methods, the mean share of neighbours of word `i` that their runs have in
+    /// common.
     fn overlap(&self, i: usize) -> Vec<Vec<Option<f64>>> {
         let pair = |a: usize, b: usize| {
             let (first, second) = (&self.near[a], &self.near[b]);
@@ -99,13 +102,13 @@ impl Lists {
     }
 }
 
-/// The share of neighbours in common.
+/// The share of neighbours in common, from 0 to 1.
 fn share(a: &[Neighbour], b: &[Neighbour]) -> f64 {
     let common = a.iter().filter(|x| b.iter().any(|y| x.id == y.id)).count();
     common as f64 / a.len().max(b.len()).max(1) as f64
 }
 
-/// Begins and ends of bands of a vocabulary of `words` words.
+/// The beginning and the end of each band of a vocabulary of `words` words.
 fn bands(words: usize) -> impl Iterator<Item = [usize; 2]> {
     let starts = std::iter::once(0).chain(BANDS);
     starts
@@ -114,7 +117,7 @@ fn bands(words: usize) -> impl Iterator<Item = [usize; 2]> {
         .filter(|[start, end]| start < end)
 }
 
-/// Some of the words of a band, evenly.
+/// Evenly spaced words of a band, at most [`SAMPLED`].
 fn sample(start: usize, end: usize) -> impl Iterator<Item = u32> {
     let n = (end - start).min(SAMPLED);
     (0..n).map(move |i| (start + i * (end - start) / n) as u32)
@@ -163,7 +166,7 @@ pub(super) fn neighbours(contenders: &[Contender], lists: &Lists) -> Agreement {
                 .push((within.unwrap_or(1.0) - between, Differing { word, between, within, near }));
         }
     }
-    // Of equals the more frequent words first, as the sort is stable.
+    // The sort is stable, so of equal words the more frequent ones come first.
     differing.sort_by(|a, b| b.0.total_cmp(&a.0));
     Agreement {
         near: NEAR,

@@ -3,11 +3,12 @@
 use crate::cooccur::{Weight, Windows};
 use crate::train::{GloveConfig, GloveSettings, NgramLengths, Recipe, WindowConfig};
 
-/// Which settings methods are compared with.
+/// The settings that methods are compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum PresetSettings {
-    /// The same window, noise, subsampling and dimension for all that have them: what differs is the method
+    /// The same window, noise, subsampling and dimension for all methods that have them, so that
+    /// only the method differs
     #[default]
     Aligned,
     /// The published defaults of the program that each method is known by
@@ -17,12 +18,13 @@ pub enum PresetSettings {
 /// A method that can be compared, with its recipes.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
     recipe: fn(PresetSettings) -> Recipe,
 }
 
-/// All methods. The native settings have the dimension 100 for all, which word2vec.c and fastText have.
+/// All methods that can be compared. All of them have the dimension 100 in the native settings, as
+/// word2vec.c and fastText do.
 pub const PRESETS: [Preset; 4] = [
     Preset { name: "skip-gram", recipe: |settings| Recipe::SkipGram(word2vec(settings, 0.025)) },
     Preset { name: "cbow", recipe: |settings| Recipe::Cbow(word2vec(settings, 0.05)) },
@@ -37,7 +39,8 @@ impl Preset {
     }
 }
 
-/// The default settings are the aligned ones; word2vec.c subsamples less.
+/// The settings of skip-gram and CBOW. The aligned ones are wordloom's defaults; word2vec.c
+/// subsamples less.
 fn word2vec(settings: PresetSettings, lr: f32) -> WindowConfig {
     let subsample = match settings {
         PresetSettings::Aligned => 1e-4,
@@ -46,7 +49,8 @@ fn word2vec(settings: PresetSettings, lr: f32) -> WindowConfig {
     WindowConfig { subsample, lr: Some(lr), ..WindowConfig::default() }
 }
 
-/// A pass over counts is no pass over text, so that GloVe has epochs of its own.
+/// The settings of GloVe. A pass over counts is not a pass over text, so GloVe has epochs of its
+/// own.
 fn glove(settings: PresetSettings) -> GloveSettings {
     match settings {
         PresetSettings::Aligned => GloveSettings {

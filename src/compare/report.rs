@@ -1,4 +1,4 @@
-//! The comparison as one HTML file that needs nothing else: `report.html` with the numbers in it.
+//! The comparison as one HTML file that needs no other file: `report.html` with the numbers in it.
 
 use std::io::Write;
 
@@ -8,22 +8,23 @@ use super::neighbours::LISTED;
 use super::{Compared, map};
 
 const TEMPLATE: &str = include_str!("report.html");
-/// What stands in the template where the numbers go.
+/// The text in the template that the numbers replace.
 const PLACE: &str = "/*comparison*/null";
-/// Words on a map.
+/// The number of words on a map.
 const MAPPED: usize = 600;
 
-/// What the page shows.
+/// The data that the page shows.
 pub struct Report(Value);
 
 impl Report {
-    /// The comparison with lists of neighbours and a map of each method.
+    /// The comparison with the lists of neighbours and a map of each method.
     pub fn new(of: &Compared) -> Self {
         let Compared { comparison, lists, contenders } = of;
         let vocab = &contenders[0].runs[0].model.vocab;
         let listed: Vec<usize> =
             (0..lists.words.len()).filter(|&i| (lists.words[i] as usize) < LISTED).collect();
-        // Ids of the page: the listed words, then whatever else is a neighbour.
+        // The page has its own ids: first the listed words, then every other word that is a
+        // neighbour.
         let mut ids: Vec<u32> = listed.iter().map(|&i| lists.words[i]).collect();
         let mut place: Vec<Option<u32>> = vec![None; vocab.len()];
         for (at, &id) in (0..).zip(&ids) {
@@ -31,8 +32,8 @@ impl Report {
         }
         let mut near: Vec<String> = Vec::new();
         for runs in &lists.near {
-            // Three bytes of id and one of cosine (in 255ths, from 0) for each neighbour; 0xffffff where there are
-            // fewer.
+            // Each neighbour is three bytes of id and one of cosine (in 255ths, from 0). The id is
+            // 0xffffff where a word has fewer neighbours.
             let mut bytes: Vec<u8> = Vec::new();
             for &i in &listed {
                 for n in 0..super::neighbours::NEAR {
@@ -75,9 +76,9 @@ impl Report {
     /// Writes the page.
     ///
     /// # Errors
-    /// When writing fails.
+    /// Fails when writing to `out` fails.
     pub fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
-        // No word can end the script that it stands in.
+        // With these escapes no word can end the script that contains it.
         let data = self
             .0
             .to_string()
@@ -89,7 +90,7 @@ impl Report {
     }
 }
 
-/// Bytes as text (RFC 4648).
+/// Bytes as base64 text (RFC 4648).
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);

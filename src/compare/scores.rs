@@ -1,118 +1,119 @@
-//! Scores of several methods on the same sets, and which differences are more than chance.
+//! The scores of several methods on the same sets, and which differences are more than chance.
 //!
-//! Two things vary: which items a set happens to have, and which seed a training happened to have. Items are drawn
-//! anew by the bootstrap, the same for all models, so that differences are paired. What seeds change is estimated from
-//! the runs of a method and added to each draw ([`stats::widen`]); with one run a method there is no estimate, and
-//! intervals say so.
+//! Two things vary: the items that a set happens to have, and the seed that a training happened to
+//! have. The bootstrap draws the items anew, the same for all models, so that differences are
+//! paired. The effect of seeds is estimated from the runs of a method and added to each draw
+//! ([`stats::widen`]). With one run of a method there is no estimate; the intervals then leave
+//! seeds out, and the output says so.
 
 use serde::Serialize;
 
 use super::{CompareOptions, Contender, TrainedRun};
 use crate::eval::{Measure, Outcome, Policy, Section, Set, Unknown};
 use crate::stats::{self, Statistic, deviation, interval, mean};
-/// Differences whose corrected p-value is below this are called differences.
+/// A difference is called detected if its corrected p-value is below this.
 const SIGNIFICANCE: f64 = 0.05;
-/// A difference of this many standard errors is found four times of five: 1.96 + 0.84.
+/// A difference of this many standard errors is detected four times in five: 1.96 + 0.84.
 const FOUR_OF_FIVE: f64 = 2.8;
 
-/// All methods on one set.
+/// The scores of all methods on one set.
 #[derive(Clone, Debug, Serialize)]
 pub struct SetScores {
     /// The name of the set.
     pub name: String,
-    /// What its items are.
+    /// The kind of its items, in one word.
     pub kind: &'static str,
-    /// Items in the set.
+    /// The number of items in the set.
     pub total: usize,
-    /// Items that the scores are made of: the same for all methods.
+    /// The number of items that were scored, which is the same for all methods.
     pub used: usize,
-    /// Items that each method knows by its own vocabulary.
+    /// For each method, the number of items that its own vocabulary knows.
     pub known: Vec<usize>,
-    /// The scores by each measure; the first is the one that differences are of.
+    /// The scores by each measure. The differences are those of the first measure.
     pub measures: Vec<Scores>,
-    /// The differences between methods.
+    /// The differences between methods, two by two.
     pub differences: Vec<Difference>,
     /// For analogies, the answers of the first run of each method, section by section.
     pub sections: Vec<Vec<Section>>,
-    /// What methods with n-grams reach where words that they compose are scored too. Not to be compared with the others,
-    /// which have fewer items.
+    /// The scores of methods with n-grams when the words that they compose are scored too. They are
+    /// not to be compared with the scores of other methods, which have fewer items.
     pub composed: Vec<Composed>,
 }
 
 /// A method's score with words that it composes from n-grams.
 #[derive(Clone, Debug, Serialize)]
 pub struct Composed {
-    /// The place of the method.
+    /// The index of the method.
     pub method: usize,
-    /// Items that the score is made of.
+    /// The number of items that were scored.
     pub used: usize,
-    /// Those of them with a composed word.
+    /// The number of these items with a composed word.
     pub composed: usize,
-    /// Of each run, by the first measure.
+    /// The score of each run, by the first measure.
     pub runs: Vec<f64>,
-    /// Their mean.
+    /// The mean of the runs.
     pub mean: f64,
 }
 
-/// All methods by one measure.
+/// The scores of all methods by one measure.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scores {
-    /// What is measured.
+    /// The name of the measure.
     pub measure: &'static str,
-    /// A score for each method.
+    /// The score of each method.
     pub methods: Vec<Score>,
 }
 
 /// The score of a method.
 #[derive(Clone, Debug, Serialize)]
 pub struct Score {
-    /// Of each run.
+    /// The score of each run.
     pub runs: Vec<f64>,
-    /// Their mean.
+    /// The mean of the runs.
     pub mean: f64,
-    /// Their standard deviation; nothing for one run.
+    /// The standard deviation of the runs; `None` for one run.
     pub spread: Option<f64>,
-    /// The interval of the mean.
+    /// The 95 % interval of the mean, low and high.
     pub interval: [f64; 2],
 }
 
 /// A difference between two methods.
 #[derive(Clone, Debug, Serialize)]
 pub struct Difference {
-    /// The places of the two methods.
+    /// The indices of the two methods.
     pub methods: [usize; 2],
-    /// The score of the first less that of the second.
+    /// The score of the first method less that of the second.
     pub difference: f64,
-    /// Its interval.
+    /// The 95 % interval of the difference, low and high.
     pub interval: [f64; 2],
-    /// How often chance alone would make such a difference.
+    /// The p-value: how often chance alone would make a difference this large.
     pub p: f64,
-    /// The same, corrected by Holm for the number of sets and pairs of methods.
+    /// The p-value, corrected by Holm for the number of sets and pairs of methods.
     pub corrected: f64,
-    /// The smallest difference that this set and so many runs would find four times of five.
+    /// The smallest difference that this set and this many runs would detect four times in five.
     pub detectable: f64,
     /// Whether `corrected` is below [`SIGNIFICANCE`].
     pub detected: bool,
 }
 
-/// The scores of trainings of one method and seed, of more and more epochs.
+/// The scores of trainings of one method with one seed, with more and more epochs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Curve {
-    /// The place of the method.
+    /// The index of the method.
     pub method: usize,
-    /// Epochs and seconds of each training.
+    /// The epochs and the seconds of each training, the shortest first.
     pub points: Vec<(u64, f64)>,
     /// For each set, the score of each training.
     pub sets: Vec<Vec<f64>>,
 }
 
-/// What the models of a contender make of a set: runs, then shorter ones.
+/// The outcomes of a contender's models on a set: those of its runs, and of its shorter trainings.
 pub(super) struct Outcomes {
     runs: Vec<Outcome>,
     shorter: Vec<Outcome>,
 }
 
-/// What each contender knows of a set by itself, its vocabulary not cut to common words.
+/// What each contender knows of a set with its whole vocabulary, before it is cut to common words.
 pub(super) struct FullVocabulary {
     known: Vec<usize>,
     composed: Vec<Composed>,
@@ -125,7 +126,8 @@ impl FullVocabulary {
     }
 }
 
-/// For each set, what each contender makes of it. All are asked for the same items: no word is composed.
+/// For each set, the outcomes of each contender. All are asked the same items, so no word is
+/// composed.
 pub(super) fn outcomes(
     contenders: &[Contender],
     sets: &[Set],
@@ -142,8 +144,8 @@ pub(super) fn outcomes(
     sets.iter().map(|set| contenders.iter().map(|contender| of(contender, set)).collect()).collect()
 }
 
-/// What methods with n-grams make of a set whose unknown words they compose. For whole models, not those cut to common
-/// words.
+/// The scores of methods with n-grams on a set whose unknown words they compose. The models must be
+/// whole, not cut to common words.
 fn composed(contenders: &[Contender], set: &Set, policy: &Policy) -> Vec<Composed> {
     let of = |(method, contender): (usize, &Contender)| {
         let model = |run: &TrainedRun| run.model.ngrams().is_some();
@@ -162,7 +164,7 @@ fn composed(contenders: &[Contender], set: &Set, policy: &Policy) -> Vec<Compose
     contenders.iter().enumerate().filter_map(of).collect()
 }
 
-/// Scores with intervals, and differences.
+/// The scores with their intervals, and the differences.
 pub(super) fn scores(
     contenders: &[Contender],
     sets: &[Set],
@@ -192,7 +194,7 @@ fn of_set(
     own: FullVocabulary,
     options: &CompareOptions,
 ) -> SetScores {
-    // The vocabulary is the same for all, so the items are.
+    // All methods have the same vocabulary here, and so the same items.
     let first = &outcomes[0].runs[0];
     let clusters = &first.clusters;
     let answers = (0..first.measures.len()).flat_map(|place| {
@@ -244,10 +246,10 @@ fn of_set(
     }
 }
 
-/// The difference of two methods, by the scores of their runs and the draws of their means.
+/// The difference of two methods, from the scores of their runs and the draws of their means.
 fn difference([a, b]: [usize; 2], runs: &[Vec<f64>], drawn: &[Vec<f64>], seed: u64) -> Difference {
     let mut differences: Vec<f64> = drawn[a].iter().zip(&drawn[b]).map(|(x, y)| x - y).collect();
-    // One variance of seeds, estimated from the runs of both.
+    // Both methods are taken to have the same variance over seeds, estimated from the runs of both.
     let freedom = runs[a].len() + runs[b].len() - 2;
     let squares: f64 = [a, b]
         .iter()
@@ -269,7 +271,7 @@ fn difference([a, b]: [usize; 2], runs: &[Vec<f64>], drawn: &[Vec<f64>], seed: u
     }
 }
 
-/// Learning curves of those methods that have shorter trainings.
+/// The learning curves of the methods that have shorter trainings.
 pub(super) fn curves(contenders: &[Contender], outcomes: &[Vec<Outcomes>]) -> Vec<Curve> {
     let with = |(_, contender): &(usize, &Contender)| !contender.shorter.is_empty();
     let curve = |(method, contender): (usize, &Contender)| {

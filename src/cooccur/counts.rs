@@ -1,4 +1,4 @@
-//! Counts as data, wherever they come from.
+//! Co-occurrence counts as data, wherever they come from.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,11 +14,11 @@ pub(crate) const MAX_COUNT: f32 = 1e28;
 pub struct Count {
     /// The column: the id of the other word.
     pub word: u32,
-    /// Weighted number of times, above 0.
+    /// How often the two words occur together, each time weighted by their distance; above 0.
     pub count: f32,
 }
 
-/// Counts of a file.
+/// The counts of a file.
 pub struct Counts {
     /// The words of rows and columns.
     pub vocab: Vocab,
@@ -29,20 +29,20 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The counts in the row of `word`, by rising columns; empty where the file is not sorted by rows, as
-    /// Stanford's.
+    /// The counts in the row of `word`, by ascending columns. The row is empty for a file of
+    /// Stanford's, which need not be sorted by rows.
     pub fn row(&self, word: u32) -> &[Count] {
         self.rows.of(word)
     }
 }
 
-/// What counts were taken of. Fields that are not known are empty.
+/// Where counts come from. Fields that are not known are empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CountsAbout {
     /// The version of wordloom that counted, or the format that the counts were read from.
     pub program: String,
-    /// What counted as occurring together.
+    /// Which words counted as occurring together.
     pub windows: Option<Windows>,
     /// Which text was read, and how it was split and cut.
     pub text: serde_json::Value,
@@ -50,7 +50,8 @@ pub struct CountsAbout {
     pub corpus: Facts,
 }
 
-/// Where the counts of a file are. All have been checked: words are known, counts above 0 and at most [`MAX_COUNT`].
+/// The counts of a file. All have been checked: their words are in the vocabulary, and they are
+/// above 0 and at most [`MAX_COUNT`].
 pub(crate) enum CountRows {
     /// Row by row.
     Sorted {
@@ -64,7 +65,7 @@ pub(crate) enum CountRows {
 }
 
 impl CountsAbout {
-    /// What is counted in `corpus`, which was made of `text`.
+    /// A description of counts that are taken from `corpus`, which was made from `text`.
     pub fn of(corpus: &Corpus, windows: &Windows, text: serde_json::Value) -> Self {
         Self {
             program: concat!("wordloom ", env!("CARGO_PKG_VERSION")).into(),
@@ -84,7 +85,7 @@ impl CountRows {
     }
 }
 
-/// A count in a file of Stanford's.
+/// A count in one of Stanford's files.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Record {

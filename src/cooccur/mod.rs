@@ -1,12 +1,13 @@
-//! Co-occurrence counts: how often, and how near, each word occurs by each other word. They are GloVe's
-//! corpus.
+//! Co-occurrence counts: how often, and how near, each word occurs beside each other word. GloVe
+//! trains on them.
 //!
-//! A row holds what one word occurs with ([`source`] counts rows); [`counts`] is the data of a file of
-//! counts; [`pairs`] puts counts into the order in which they are trained on.
+//! A row holds the words that one word occurs with, and their counts. [`source`] counts rows,
+//! [`counts`] is the data of a file of counts, and [`pairs`] puts counts into the order of
+//! training.
 //!
-//! Windows, weights and the orientation of rows are those of Stanford's `cooccur` (Pennington, Socher,
-//! Manning 2014): words that the vocabulary lacks take no place in a window, which never crosses the end of
-//! a sentence.
+//! Windows, weights and the orientation of rows are those of Stanford's `cooccur` (Pennington,
+//! Socher, Manning 2014). Words that the vocabulary lacks take no place in a window. A window never
+//! crosses the end of a sentence.
 
 mod counts;
 mod pairs;
@@ -20,7 +21,8 @@ pub use self::source::Source;
 #[cfg(test)]
 pub(crate) use self::source::tests;
 use crate::error::{Error, Result};
-/// A position is packed with its reach to the left and to the right, in this many bits each.
+/// A position is packed together with its reach to the left and to the right, which have this many
+/// bits each.
 const REACH: u32 = 10;
 /// Windows are narrower than this.
 const MAX_WINDOW: usize = 1 << REACH;
@@ -39,7 +41,7 @@ pub enum Weight {
     Flat,
 }
 
-/// What counts as occurring together.
+/// Which words count as occurring together.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default)]
@@ -47,7 +49,7 @@ pub struct Windows {
     /// Words to each side of the centre that count as occurring with it
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 15))]
     pub window: usize,
-    /// Count only words that follow: row = word, column = what comes after it
+    /// Count only words that follow: row = word, column = a word after it
     #[cfg_attr(feature = "cli", arg(long))]
     pub asymmetric: bool,
     /// How much a word counts by its distance
@@ -65,7 +67,7 @@ impl Windows {
     /// Whether counting with these settings is possible.
     ///
     /// # Errors
-    /// [`Error::Setting`], naming the option.
+    /// [`Error::Setting`], with the name of the setting.
     pub fn check(&self) -> Result<()> {
         match self.window {
             0 => Err(Error::setting("window", "must be at least 1")),

@@ -1,5 +1,7 @@
-//! Co-occurrence counts in the order in which they are trained on: in blocks, each of which meets few rows
-//! and few columns.
+//! Co-occurrence counts in the order of training: in blocks, each of which has few rows and few
+//! columns.
+//!
+//! This file is over 300 lines because a third of it is its tests.
 
 use std::path::Path;
 
@@ -7,15 +9,17 @@ use super::{RowsOf, Source};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
 use crate::progress::Progress;
-/// There are at least this many parts, so that as many threads have something to do; fewer only with fewer
-/// words.
+/// There are at least this many parts, so that as many threads have work. There are fewer only when
+/// there are fewer words.
 const MIN_PARTS: usize = 16;
-/// There are at most this many parts, as a part of counts is scattered to one block for each part at a time.
+/// There are at most this many parts, since the counts of a part are scattered to one block for
+/// every part at the same time.
 const MAX_PARTS: usize = 1024;
-/// The vectors of a part take about this many bytes: they and a few of the other part stay in the second-level cache.
+/// The vectors of a part take about this many bytes. They and a few vectors of the other part stay
+/// in the second-level cache.
 const CACHED: usize = 640 << 10;
 
-/// A count, for training.
+/// A count as training reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Pair {
@@ -27,8 +31,8 @@ pub struct Pair {
     pub log: f32,
 }
 
-/// How words are dealt into parts: word `id` is in part `id % parts`, at place `id / parts` there. Ids go by frequency,
-/// so that all parts have their share of frequent words.
+/// How words are dealt into parts. Word `id` is in part `id % parts`, at place `id / parts`. Ids
+/// are ordered by frequency, so that every part has its share of frequent words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {
     words: usize,
@@ -64,11 +68,12 @@ impl Partition {
     }
 }
 
-/// All counts, in blocks of rows of one part and columns of one part. In a block they are sorted by row, then column.
+/// All counts, in blocks. A block holds the counts whose rows are in one part and whose columns are
+/// in one part, sorted by row and then by column.
 pub struct Pairs {
     /// How words are dealt into parts.
     pub partition: Partition,
-    /// Where each block ends in `store`, blocks of the same rows one after the other.
+    /// Where each block ends in `store`. Blocks with the same rows follow one another.
     ends: Vec<usize>,
     store: Storage,
 }
@@ -76,7 +81,7 @@ pub struct Pairs {
 enum Storage {
     /// The blocks of each part of rows.
     Memory(Vec<Vec<Pair>>),
-    /// A temporary file, removed when dropped, after the map of it.
+    /// A temporary file, mapped. The mapping is dropped before the file is removed.
     Disk(Mapped<Pair>, #[expect(dead_code, reason = "removes the file")] Staged),
 }
 
@@ -87,8 +92,9 @@ struct CountedPart {
 }
 
 impl Pairs {
-    /// Brings the rows of `source` into the order that `partition` makes, on the threads of the current rayon pool. Within
-    /// `memory` bytes all is kept in memory; otherwise it is written to a file in `directory`.
+    /// Brings the rows of `source` into the order of `partition`, on the threads of the current
+    /// rayon pool and in about `memory` bytes. Counts that need more than [`Pairs::kept`] bytes are
+    /// written to a temporary file in `directory`; others stay in memory.
     ///
     /// # Errors
     /// No pair at all, a full disk, or [`Error::Stopped`].
@@ -138,7 +144,8 @@ impl Pairs {
         Ok(Self { partition, ends, store: sink.finish(end)? })
     }
 
-    /// Bytes of counts that are kept in memory, of `memory` bytes for everything; more go to a file.
+    /// How many bytes of counts stay in memory when there are `memory` bytes for everything. More
+    /// counts go to a file.
     pub fn kept(source: &Source, memory: u64) -> u64 {
         source.room(memory) / 2
     }
@@ -172,7 +179,7 @@ impl Pairs {
 /// Where finished parts go: to memory while there is room, then to a file.
 struct Sink<'a> {
     directory: &'a Path,
-    /// Bytes of memory.
+    /// The limit of `memory`, in bytes.
     limit: u64,
     memory: Vec<Vec<Pair>>,
     disk: Option<Staged>,
@@ -184,7 +191,8 @@ impl Sink<'_> {
         let bytes: usize = self.memory.iter().map(|part| size_of_val(&part[..])).sum();
         if self.disk.is_none() && bytes as u64 > self.limit {
             std::fs::create_dir_all(self.directory).map_err(Error::io(self.directory))?;
-            // The name is one that clearing the cache knows, should the process be killed.
+            // Clearing the cache removes a file of this name. It is left only when the process is
+            // killed.
             self.disk = Some(Staged::new(&self.directory.join("once-pairs"))?);
         }
         if let Some(disk) = &mut self.disk {
@@ -217,7 +225,8 @@ mod tests {
     use crate::cooccur::tests::{corpus, naive, sentences, windows};
     use crate::cooccur::{Windows, tests};
 
-    /// All blocks, and what is in the directory while they are there.
+    /// All blocks, the files in the directory while the blocks exist, and whether the blocks are on
+    /// disk.
     fn blocks(
         source: &Source,
         partition: Partition,
@@ -248,7 +257,7 @@ mod tests {
             let partition = Partition { words: 20, parts };
             let (inside, files, on_disk) = blocks(&source, partition, 1 << 30, &spill);
             prop_assert!(files.is_empty() && !on_disk);
-            // Whether it fits shows after some parts, at once, or after the last.
+            // The counts turn out not to fit at once, after some parts, or after the last part.
             for memory in [0, 4000, 12_000] {
                 let (outside, files, on_disk) = blocks(&source, partition, memory, &spill);
                 prop_assert_eq!(&outside, &inside);

@@ -1,11 +1,13 @@
 //! Where rows of counts come from: windows of a text, or a file of counts.
 //!
-//! Rows are counted one at a time (Gustavson's sparse accumulator). The positions of all words are sorted by
-//! word once; then for each word the windows around its positions are added up in a dense array of `f64`,
-//! which is emptied into the row. Nothing is hashed, sorted or merged, rows come out with their columns in
-//! order, and each sum is taken in the order of the text: the counts do not depend on the number of threads.
+//! Rows are counted one at a time (Gustavson's sparse accumulator). The positions of all words are
+//! sorted by word once; then for each word the windows around its positions are added up in a dense
+//! array of `f64`, which is emptied into the row. Nothing is hashed, sorted or merged, and rows
+//! come out with their columns in order. Each sum is taken in the order of the text, so the counts
+//! do not depend on the number of threads.
 //!
-//! A third of this file is its test against the definition of the counts.
+//! This file is over 300 lines because almost a third of it is its test against the definition of
+//! the counts.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -17,9 +19,10 @@ use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::memory::prefetch;
 use crate::progress::Progress;
-/// Columns whose sums are in one cache line; a mark tells whether any of them was touched.
+/// The number of columns whose sums share a cache line. One mark tells whether any of these sums
+/// was touched.
 const GROUP: usize = 8;
-/// The text around a position is asked for this many positions ahead.
+/// The text around a position is prefetched this many positions ahead.
 const AHEAD: usize = 12;
 /// The number of pairs is estimated from about this many rows.
 const SAMPLE: usize = 1024;
@@ -27,7 +30,8 @@ const SAMPLE: usize = 1024;
 /// Where rows come from: windows of a text, or a file of counts.
 pub struct Source<'a> {
     from: From<'a>,
-    /// For each word, how many things its row is made of: occurrences, or counts.
+    /// For each word, the number of items that its row is made from: occurrences in the text, or
+    /// counts in the file.
     sizes: Vec<u64>,
 }
 
@@ -62,7 +66,7 @@ impl<'a> Source<'a> {
         Ok(Self { from, sizes: sizes.ok_or_else(damaged)? })
     }
 
-    /// Rows of a file.
+    /// Rows that are read from a file.
     pub fn file(counts: &'a Counts) -> Self {
         let mut sizes = vec![0; counts.vocab.len()];
         match &counts.rows {
@@ -72,30 +76,30 @@ impl<'a> Source<'a> {
                     .for_each(|(word, size)| *size = counts.rows.of(word).len() as u64);
             }
             CountRows::Records(records) => {
-                records.iter().for_each(|record| sizes[record.row() as usize] += 1)
+                records.iter().for_each(|record| sizes[record.row() as usize] += 1);
             }
         }
         Self { from: From::File(counts), sizes }
     }
 
-    /// The number of words, which is that of rows and of columns.
+    /// The number of words, which is also the number of rows and of columns.
     pub(crate) fn words(&self) -> usize {
         self.sizes.len()
     }
 
-    /// What [`Progress::done`] reaches.
+    /// The value that [`Progress::done`] reaches.
     pub fn size(&self) -> u64 {
         self.sizes.iter().sum()
     }
 
-    /// What is left of `memory` bytes beside the threads' scratch space.
+    /// How many of `memory` bytes the threads' scratch space leaves.
     pub(crate) fn room(&self, memory: u64) -> u64 {
         let scratch =
             self.words() * (size_of::<f64>() + size_of::<Count>() + size_of::<usize>() + 1);
         memory.saturating_sub((scratch * rayon::current_num_threads()) as u64)
     }
 
-    /// The most counts that are in the rows of `words`.
+    /// An upper bound for the number of counts in the rows of `words`.
     fn bound(&self, words: &[u32]) -> u64 {
         let reach = match self.from {
             From::Text { left, right, .. } => left + right,
@@ -107,7 +111,7 @@ impl<'a> Source<'a> {
             .sum()
     }
 
-    /// About how many counts there will be: those of a sample of rows, scaled.
+    /// An estimate of the number of counts: that of a sample of rows, scaled up.
     pub fn estimate(&self) -> u64 {
         let step = (self.words() / SAMPLE).max(1);
         let sample: Vec<u32> =
@@ -121,9 +125,10 @@ impl<'a> Source<'a> {
         (counts as f64 * self.words() as f64 / sample.len().max(1) as f64) as u64
     }
 
-    /// Counts the rows of all words of `pieces` on the threads of the current rayon pool. `make` turns the rows of a
-    /// piece into something, on several threads; `take` is given these things one by one in their order. Positions, and
-    /// rows that wait for their turn, each take up to `memory` bytes, or what a single piece takes.
+    /// Counts the rows of all words of `pieces` on the threads of the current rayon pool. `make`
+    /// turns the rows of a piece into a result, on several threads. `take` is given these results
+    /// one by one, in the order of the pieces. Positions take up to `memory` bytes, and so do rows
+    /// that wait for their turn; a single piece may take more.
     ///
     /// # Errors
     /// What `take` returns, or [`Error::Stopped`].
@@ -168,7 +173,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// What the rows of `words` are made of, word by word.
+    /// Gathers the items that the rows of `words` are made from, word by word.
     fn gather(&self, words: &[u32]) -> Gathered<'_> {
         let mut ends = Vec::with_capacity(words.len());
         let mut end = 0;
@@ -180,7 +185,8 @@ impl<'a> Source<'a> {
             return Gathered { source: self, words: words.to_vec(), ends, items: Vec::new() };
         }
         let mut items = vec![0; end];
-        // Each thread goes through everything and picks what belongs to its words: about as many items for each.
+        // Each thread goes through everything and picks the items of its words. Words are shared
+        // out so that every thread picks about as many items.
         let threads = rayon::current_num_threads();
         let (mut shares, mut rest, mut begun, mut done) = (Vec::new(), &mut items[..], 0, 0);
         for thread in 1..=threads {
@@ -195,7 +201,8 @@ impl<'a> Source<'a> {
         Gathered { source: self, words: words.to_vec(), ends, items }
     }
 
-    /// Fills `items` with what the rows of `words` are made of: packed positions, or columns and counts.
+    /// Fills `items` with the items of the rows of `words`: packed positions, or columns and
+    /// counts.
     fn pick(&self, words: &[u32], items: &mut [u64]) {
         let mut next = vec![usize::MAX; self.words()];
         let mut at = 0;
@@ -249,7 +256,7 @@ fn runs<P>(pieces: &[P], limit: u64, size: impl Fn(&P) -> u64) -> impl Iterator<
     })
 }
 
-/// What the rows of some words are made of.
+/// The items that the rows of some words are made from.
 struct Gathered<'a> {
     source: &'a Source<'a>,
     words: Vec<u32>,
@@ -266,7 +273,7 @@ pub(crate) struct RowsOf<'a> {
 }
 
 impl RowsOf<'_> {
-    /// Row `at` of the piece, by rising columns.
+    /// Row `at` of the piece, by ascending columns.
     pub(crate) fn row(&mut self, at: usize) -> &[Count] {
         let Gathered { source, words, ends, items } = self.gathered;
         let at = self.first + at;
@@ -338,7 +345,7 @@ impl Accumulator {
         }
     }
 
-    /// What was added up, by column; the sums are zeros again.
+    /// The sums other than zero, by ascending columns. Afterwards all sums are zero again.
     fn take(&mut self) -> &[Count] {
         let mut length = 0;
         for (eight, marks) in self.touched.chunks_mut(8).enumerate() {
@@ -352,7 +359,8 @@ impl Accumulator {
                 *mark = 0;
                 let first = (eight * 8 + group) * GROUP;
                 for (i, sum) in self.sums[first..first + GROUP].iter_mut().enumerate() {
-                    // Written in any case, kept if it is something: cheaper than a branch that can't be foreseen.
+                    // The count is written in any case, and kept if it is not zero. This is cheaper
+                    // than a branch that can't be predicted.
                     self.row[length] = Count { word: (first + i) as u32, count: *sum as f32 };
                     length += usize::from(*sum != 0.0);
                     *sum = 0.0;

@@ -1,7 +1,7 @@
-//! Encoded corpora, kept so that training again on the same text begins at once.
+//! The cache of encoded corpora, by which training again on the same text begins at once.
 //!
-//! The name of a file is the key of its producer ([`Produce::key`]). Nothing here is needed: the directory
-//! may be removed at any time.
+//! The name of a file is the key of its producer ([`Produce::key`]). Nothing depends on the cache:
+//! its directory may be removed at any time.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 /// The extension of an encoded corpus.
 const EXTENSION: &str = "corpus";
-/// The name of a corpus that is not kept begins with this.
+/// The names of corpora that are not kept begin with this.
 const ONCE: &str = "once-";
 
 /// An encoded corpus in a cache directory.
@@ -20,14 +20,15 @@ const ONCE: &str = "once-";
 pub struct CachedCorpus {
     /// The file.
     pub path: PathBuf,
-    /// Its size.
+    /// The size of the file, in bytes.
     pub bytes: u64,
     /// When it was written.
     pub written: SystemTime,
 }
 
-/// The directory that is used when none is named: `$WORDLOOM_CACHE`, or else `wordloom` in the place where the system
-/// keeps caches, or else in the one for temporary files.
+/// The directory that is used when none is named. It is `$WORDLOOM_CACHE`, or else `wordloom` in
+/// the system's directory for caches, or else `wordloom` in the system's directory for temporary
+/// files.
 pub fn directory() -> PathBuf {
     let named =
         |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -41,14 +42,14 @@ pub fn directory() -> PathBuf {
     } else {
         named("HOME").map(|home| home.join(".cache"))
     };
-    // A relative path there is to be ignored, says the XDG specification.
+    // The XDG specification says that a relative path in this variable is to be ignored.
     let caches = named("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or(system);
     caches.unwrap_or_else(std::env::temp_dir).join("wordloom")
 }
 
-/// The corpus of `producer` from `directory`, and whether it was there already. Otherwise it is made, on the
-/// threads of the current rayon pool, and kept there; what can't be made twice, as from standard input, is
-/// not kept (see [`once`]).
+/// The corpus of `producer` from `directory`, and whether it was there already. A corpus that was
+/// not there is made, on the threads of the current rayon pool, and kept. A corpus that can't be
+/// made twice, such as one from standard input, is not kept (see [`once`]).
 ///
 /// # Errors
 /// As [`encode`], or when the directory can't be made.
@@ -68,8 +69,9 @@ pub fn corpus(
     Ok((encode(producer, &path, progress)?, false))
 }
 
-/// Makes the corpus of `producer` in a file in `directory` that is not kept. Where the system can, its name
-/// is removed at once and the file goes with the last map of it; elsewhere [`discard`] removes it.
+/// Makes the corpus of `producer` in a file in `directory` that is not kept. Where the system
+/// allows it, the file's name is removed at once, and the file disappears with its last mapping.
+/// Elsewhere [`discard`] removes it.
 ///
 /// # Errors
 /// As [`encode`], or when the directory can't be made.
@@ -95,7 +97,7 @@ pub fn discard(corpus: Corpus) {
     }
 }
 
-/// The encoded corpora in `directory`, the newest first. A directory that is missing is empty.
+/// The encoded corpora in `directory`, the newest first. A missing directory counts as empty.
 ///
 /// # Errors
 /// When the directory can't be read.
@@ -105,7 +107,7 @@ pub fn entries(directory: &Path) -> Result<Vec<CachedCorpus>> {
         .into_iter()
         .filter(|path| path.extension().is_some_and(|e| e == EXTENSION))
     {
-        // A file that went away meanwhile is none.
+        // A file that was removed meanwhile is left out.
         if let Ok(about) = std::fs::metadata(&path) {
             let written = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             found.push(CachedCorpus { path, bytes: about.len(), written });
@@ -115,8 +117,8 @@ pub fn entries(directory: &Path) -> Result<Vec<CachedCorpus>> {
     Ok(found)
 }
 
-/// Removes all encoded corpora in `directory` and what interrupted runs left of them, nothing else; returns how many
-/// files and bytes that were.
+/// Removes all encoded corpora in `directory`, and the unfinished ones that interrupted runs left.
+/// Nothing else is removed. Returns the number of files removed, and their bytes.
 ///
 /// # Errors
 /// When a file can't be removed.
@@ -131,7 +133,7 @@ pub fn clear(directory: &Path) -> Result<(usize, u64)> {
     Ok((removed, bytes))
 }
 
-/// Everything in `directory` that has the name of an encoded corpus or of an unfinished one.
+/// All files in `directory` that have the name of an encoded corpus or of an unfinished one.
 fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     let ours = |path: &Path| {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };

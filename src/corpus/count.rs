@@ -7,13 +7,14 @@ use hashbrown::hash_table::{Entry, HashTable};
 use super::Vocab;
 use crate::error::{Error, Result};
 
-/// Counts words and gives each a provisional id, in the order of first sight.
+/// Counts words and gives each a provisional id, in the order in which words first occur.
 #[derive(Default)]
 pub(crate) struct Counter {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     counts: Vec<u64>,
-    /// The upper half of each word's hash and its id: most other words are told apart without a look at their bytes.
+    /// The upper half of each word's hash, and the word's id. The hash tells most other words apart
+    /// without a look at their bytes.
     table: HashTable<(u32, u32)>,
     hasher: hashbrown::DefaultHashBuilder,
 }
@@ -59,7 +60,7 @@ impl Counter {
             .map(|id| (of(&self.bytes, &self.ends, id), self.counts[id as usize]))
     }
 
-    /// Different words seen.
+    /// The number of different words seen.
     pub(crate) fn len(&self) -> usize {
         self.counts.len()
     }
@@ -69,15 +70,16 @@ impl Counter {
         self.counts.is_empty()
     }
 
-    /// Words seen.
+    /// The number of words seen.
     pub(crate) fn tokens(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Cuts words that occur fewer than `min_count` times, then all but the `max_vocab` most frequent.
+    /// Makes a vocabulary. Words that occur fewer than `min_count` times are dropped, then all but
+    /// the `max_vocab` most frequent.
     ///
     /// # Errors
-    /// [`Error::EmptyVocabulary`].
+    /// [`Error::EmptyVocabulary`] when no word is left.
     pub(crate) fn cut(&self, min_count: u64, max_vocab: Option<usize>) -> Result<Vocab> {
         let mut kept: Vec<(&[u8], u64)> =
             self.iter().filter(|&(_, count)| count >= min_count.max(1)).collect();

@@ -1,5 +1,7 @@
-//! From text to an encoded corpus, reading the text once. Workers count and write provisional ids to a spool
-//! file; when the vocabulary is known the ids are translated, in the order of the text.
+//! Encodes text as a corpus, reading the text once. Workers count words and write provisional ids
+//! to a spool file. When the vocabulary is known, the ids are translated in the order of the text.
+//!
+//! This file is over 300 lines because a third of it is its tests.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,9 +17,10 @@ use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
 use crate::progress::Progress;
 use crate::text::{self, Blocks, Token, Tokenizer};
-/// Part of every key: raised when reading the same text gives another corpus.
+/// A part of every key. It is raised with every change by which the same text gives another corpus.
 const VERSION: u32 = 1;
-/// In the spool: a sentence ends here. In the translation: the vocabulary lacks this word.
+/// In the spool, this value ends a sentence. In a translation, it means that the vocabulary lacks
+/// the word.
 const NONE: u32 = u32::MAX;
 /// This many blocks are translated at a time.
 const BATCH: usize = 64;
@@ -30,7 +33,7 @@ pub struct TextOptions {
     /// Text: files (plain, gzip, zstd), directories, or - for standard input
     #[cfg_attr(feature = "cli", arg(value_name = "INPUT", required = true))]
     pub inputs: Vec<PathBuf>,
-    /// Splitting into words.
+    /// How text is split into words.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub tokenizer: Tokenizer,
     /// Drop words that occur fewer times
@@ -39,7 +42,8 @@ pub struct TextOptions {
     /// Keep only the N most frequent words
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub max_vocab: Option<usize>,
-    /// Keep exactly the words of this file that occur (`word count` lines), whatever their number here
+    /// Keep exactly the words of this file that occur (`word count` lines), whatever their counts
+    /// in the text
     #[cfg_attr(feature = "cli", arg(long = "vocab", value_name = "FILE"))]
     pub vocab_file: Option<PathBuf>,
     /// Stop at bytes that are not UTF-8 (otherwise they are kept, counted and reported)
@@ -64,7 +68,7 @@ impl Default for TextOptions {
 struct Piece {
     block: u64,
     worker: usize,
-    /// In ids, from the beginning of the spool.
+    /// The offset from the beginning of the spool, in ids.
     at: usize,
     length: usize,
 }
@@ -76,10 +80,11 @@ struct Spool {
 }
 
 impl TextOptions {
-    /// The encoded corpus that the inputs are, if they are one and not text.
+    /// Opens the input if it is an encoded corpus. `None` means that the inputs are text.
     ///
     /// # Errors
-    /// A damaged corpus; other inputs beside it; or settings for reading text, which are of no use then.
+    /// A damaged corpus, other inputs beside it, or settings for reading text, which an encoded
+    /// corpus can't follow.
     pub fn encoded(&self) -> Result<Option<Corpus>> {
         let Some(path) = self.inputs.iter().find(|path| Corpus::is_corpus(path)) else {
             return Ok(None);
@@ -95,10 +100,10 @@ impl TextOptions {
         Corpus::open(path).map(Some)
     }
 
-    /// What a model says of the text that `corpus` was made of by these options.
+    /// A description of the text and these options as JSON, which models store.
     pub fn describe(&self) -> serde_json::Value {
         if self.inputs.iter().any(|path| Corpus::is_corpus(path)) {
-            // Nothing is known of how it was made.
+            // Nothing is known about how the corpus was made.
             return serde_json::json!({ "inputs": self.inputs });
         }
         serde_json::to_value(self).unwrap_or_default()
@@ -106,7 +111,7 @@ impl TextOptions {
 }
 
 impl Produce for TextOptions {
-    /// A hash of the inputs' paths, lengths and times of change, and of every setting.
+    /// A hash of the inputs' paths, lengths and modification times, and of every setting.
     fn key(&self) -> Result<Option<u64>> {
         let mut hash = Xxh3::new();
         // Every part comes with its length, so that no two lists of parts look alike.
@@ -213,7 +218,8 @@ impl Produce for TextOptions {
     }
 }
 
-/// What one worker does: takes blocks while there are any, counts their words, spools their provisional ids.
+/// The work of one worker. It takes blocks while there are any, counts their words, and spools
+/// their provisional ids.
 fn count(
     worker: usize,
     options: &TextOptions,
@@ -260,7 +266,7 @@ fn count(
     }
 }
 
-/// The error that made the others stop, if any.
+/// All results, or the error that made the other workers stop.
 fn all_or_first_cause<T>(results: Vec<Result<T>>) -> Result<Vec<T>> {
     let (good, mut bad): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     bad.sort_by_key(|result| matches!(result, Err(Error::Stopped)));
@@ -289,7 +295,8 @@ fn choose(options: &TextOptions, total: &Counter) -> Result<Vocab> {
     chosen.cut(1, options.max_vocab)
 }
 
-/// Provisional ids to the tokens that the vocabulary knows, and where among them sentences end.
+/// Translates provisional ids to tokens and drops the words that the vocabulary lacks. Returns the
+/// tokens, and where sentences end among them.
 fn translate(spooled: &[u32], to: &[u32]) -> (Vec<u32>, Vec<usize>) {
     let mut ids = Vec::with_capacity(spooled.len());
     let mut ends = Vec::new();

@@ -1,14 +1,17 @@
-//! The encoded corpus: what every trainer reads. Token ids and sentence ends in one mapped file, with the
-//! vocabulary.
+//! The encoded corpus, which every trainer reads: token ids, sentence ends and the vocabulary, in
+//! one mapped file.
 //!
 //! ```text
-//! magic (16 bytes) · zeros to byte 64 · tokens u32… · sentence ends u64… · word bytes · word ends u64…
-//! · counts u64… · order u32… · header (bincode) · header length u64 · magic
+//! magic (16 bytes) · zeros to byte 64 · tokens u32… · sentence ends u64… · word bytes
+//! · word ends u64… · counts u64… · order u32… · header (bincode) · header length u64 · magic
 //! ```
 //!
-//! All numbers are little-endian; sections begin at multiples of 64 bytes and are named in the header, so
-//! that a later version can add some (tags of sentences, for example). Whatever makes sequences of tokens
-//! is a [`Produce`]; [`TextOptions`] is the one that reads text.
+//! All numbers are little-endian; sections begin at multiples of 64 bytes and are named in the
+//! header, so that a later version can add sections (tags of sentences, for example). Any source of
+//! sequences of tokens can implement [`Produce`]; [`TextOptions`] does so for text.
+//!
+//! This file is over 300 lines because the reader and the writer of the layout stand together, with
+//! their tests.
 
 pub mod cache;
 mod count;
@@ -32,7 +35,7 @@ pub use crate::text::{Tokenizer, expand};
 
 const MAGIC: &[u8; 16] = b"wordloom corpus1";
 
-/// Facts about a corpus and the text that it was made of.
+/// Facts about a corpus and the text that it was made from.
 #[derive(
     Clone,
     Debug,
@@ -49,7 +52,7 @@ pub struct Facts {
     pub words_read: u64,
     /// Different words in the text.
     pub types_read: u64,
-    /// Bytes of text, unpacked.
+    /// Bytes of text, after unpacking.
     pub bytes_read: u64,
     /// Words that are not UTF-8.
     pub invalid_utf8: u64,
@@ -66,43 +69,43 @@ pub struct Facts {
 #[derive(bincode::Encode, bincode::Decode)]
 struct Header {
     facts: Facts,
-    /// Name, offset and length in bytes.
+    /// The name of each section, and its offset and length in bytes.
     sections: Vec<(String, u64, u64)>,
 }
 
 /// An encoded corpus, mapped.
 #[derive(Clone, Debug)]
 pub struct Corpus {
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
     /// The words behind the ids.
     pub vocab: Vocab,
-    /// What is known about it.
+    /// Facts about the corpus and its text.
     pub facts: Facts,
     tokens: Mapped<u32>,
     ends: Mapped<u64>,
-    /// Whether the file goes when the corpus is discarded.
+    /// Whether the file is removed when the corpus is discarded.
     temporary: bool,
 }
 
-/// What makes a corpus: text, or anything else that is sequences of tokens.
+/// A source of a corpus: text, or anything else that consists of sequences of tokens.
 pub trait Produce: Sync {
-    /// What the corpus goes by in a cache: a hash of all that it is made of. `None` when it can't be made
-    /// twice, as from standard input.
+    /// The key of the corpus in a cache: a hash of everything that determines it. `None` when the
+    /// corpus can't be made twice, such as one from standard input.
     ///
     /// # Errors
-    /// When an input can't be looked at.
+    /// When an input can't be examined.
     fn key(&self) -> Result<Option<u64>>;
 
-    /// Writes the sequences; returns the vocabulary and what is known about the source.
+    /// Writes the sequences. Returns the vocabulary, and the facts that are known about the source.
     ///
     /// # Errors
-    /// What is wrong with the source, a full disk, or [`Error::Stopped`].
+    /// A faulty source, a full disk, or [`Error::Stopped`].
     fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)>;
 }
 
-/// Makes a corpus file at `path`, on the threads of the current rayon pool. The result does not depend on
-/// their number.
+/// Makes a corpus file at `path`, on the threads of the current rayon pool. The result does not
+/// depend on their number.
 ///
 /// # Errors
 /// As [`Produce::write`].
@@ -165,18 +168,19 @@ impl Corpus {
     pub fn is_corpus(path: &Path) -> bool {
         let mut head = [0; MAGIC.len()];
         let read = |mut file: std::fs::File| std::io::Read::read_exact(&mut file, &mut head);
-        // A pipe must not be read from: what comes out of it is gone.
+        // A pipe must not be read from: bytes that are read from it are lost to the next reader.
         let regular = std::fs::metadata(path).is_ok_and(|about| about.is_file());
         regular && std::fs::File::open(path).and_then(read).is_ok() && head == *MAGIC
     }
 
-    /// The error for a corpus whose token number `at` is no word.
+    /// The error for a corpus whose token number `at` is not in the vocabulary.
     pub(crate) fn damaged(&self, at: usize) -> Error {
         let problem = "a damaged encoded corpus: remove it";
         Error::format(&self.path, 64 + 4 * at as u64, problem)
     }
 
-    /// All token ids, in the order of the text. Ids may be wrong in a damaged file: check before use.
+    /// All token ids, in the order of the text. Ids may be wrong in a damaged file: check before
+    /// use.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
     }
@@ -210,7 +214,7 @@ pub struct CorpusWriter {
 }
 
 impl CorpusWriter {
-    /// Begins the file that will stand at `path`.
+    /// Begins the file that will be at `path`.
     ///
     /// # Errors
     /// When the directory can't be written to.
@@ -221,7 +225,7 @@ impl CorpusWriter {
         Ok(Self { path: path.to_path_buf(), out, ends: Vec::new(), tokens: 0, hash: Xxh3::new() })
     }
 
-    /// Where the file will stand.
+    /// The path at which the file will be.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -235,14 +239,15 @@ impl CorpusWriter {
         self.write(bytemuck::cast_slice(ids))
     }
 
-    /// Ends the sentence; one without a token is none.
+    /// Ends the sentence. A sentence without a token does not count.
     pub fn end_sentence(&mut self) {
         if self.tokens > self.ends.last().copied().unwrap_or(0) {
             self.ends.push(self.tokens);
         }
     }
 
-    /// Writes vocabulary and header and puts the file in its place. Of `facts`, what is known here is filled in.
+    /// Writes the vocabulary and the header, and puts the file in its place. The writer fills in
+    /// those of `facts` that it knows: the counts of the corpus, and its hash.
     ///
     /// # Errors
     /// When writing fails.
@@ -281,7 +286,7 @@ impl CorpusWriter {
         self.out.put(bytes)
     }
 
-    /// Zeros up to the next multiple of 64; returns that offset.
+    /// Writes zeros up to the next multiple of 64. Returns that offset.
     fn pad(&mut self) -> Result<u64> {
         let at = self.out.stream_position().map_err(Error::io(&self.path))?;
         let next = at.next_multiple_of(64);

@@ -1,4 +1,5 @@
-//! Vocabularies: words with their ids and counts, and looking words up in a table that needs no building.
+//! Vocabularies: words with their ids and counts, and a table for looking words up that needs no
+//! building.
 
 use std::path::Path;
 
@@ -7,8 +8,8 @@ use crate::memory::{self, Mapped};
 
 /// Words with their ids and counts, most frequent first (ties by bytes). Ids are positions, from 0.
 ///
-/// Look-ups search `order` by bisection, so that a mapped vocabulary of any size is ready at once. Words are bytes: they
-/// need not be UTF-8.
+/// Look-ups search `order` by bisection, so that a mapped vocabulary of any size is ready at once.
+/// Words are bytes: they need not be UTF-8.
 #[derive(Clone, Debug)]
 pub struct Vocab {
     /// The words, one after the other.
@@ -22,7 +23,8 @@ pub struct Vocab {
 }
 
 impl Vocab {
-    /// A vocabulary of `words` in the given order. `counts` has one count a word, or none at all.
+    /// A vocabulary of `words` in the given order. `counts` has one count for each word, or is
+    /// empty.
     pub fn new<W: AsRef<[u8]>>(words: &[W], counts: Vec<u64>) -> Self {
         let bytes: Vec<u8> = words.iter().flat_map(|w| w.as_ref().iter().copied()).collect();
         let mut end = 0;
@@ -48,7 +50,8 @@ impl Vocab {
         self.ends.is_empty()
     }
 
-    /// The bytes of word `id`. Empty when `id`, or the file that the vocabulary was mapped from, is wrong.
+    /// The bytes of word `id`. They are empty when `id` is out of range, or when the file that the
+    /// vocabulary was mapped from is damaged.
     pub fn word(&self, id: u32) -> &[u8] {
         let id = id as usize;
         let start = if id == 0 { 0 } else { self.ends.get(id - 1).copied().unwrap_or(u64::MAX) };
@@ -56,7 +59,7 @@ impl Vocab {
         self.bytes.get(start as usize..end as usize).unwrap_or_default()
     }
 
-    /// Word `id` as text; bytes that are no UTF-8 show as �.
+    /// Word `id` as text. Bytes that are not UTF-8 show as �.
     pub fn text(&self, id: u32) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(self.word(id))
     }
@@ -71,7 +74,8 @@ impl Vocab {
         (0..self.len() as u32).map(|id| self.word(id))
     }
 
-    /// The id of `word`: the lowest, where it occurs twice.
+    /// The id of `word`, if the vocabulary has it. It is the lowest one where the word occurs
+    /// twice.
     pub fn id(&self, word: &[u8]) -> Option<u32> {
         let at = self.order.partition_point(|&id| self.word(id) < word);
         self.order
@@ -83,18 +87,19 @@ impl Vocab {
     /// The id of `word`, or an error that names the closest spellings.
     ///
     /// # Errors
-    /// [`Error::UnknownWord`].
+    /// [`Error::UnknownWord`] when the vocabulary lacks the word.
     pub fn known(&self, word: &str) -> Result<u32> {
         self.id(word.as_bytes()).ok_or_else(|| self.unknown(word, false))
     }
 
-    /// The error for a word that is not there; `ngrams` says whether its n-grams were looked for too.
+    /// The error for a word that the vocabulary lacks. `ngrams` says whether its n-grams were
+    /// looked up, too.
     pub(crate) fn unknown(&self, word: &str, ngrams: bool) -> Error {
         Error::UnknownWord { word: word.into(), ngrams, near: self.near(word, 3) }
     }
 
-    /// Up to `k` known spellings close to `word`, best first: the same letters in another case, then the fewest edits
-    /// (at most two, fewer in short words), then the most frequent.
+    /// Up to `k` known spellings close to `word`, best first: the same letters in another case,
+    /// then the fewest edits (at most two, fewer in short words), then the most frequent.
     fn near(&self, word: &str, k: usize) -> Vec<String> {
         let lower = word.to_lowercase();
         let length = lower.chars().count();
@@ -136,10 +141,11 @@ impl Vocab {
         })
     }
 
-    /// Reads a vocabulary file as it is: `word count` lines, in their order. A word twice stays twice.
+    /// Reads a vocabulary file as it is: `word count` lines, in their order. A word that occurs
+    /// twice stays twice.
     ///
     /// # Errors
-    /// When the file can't be read, has no word, or a line is not a word and a count.
+    /// When the file can't be read, has no word, or has a line that is not a word and a count.
     pub fn read(path: &Path) -> Result<Self> {
         let text = Mapped::open(path)?;
         let (mut words, mut counts, mut at) = (Vec::new(), Vec::new(), 0);
@@ -164,7 +170,7 @@ impl Vocab {
     }
 }
 
-/// Reads the words of a vocabulary file: a word a line, and a count that is not looked at.
+/// Reads the words of a vocabulary file. Each line has a word; a count after it is ignored.
 ///
 /// # Errors
 /// When the file can't be read or has no word.

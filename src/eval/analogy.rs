@@ -1,9 +1,10 @@
-//! Analogy questions: `athens greece oslo` asks for `norway` (Mikolov et al. 2013, "Efficient Estimation of Word
-//! Representations in Vector Space"), or a word and all that are right (Gladkova, Drozd & Matsuoka 2016, "Analogy-based
-//! Detection of Morphological and Semantic Relations with Word Embeddings").
+//! Analogy questions. `athens greece oslo` asks for `norway` (Mikolov et al. 2013, "Efficient
+//! Estimation of Word Representations in Vector Space"). Other files list a word and all answers
+//! that are right (Gladkova, Drozd & Matsuoka 2016, "Analogy-based Detection of Morphological and
+//! Semantic Relations with Word Embeddings").
 //!
-//! A question is made of two pairs of words, and both are in many questions. So the pairs are kept, and what was
-//! sampled is pairs ([`Clusters`]).
+//! A question is made of two pairs of words, and both are in many questions. So the pairs are kept,
+//! and the bootstrap takes pairs for what was sampled ([`Clusters`]).
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,7 +17,7 @@ use super::{Source, Task, TaskKind};
 use crate::error::{Error, Result};
 use crate::query;
 use crate::stats::Clusters;
-/// Lines of four words, of which the last is the answer, in sections that begin with `: section`.
+/// Lines of four words, the last of which is the answer, in sections that begin with `: section`.
 pub(super) const QUESTIONS: TaskKind = TaskKind {
     recognises: |line| {
         let cells = cells(line);
@@ -27,7 +28,8 @@ pub(super) const QUESTIONS: TaskKind = TaskKind {
     folder_is_set: false,
     parse: |sources| parse(sources, Questions::parse),
 };
-/// Lines of a word and its answers, `word<TAB>answer/another`: each pair asks for each other's.
+/// Lines of a word and its answers, `word<TAB>answer/another`. Each pair asks for the answers of
+/// every other pair.
 pub(super) const WORD_PAIRS: TaskKind = TaskKind {
     recognises: |line| !line.starts_with(':') && cells(line).len() == 2,
     line: "a word and its answers",
@@ -41,7 +43,7 @@ fn parse(sources: &[Source], parse: fn(&Source) -> Result<Questions>) -> Result<
     Ok(Arc::new(Questions { sections }))
 }
 
-/// The most pairs in a file of pairs: each asks for each other.
+/// The most pairs in a file of pairs, of which each asks for every other.
 const MAX_PAIRS: usize = 1000;
 
 /// Questions in sections.
@@ -50,7 +52,7 @@ struct Questions {
     sections: Vec<Relation>,
 }
 
-/// A section: pairs of words of one relation, and questions made of two of them each.
+/// A section: pairs of words of one relation, and questions, each made of two of these pairs.
 #[derive(Clone, Debug, Default)]
 struct Relation {
     name: String,
@@ -58,21 +60,21 @@ struct Relation {
     questions: Vec<[u32; 2]>,
 }
 
-/// A word and what may stand beside it; the first is the one that questions show.
+/// A word and its right answers. Questions show the first answer that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct WordPair {
     word: String,
     answers: Vec<String>,
 }
 
-/// Questions as ids.
+/// Questions as ids of words.
 #[derive(Default)]
 struct Asked {
     /// The three words of each question that can be asked.
     words: Vec<[u32; 3]>,
-    /// Its right answers.
+    /// The right answers to each of these questions.
     accepted: Vec<Vec<u32>>,
-    /// For each item that is used, its question, if it can be asked.
+    /// For each item that is scored, the index of its question; `None` if it can't be asked.
     used: Vec<Option<usize>>,
     clusters: Clusters,
     /// The questions of each section.
@@ -80,13 +82,14 @@ struct Asked {
 }
 
 impl Questions {
-    /// Lines of four words, of which the last is the answer, in sections that begin with `: section`.
+    /// Reads lines of four words, the last of which is the answer, in sections that begin with
+    /// `: section`.
     fn parse(&Source { file, name, text }: &Source) -> Result<Self> {
         let mut all = Self::default();
         let mut seen: HashMap<WordPair, u32> = HashMap::new();
         for (number, line) in lines(text) {
             let words: Vec<&str> = line.split_whitespace().collect();
-            // A line of four words is a question even if the first is a colon with something attached.
+            // A line of four words is a question even if its first word begins with a colon.
             if let (Some(title), true) =
                 (line.strip_prefix(':'), words.len() != 4 || words[0] == ":")
             {
@@ -118,7 +121,8 @@ impl Questions {
         Ok(all)
     }
 
-    /// Lines of a word and its answers, `word<TAB>answer/another`: each pair asks for each other's.
+    /// Reads lines of a word and its answers, `word<TAB>answer/another`. Each pair asks for the
+    /// answers of every other pair.
     fn of_pairs(&Source { file, name, text }: &Source) -> Result<Self> {
         let mut pairs = Vec::new();
         for (number, line) in lines(text) {
@@ -147,12 +151,12 @@ impl Questions {
         Ok(Self { sections: vec![Relation { name: name.into(), pairs, questions }] })
     }
 
-    /// What can be asked, with the words that are known; answers are in the vocabulary. With `zero` an item is used even
-    /// where it can't.
+    /// The questions that can be asked with the words that are known. Their answers must be in the
+    /// vocabulary. With `zero`, an item is scored even if it can't be asked.
     fn ask(&self, known: &Known, zero: bool) -> Asked {
         let mut asked = Asked::default();
         for section in &self.sections {
-            // The word of a pair, the answer it is shown with, and the answers it may be given.
+            // The word of a pair, the answer that it is shown with, and the answers that are right.
             let pairs: Vec<(Option<u32>, Option<u32>, Vec<u32>)> = section
                 .pairs
                 .iter()
@@ -201,7 +205,8 @@ impl Task for Questions {
         self.ask(known, false).words.len()
     }
 
-    /// The share of right answers. All words that count as known can be answers but the three of the question.
+    /// The share of right answers. Every word of the vocabulary that counts as known can be an
+    /// answer, except the three words of the question.
     fn score(&self, known: &Known, zero: bool) -> Outcome {
         let Asked { words, accepted, used, clusters, sections } = self.ask(known, zero);
         let composed =

@@ -1,19 +1,22 @@
-//! Which words of a model count as known.
+//! The words of a model that count as known.
 
 use std::collections::HashMap;
 
 use super::Policy;
 use crate::embeddings::Embeddings;
 
-/// The words that count as known: those of the vocabulary, up to `limit`, and some that were composed.
+/// The words that count as known: those of the vocabulary, up to `limit`, and some that were
+/// composed.
 pub(super) struct Known<'a> {
     pub(super) e: &'a Embeddings,
     pub(super) limit: usize,
-    /// Whether the vocabulary has capital letters: else unknown words are composed in lower case.
+    /// Whether the vocabulary has capital letters. If not, unknown words are composed in lower
+    /// case.
     cased: bool,
-    /// Words composed from n-grams, with ids from the number of words on.
+    /// The words composed from n-grams, with ids that begin at the number of words of the
+    /// vocabulary.
     composed: HashMap<String, u32>,
-    /// Their vectors, row by row.
+    /// The vectors of the composed words, row by row.
     pub(super) rows: Vec<f32>,
 }
 
@@ -25,7 +28,7 @@ impl<'a> Known<'a> {
         Self { e, limit, cased, composed: HashMap::new(), rows: Vec::new() }
     }
 
-    /// Makes `word` known by its n-grams, if it isn't known and the model has some of them.
+    /// Makes `word` known by its n-grams, if it is not known and the model has some of them.
     pub(super) fn compose(&mut self, word: &str) {
         let Some(ngrams) = self.e.ngrams().filter(|_| self.find(word).is_none()) else { return };
         let spelling = if self.cased { word.into() } else { word.to_lowercase() };
@@ -35,7 +38,7 @@ impl<'a> Known<'a> {
         self.rows.extend(vector);
     }
 
-    /// The id of `word`, or else of its lower-case spelling, or that of the word as composed.
+    /// The id of `word`, or else of its lower-case spelling, or else of the word as composed.
     pub(super) fn find(&self, word: &str) -> Option<u32> {
         self.in_vocabulary(word).or_else(|| self.composed.get(word).copied())
     }

@@ -1,12 +1,12 @@
-//! Reading the lines of a set: cells, comments, and graded pairs.
+//! Reads the lines of a set: cells, comments, and graded pairs.
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// The cells of a line: apart by tabs, or else by commas (a cell with commas stands in double quotes), or else by
-/// white space.
+/// The cells of a line. They are separated by tabs, or else by commas, or else by white space. A
+/// cell that contains commas is in double quotes.
 pub(super) fn cells(line: &str) -> Vec<Cow<'_, str>> {
     if line.contains('\t') {
         return line.split('\t').map(|cell| cell.trim().into()).collect();
@@ -18,7 +18,8 @@ pub(super) fn cells(line: &str) -> Vec<Cow<'_, str>> {
     let (mut cell, mut quoted) = (String::new(), false);
     for c in line.chars() {
         match c {
-            // Doubled quotes in a quoted cell are one: the second opens it again.
+            // Two double quotes in a quoted cell stand for one: the second one opens the cell
+            // again.
             '"' if !quoted && cell.ends_with('\u{0}') => {
                 cell.pop();
                 cell.push('"');
@@ -37,7 +38,8 @@ pub(super) fn cells(line: &str) -> Vec<Cow<'_, str>> {
     cells.into_iter().map(|cell| cell.replace('\u{0}', "").trim().to_string().into()).collect()
 }
 
-/// The grade in a line, and the two texts that it is about: grade first, or the first number behind the texts.
+/// The grade in a line, and the two texts that it is about. The grade comes first, or it is the
+/// first number behind the texts.
 pub(super) fn graded<'c>(cells: &'c [Cow<'_, str>]) -> Option<(f64, [&'c str; 2])> {
     let number = |cell: &Cow<'_, str>| cell.parse::<f64>().ok().filter(|x| x.is_finite());
     let [first, second, rest @ ..] = cells else { return None };
@@ -53,7 +55,7 @@ pub(super) fn graded<'c>(cells: &'c [Cow<'_, str>]) -> Option<(f64, [&'c str; 2]
 /// The graded lines of a text. The first may be a header.
 ///
 /// # Errors
-/// [`Error::Input`], with the line and `what` was expected.
+/// [`Error::Input`] with the line that can't be read, and with `what` was expected.
 pub(super) fn graded_lines(file: &Path, text: &str, what: &str) -> Result<Vec<(f64, [String; 2])>> {
     let mut items = Vec::new();
     for (place, (number, line)) in lines(text).enumerate() {
@@ -71,7 +73,7 @@ pub(super) fn graded_lines(file: &Path, text: &str, what: &str) -> Result<Vec<(f
     Ok(items)
 }
 
-/// The lines with something in them, trimmed, with their numbers from 1, without comments (`#`, `//`).
+/// The lines that are neither empty nor comments (`#`, `//`), trimmed, with their numbers from 1.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let said = |line: &str| !line.is_empty() && !line.starts_with('#') && !line.starts_with("//");

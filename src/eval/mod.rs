@@ -1,11 +1,11 @@
-//! How good vectors are, by sets of questions with known answers: graded pairs of words, analogies, graded
-//! pairs of sentences.
+//! How good vectors are, judged by sets of questions with known answers: graded pairs of words,
+//! analogies, and graded pairs of sentences.
 //!
-//! A set is read once ([`Set::read`]) and put to any number of models ([`Set::score`]). Which kind it is shows
-//! in its lines: each kind is a [`Task`] and an entry of [`TASKS`]. A word is looked up as it is written, then
-//! in lower case. A word that a model does not know is composed from n-grams, left out and counted, or counts
-//! as zero ([`Policy`]). The answer to each single item is kept in the [`Outcome`], for intervals and paired
-//! comparisons.
+//! A set is read once ([`Set::read`]) and put to any number of models ([`Set::score`]). Its lines
+//! show its kind: each kind is a [`Task`] and an entry of [`TASKS`]. A word is looked up as it is
+//! written, then in lower case. The [`Policy`] decides whether a word that a model does not know is
+//! composed from n-grams, is left out and counted, or counts as zero. The [`Outcome`] keeps the
+//! answer to every single item, for intervals and paired comparisons.
 
 mod analogy;
 mod known;
@@ -26,7 +26,7 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::Mapped;
 use crate::text;
-/// All kinds of sets. Of two kinds that as many lines of a file could be, the first is taken.
+/// All kinds of sets. If two kinds fit equally many lines of a file, the first is taken.
 const TASKS: [&TaskKind; 4] =
     [&analogy::QUESTIONS, &similarity::PAIRS, &sentence::PAIRS, &analogy::WORD_PAIRS];
 
@@ -34,20 +34,20 @@ const TASKS: [&TaskKind; 4] =
 struct TaskKind {
     /// Whether a line could be of this kind.
     recognises: fn(&str) -> bool,
-    /// What a line is, for errors.
+    /// What a line is, for error messages.
     line: &'static str,
-    /// Whether files of this kind that lie in one folder are the sections of one set.
+    /// Whether files of this kind in one folder are the sections of one set.
     folder_is_set: bool,
     /// Reads the lines of all files of a set.
     ///
     /// # Errors
-    /// [`Error::Input`], with the line that can't be read.
+    /// [`Error::Input`] with the line that can't be read.
     parse: fn(&[Source]) -> Result<Arc<dyn Task>>,
 }
 
 /// A file of a set.
 struct Source<'a> {
-    /// Its path, for errors.
+    /// Its path, for error messages.
     file: &'a Path,
     /// Its name.
     name: &'a str,
@@ -56,17 +56,17 @@ struct Source<'a> {
 
 /// Items with known answers.
 trait Task: std::fmt::Debug + Send + Sync {
-    /// What the items are, in one word.
+    /// The kind of the items, in one word.
     fn kind(&self) -> &'static str;
 
-    /// All words.
+    /// All words of the items.
     fn words(&self) -> Box<dyn Iterator<Item = &str> + '_>;
 
-    /// How many items have no unknown word.
+    /// The number of items without an unknown word.
     fn known(&self, known: &Known) -> usize;
 
-    /// What a model makes of the items. With `zero` an item with an unknown word counts as a cosine of 0, or
-    /// as a wrong answer; else it is left out.
+    /// The outcome of the items for a model. With `zero`, an item with an unknown word counts as a
+    /// cosine of 0, or as a wrong answer. Otherwise it is left out.
     fn score(&self, known: &Known, zero: bool) -> Outcome;
 }
 
@@ -78,39 +78,41 @@ pub struct Set {
     task: Arc<dyn Task>,
 }
 
-/// Which words count as known, and what becomes of the others.
+/// Which words count as known, and what becomes of items with other words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct Policy {
-    /// Only the N first words of a model, which are its most frequent ones, are known and can be answers
+    /// Take only the first N words of a model, its most frequent ones, as known and as possible
+    /// answers
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub restrict: Option<usize>,
-    /// What becomes of an item with an unknown word
+    /// What to do with an item that has an unknown word
     #[cfg_attr(feature = "cli", arg(long, value_enum, value_name = "HOW", default_value_t))]
     pub unknown: Unknown,
 }
 
-/// What becomes of an item with an unknown word.
+/// What to do with an item that has an unknown word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Unknown {
-    /// The word is composed from its n-grams where the model has them; else the item is left out
+    /// Compose the word from its n-grams if the model has them; else leave the item out
     #[default]
     Compose,
-    /// It is left out
+    /// Leave the item out
     Skip,
-    /// It counts as a cosine of 0, or as a wrong answer
+    /// Count it as a cosine of 0, or as a wrong answer
     Zero,
 }
 
 impl Set {
-    /// Reads the sets that `paths` stand for: a file for one; a folder for all `.txt`, `.tsv`, `.csv` and
-    /// `.tab` files in it, folders too. Files of pairs (BATS, Gladkova et al. 2016) that lie in one folder are
-    /// the sections of one set.
+    /// Reads the sets that `paths` name. A file is one set. A folder stands for all `.txt`, `.tsv`,
+    /// `.csv` and `.tab` files in it and in its folders. If files of pairs lie in one folder (as in
+    /// BATS, Gladkova et al. 2016), they are the sections of one set.
     ///
     /// # Errors
-    /// A missing or unreadable file, no file at all, or [`Error::Input`] with the line that can't be read.
+    /// Fails if a file is missing or unreadable, or if there is no file at all. [`Error::Input`]
+    /// names the line that can't be read.
     pub fn read(paths: &[PathBuf]) -> Result<Vec<Self>> {
         let mut files = Vec::new();
         for path in paths {
@@ -149,26 +151,26 @@ impl Set {
         together.map(set).collect()
     }
 
-    /// The set in `text`, of the kind that most of its lines are of. `file` is named by errors.
+    /// The set in `text`, of the kind that most of its lines are of. Errors name `file`.
     ///
     /// # Errors
-    /// [`Error::Input`], with the line, when one can't be read, or when there is none.
+    /// [`Error::Input`] with the line that can't be read, or if there is no line of any kind.
     pub fn parse(file: &Path, name: &str, text: &str) -> Result<Self> {
         let kind = kind_of(file, text)?;
         Ok(Self { name: name.into(), task: (kind.parse)(&[Source { file, name, text }])? })
     }
 
-    /// What its items are, in one word.
+    /// The kind of its items, in one word: `similarity`, `analogies` or `sentences`.
     pub fn kind(&self) -> &'static str {
         self.task.kind()
     }
 
-    /// How many items a model's vocabulary has all words of.
+    /// The number of items that a model's vocabulary knows, without composed words.
     pub fn known(&self, e: &Embeddings, policy: &Policy) -> usize {
         self.task.known(&Known::new(e, policy))
     }
 
-    /// Puts the set to a model.
+    /// Puts the set to a model, and returns the answers and scores.
     pub fn score(&self, e: &Embeddings, policy: &Policy) -> Outcome {
         let mut known = Known::new(e, policy);
         if policy.unknown == Unknown::Compose {
@@ -182,7 +184,7 @@ impl Set {
 fn kind_of(file: &Path, text: &str) -> Result<&'static TaskKind> {
     let count = |kind: &TaskKind| lines(text).filter(|(_, line)| (kind.recognises)(line)).count();
     let counted = TASKS.map(|kind| (count(kind), kind));
-    // Of equals the last is taken, which is the first of the list.
+    // Of equals the last is taken, which is the first of the list as it is reversed.
     let (most, kind) =
         counted.into_iter().rev().max_by_key(|(count, _)| *count).unwrap_or((0, TASKS[0]));
     if most == 0 {

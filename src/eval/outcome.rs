@@ -1,30 +1,30 @@
-//! What a model makes of a set: the answer to each item, and the scores that they make.
+//! The outcome of a set: the answer to each item, and the scores that the answers make.
 
 use serde::Serialize;
 
 use crate::stats::{Clusters, Draw, Ranked, Statistic, bootstrap, interval, pearson};
 
-/// What a model makes of a set.
+/// A model's answers to a set, and its scores.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Items in the set.
+    /// The number of items in the set.
     pub total: usize,
-    /// Items whose words the model knows or composes.
+    /// The number of items whose words the model knows or composes.
     pub known: usize,
-    /// Those of them with a word that was composed from n-grams.
+    /// The number of these items with a word that was composed from n-grams.
     pub composed: usize,
-    /// What the items that were used have in common.
+    /// What the scored items have in common.
     pub(crate) clusters: Clusters,
-    /// The scores; the first is the one to compare models by.
+    /// The measures, with their scores. The first is the one to compare models by.
     pub measures: Vec<Measure>,
-    /// The sections of a set of analogies.
+    /// The sections of a set of analogies; empty for other sets.
     pub sections: Vec<Section>,
 }
 
 /// A way to score a set, with the answers to its items.
 #[derive(Clone, Debug)]
 pub struct Measure {
-    /// What is measured: `Spearman`, `3CosAdd`...
+    /// Its name: `Spearman`, `3CosAdd`...
     pub name: &'static str,
     pub(super) answers: Answers,
 }
@@ -33,31 +33,32 @@ pub struct Measure {
 pub(super) enum Answers {
     Ranked(Ranked),
     Graded(Vec<(f64, f64)>),
-    /// Whether each was right: the share of all.
+    /// Whether each answer is right. The score is the share of right answers.
     Micro(Vec<f32>),
-    /// The mean of the sections' shares.
+    /// Whether each answer is right. The score is the mean of the sections' shares.
     Macro(Vec<f32>),
 }
 
-/// The answers to a section of analogies.
+/// The numbers of right answers in a section of analogies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Section {
     /// Its name.
     pub name: String,
-    /// Questions in it.
+    /// The number of questions in it.
     pub total: usize,
-    /// Questions whose words are known.
+    /// The number of questions whose words are known.
     pub known: usize,
-    /// Right answers by 3CosAdd.
+    /// The number of right answers by 3CosAdd.
     pub add: usize,
-    /// Right answers by 3CosMul.
+    /// The number of right answers by 3CosMul.
     pub mul: usize,
-    /// Right answers by taking the nearest neighbour of the third word.
+    /// The number of right answers if the nearest neighbour of the third word is taken.
     pub nearest: usize,
 }
 
 impl Outcome {
-    /// Of items that are two numbers each, the given and the found one.
+    /// The outcome of items that are two numbers each, the given one and the found one. `None` is
+    /// an item that is not known. It has the numbers that `unknown` gives, or it is left out.
     pub(super) fn graded(
         items: Vec<Option<(f64, f64)>>,
         composed: usize,
@@ -73,12 +74,13 @@ impl Outcome {
         Self { total, known, composed, clusters, measures: measures(used), sections: Vec::new() }
     }
 
-    /// Items that the scores are made of.
+    /// The number of items that were scored.
     pub fn used(&self) -> usize {
         self.clusters.len()
     }
 
-    /// The interval of each measure's score, by `draws` bootstrap draws of the items.
+    /// The 95 % interval of each measure's score, low and high, by `draws` bootstrap draws of the
+    /// items. The draws follow from `seed`.
     pub fn intervals(&self, draws: usize, seed: u64) -> Vec<[f64; 2]> {
         let clusters = &self.clusters;
         let statistic =
@@ -88,14 +90,14 @@ impl Outcome {
         rows.iter().map(|row| interval(row)).collect()
     }
 
-    /// The score of a measure over all items that were used.
+    /// The score of a measure over all scored items; not a number where it is not defined.
     pub fn value(&self, measure: &Measure) -> f64 {
         measure.score(&self.clusters, &self.clusters.whole())
     }
 }
 
 impl Measure {
-    /// The score of a draw of the items; not a number where it is not defined.
+    /// The score on a draw of the items; not a number where it is not defined.
     pub(crate) fn score(&self, clusters: &Clusters, draw: &Draw) -> f64 {
         match &self.answers {
             Answers::Ranked(ranked) => ranked.spearman(&draw.items),
@@ -105,7 +107,7 @@ impl Measure {
                 let (mut sum, mut weights) = (0.0, 0.0);
                 for (items, &weight) in clusters.sections().zip(&draw.sections) {
                     let share = share(&right[items.clone()], &draw.items[items]);
-                    // A section that was not drawn has none.
+                    // A section that was not drawn has no share.
                     if !share.is_nan() {
                         sum += f64::from(weight) * share;
                         weights += f64::from(weight);
@@ -117,7 +119,8 @@ impl Measure {
     }
 }
 
-/// The mean of `x`, each as often as its weight says. Summed by sixteens, which vectorises; sums of counts are exact.
+/// The mean of `x` with these weights. It is summed by sixteens, which vectorises; sums of counts
+/// are exact.
 fn share(x: &[f32], weights: &[f32]) -> f64 {
     let (mut right, mut all) = ([0.0f32; 16], [0.0f32; 16]);
     let (x_lines, x_rest) = x.as_chunks::<16>();

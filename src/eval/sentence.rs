@@ -1,6 +1,6 @@
-//! Graded pairs of sentences: how far do vectors carry beyond words? A sentence is the mean of its words' vectors, or
-//! their weighted mean less what all sentences have in common (SIF: Arora, Liang & Ma 2017, "A Simple but
-//! Tough-to-Beat Baseline for Sentence Embeddings").
+//! Graded pairs of sentences: how far do vectors carry beyond words? The vector of a sentence is
+//! the mean of its words' vectors, or their weighted mean less what all sentences have in common
+//! (SIF: Arora, Liang & Ma 2017, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings").
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::{Source, Task, TaskKind};
 use crate::embeddings::Embeddings;
 use crate::stats::{Ranked, components, dot};
 use crate::text::{Token, Tokenizer};
-/// Lines of a number and two sentences, or the other way round.
+/// Lines of a number and two sentences, or of two sentences and a number.
 pub(super) const PAIRS: TaskKind = TaskKind {
     recognises: |line| {
         let cells = cells(line);
@@ -28,10 +28,10 @@ pub(super) const PAIRS: TaskKind = TaskKind {
         Ok(Arc::new(Sentences(pairs.into_iter().map(split).collect())))
     },
 };
-/// The `a` of the weight `a / (a + p)` of a word that makes up a share `p` of the text.
+/// The `a` in the weight `a / (a + p)` of a word whose share of the text is `p`.
 const SMOOTHING: f64 = 1e-3;
 
-/// Pairs of sentences, as words, with their grades.
+/// Pairs of sentences, as lists of words, with their grades.
 #[derive(Debug)]
 struct Sentences(Vec<(f64, [Vec<String>; 2])>);
 
@@ -58,8 +58,8 @@ impl Task for Sentences {
         self.ids(known).iter().filter(|pair| is_known(pair)).count()
     }
 
-    /// Correlations of grades with the cosines of sentences. A pair is known when both sentences have a known word;
-    /// words that are not known are left out of them.
+    /// The correlations of the grades with the cosines of the sentences. A pair is known if both
+    /// sentences have a known word. Unknown words are left out of their sentences.
     fn score(&self, known: &Known, zero: bool) -> Outcome {
         let pairs = self.ids(known);
         let composed = |pair: &&[Vec<u32>; 2]| {
@@ -110,7 +110,8 @@ fn words(sentence: &str) -> Vec<String> {
     words
 }
 
-/// The weight of each word of the vocabulary; one that is composed is taken for so rare that it weighs 1. Where counts are unknown they are taken to fall as 1, 1/2, 1/3... (Zipf).
+/// The weight of each word of the vocabulary. A composed word is taken to be so rare that it has
+/// the weight 1. Counts that are unknown are taken to fall as 1, 1/2, 1/3... (Zipf).
 fn weights(e: &Embeddings) -> Vec<f64> {
     let count = |id: u32| e.vocab.count(id).map_or(1.0 / f64::from(id + 1), |n| n as f64);
     let counts: Vec<f64> = (0..e.vocab.len() as u32).map(count).collect();
@@ -118,8 +119,8 @@ fn weights(e: &Embeddings) -> Vec<f64> {
     counts.into_iter().map(|n| SMOOTHING / (SMOOTHING + n / total)).collect()
 }
 
-/// The cosine of the two sentences of each pair, where both have a word. With `centre`, less the first component of
-/// all sentences.
+/// The cosine of the two sentences of each pair, if both have a known word. With `centre`, the
+/// first component of all sentences is taken off first.
 fn cosines(
     known: &Known,
     pairs: &[[Vec<u32>; 2]],

@@ -1,4 +1,5 @@
-//! Graded word pairs: does the cosine of two words rise with the similarity that people see in them?
+//! Graded pairs of words: does the cosine of two words rise with the similarity that people see in
+//! them?
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use super::outcome::{Answers, Measure, Outcome};
 use super::{Source, Task, TaskKind};
 use crate::embeddings::cosine;
 use crate::stats::Ranked;
-/// Lines of two words and a number, the first behind them.
+/// Lines of two words and a number, which is the first number behind them.
 pub(super) const PAIRS: TaskKind = TaskKind {
     recognises: |line| {
         let cells = cells(line);
@@ -29,12 +30,12 @@ pub(super) fn is_text(texts: [&str; 2]) -> bool {
     texts.iter().any(|text| text.contains(char::is_whitespace))
 }
 
-/// Pairs of words with their grades.
+/// Pairs of words, with their grades.
 #[derive(Debug)]
 struct GradedPairs(Vec<(f64, [String; 2])>);
 
 impl GradedPairs {
-    /// The words of each pair, where both are known.
+    /// The ids of the words of each pair, if both are known.
     fn ids(&self, known: &Known) -> impl Iterator<Item = Option<[u32; 2]>> {
         self.0.iter().map(move |(_, [a, b])| Some([known.find(a)?, known.find(b)?]))
     }
@@ -53,7 +54,7 @@ impl Task for GradedPairs {
         self.ids(known).flatten().count()
     }
 
-    /// Spearman's correlation of grades and cosines.
+    /// Spearman's correlation of the grades with the cosines.
     fn score(&self, known: &Known, zero: bool) -> Outcome {
         let ids: Vec<Option<[u32; 2]>> = self.ids(known).collect();
         let composed = ids

@@ -1,11 +1,13 @@
-//! Reading binary files field by field. Nothing in a file is believed before it is checked, least of all a size.
+//! Reads binary files field by field. Nothing in a file is believed before it is checked, least of
+//! all a size.
 
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::memory::Mapped;
 
-/// A place in a file. Numbers are little-endian; errors name the field that was read last and where it begins.
+/// A place in a file. Numbers are little-endian; errors name the field that was read last and where
+/// it begins.
 pub(super) struct Cursor<'a> {
     path: &'a Path,
     file: &'a Mapped<u8>,
@@ -15,12 +17,12 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// At the first byte of `file`, which is at `path`.
+    /// A cursor at the first byte of `file`, which was opened from `path`.
     pub(super) fn new(path: &'a Path, file: &'a Mapped<u8>) -> Self {
         Self { path, file, bytes: file, at: 0, field: 0 }
     }
 
-    /// Bytes from here to the end.
+    /// The number of bytes from here to the end.
     pub(super) fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -56,7 +58,7 @@ impl<'a> Cursor<'a> {
         self.file.part(start..start + all).ok_or_else(|| self.bad(field))
     }
 
-    /// The bytes before the next `end`, which is passed over.
+    /// The bytes before the next `end`, which is skipped.
     pub(super) fn until(&mut self, end: u8, field: &str) -> Result<&'a [u8]> {
         self.field = self.at;
         let length = memchr::memchr(end, &self.bytes[self.at..]);
@@ -98,19 +100,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An `i32` that is a size.
+    /// A size that is stored as an `i32`. It must not be negative.
     pub(super) fn size32(&mut self, field: &str) -> Result<usize> {
         let x = self.i32(field)?;
         usize::try_from(x).map_err(|_| self.bad(format!("{field} is {x}")))
     }
 
-    /// An `i64` that is a size.
+    /// A size that is stored as an `i64`. It must not be negative.
     pub(super) fn size64(&mut self, field: &str) -> Result<usize> {
         let x = self.i64(field)?;
         usize::try_from(x).map_err(|_| self.bad(format!("{field} is {x}")))
     }
 
-    /// Whether what was read last can be the number of things of at least `least` bytes each that follow.
+    /// Checks that the rest of the file has room for `things` things of at least `least` bytes
+    /// each. Their number is the field that was read last.
     pub(super) fn has_room(&self, things: usize, least: usize, field: &str) -> Result<()> {
         if things.checked_mul(least).is_none_or(|bytes| bytes > self.left()) {
             let problem = format!("{field} is {things}, for which the file is too short");

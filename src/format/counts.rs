@@ -1,6 +1,7 @@
 //! Files of co-occurrence counts: wordloom's own, and those of Stanford's programs.
 //!
-//! Ours is a safetensors file, rows of a sparse matrix one after the other:
+//! wordloom's own file is a safetensors file, which holds the rows of a sparse matrix one after the
+//! other:
 //!
 //! | tensor | type, shape | what |
 //! | --- | --- | --- |
@@ -8,11 +9,13 @@
 //! | `row.ends` | U64 `[words]` | where each word's row ends in `counts` |
 //! | `vocab.counts`, `vocab.ends`, `vocab.order`, `vocab.bytes` | | the vocabulary, as in a model ([`super::model`]) |
 //!
-//! The metadata entry `wordloom` is JSON: the windows, the text and the corpus that was counted ([`CountsAbout`]).
+//! The metadata entry `wordloom` is JSON: the windows, the text and the corpus that was counted
+//! ([`CountsAbout`]).
 //!
-//! Stanford's `cooccurrence.bin` has no header: records of 16 bytes, `i32` row, `i32` column, `f64` count, where rows and
-//! columns are lines of a vocabulary file, from 1. Ours are written by row and column, as `cooccur` does, and read in any
-//! order, as `shuffle` leaves them; what stands twice is added up.
+//! Stanford's `cooccurrence.bin` has no header. It consists of records of 16 bytes: `i32` row,
+//! `i32` column, `f64` count. Rows and columns are lines of a vocabulary file, counted from 1.
+//! wordloom writes the records sorted by row and column, as `cooccur` does, and reads them in any
+//! order, as `shuffle` leaves them. Counts of the same row and column are added up.
 
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
@@ -27,7 +30,7 @@ use crate::corpus::{Facts, Vocab};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
 use crate::progress::Progress;
-/// Rows that are counted at a time.
+/// This many rows are counted at a time.
 const PIECE: usize = 32;
 
 /// The files that hold counts.
@@ -41,7 +44,7 @@ pub enum CountFormat {
 }
 
 impl CountFormat {
-    /// Bytes of a count.
+    /// The size of a count, in bytes.
     pub fn bytes(self) -> u64 {
         match self {
             Self::Safetensors => size_of::<Count>() as u64,
@@ -50,8 +53,8 @@ impl CountFormat {
     }
 }
 
-/// Opens a file of counts of either kind by mapping it, and looks at every count. `vocab` is the vocabulary file that
-/// Stanford's format needs beside it.
+/// Opens a file of counts of either kind by mapping it, and checks every count. `vocab` is the
+/// vocabulary file, which Stanford's format needs.
 ///
 /// # Errors
 /// A missing or damaged file, or one whose vocabulary is missing or too short.
@@ -122,11 +125,12 @@ fn read_own(path: &Path, file: &Mapped<u8>) -> Result<Counts> {
     Ok(Counts { vocab, about, rows: CountRows::Sorted { ends, entries } })
 }
 
-/// Counts `source` and writes all rows to a file at `path`, on the threads of the current rayon pool and in about
-/// `memory` bytes; `vocab` are its words. Returns the number of counts.
+/// Counts `source` and writes all rows to a file at `path`, on the threads of the current rayon
+/// pool and in about `memory` bytes. `vocab` has its words, and `about` describes the counts.
+/// Returns the number of counts.
 ///
 /// # Errors
-/// When the file can't be written, or its format can't hold so many words, or [`Error::Stopped`].
+/// When the file can't be written, or its format can't hold this many words, or [`Error::Stopped`].
 pub fn write(
     source: &Source,
     path: &Path,
@@ -157,7 +161,7 @@ pub fn write(
     writer.finish()
 }
 
-/// Writes a file of counts: all rows in the order of the vocabulary, then what follows them.
+/// Writes a file of counts: first all rows in the order of the vocabulary, then the other tensors.
 struct Writer<'a> {
     out: Staged,
     format: CountFormat,
@@ -165,12 +169,12 @@ struct Writer<'a> {
     about: &'a CountsAbout,
     ends: Vec<u64>,
     counts: u64,
-    /// Bytes of the header.
+    /// The size of the header, in bytes.
     room: usize,
 }
 
 impl<'a> Writer<'a> {
-    /// Begins the file that will stand at `path`.
+    /// Begins the file that will be at `path`.
     fn new(
         path: &Path,
         format: CountFormat,
@@ -184,8 +188,8 @@ impl<'a> Writer<'a> {
         let (out, ends) = (Staged::new(path)?, Vec::with_capacity(vocab.len()));
         let mut writer = Self { out, format, vocab, about, ends, counts: 0, room: 0 };
         if format == CountFormat::Safetensors {
-            // How many counts there will be is not known yet: the header is written last, in room for any
-            // number.
+            // The number of counts is not known yet. The header is written last, and its room is
+            // enough for any number.
             writer.counts = u64::MAX >> 4;
             writer.room = writer.header().len();
             writer.counts = 0;
@@ -208,7 +212,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Writes what follows the counts, and puts the file in its place. Returns the number of counts.
+    /// Writes the other tensors, and puts the file in its place. Returns the number of counts.
     fn finish(mut self) -> Result<u64> {
         if self.format == CountFormat::Safetensors {
             let vocab = self.vocab;

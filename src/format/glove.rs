@@ -1,10 +1,12 @@
-//! GloVe's text form: for each word a line `word x1 … xdim`, with no line of sizes before them.
+//! GloVe's text format: a line `word x1 … xdim` for each word, with no line of sizes before them.
 //!
-//! The published files have their traps, and all of them are read. In the one of 840 billion tokens some words contain
-//! spaces (`. . .`), so a line is read from its end: the last `dim` fields are numbers, all before them is the word, and
-//! `dim` is what most lines have. Some words occur twice: the first stays, and [`Provenance::notes`] says so. A last row
-//! `<unk>`, the mean of rare words, is a word like any other; a line of sizes, which doesn't count it, is
-//! [`super::word2vec`]'s matter.
+//! The published files have their traps, and all of these files can be read. In the file of 840
+//! billion tokens some words contain spaces (`. . .`). A line is therefore read from its end: the
+//! last `dim` fields are the vector, and everything before them is the word. The dimension `dim` is
+//! the one that most lines have. Some words occur twice: the first occurrence is kept, and
+//! [`Provenance::notes`] says so. A last row `<unk>`, the mean of rare words, is a word like any
+//! other. A file that has a line of sizes, which doesn't count this row, is read by
+//! [`super::word2vec`].
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
@@ -50,7 +52,8 @@ fn lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// Whether the first line is a word and at least two numbers, which are most of its fields.
+/// Whether the first line is a word and at least two numbers, and the numbers are at least half of
+/// its fields.
 fn looks_glove(file: &[u8]) -> bool {
     let Some((_, line)) = lines(file).next().filter(|_| header(file).is_none()) else {
         return false;
@@ -79,7 +82,7 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         let (begin, mut word) = (vectors.len(), line);
         for found in 0..dim {
             let (before, field) = last_field(word);
-            // The word itself may be missing, where the line begins with a gap.
+            // The word itself may be missing if the line begins with a gap.
             if word.is_empty() || before.is_empty() && (found + 1 < dim || !is_gap(line[0])) {
                 let found = fields(line) - 1;
                 return bad(format!(
@@ -197,7 +200,7 @@ mod tests {
             seed in prop::collection::vec(-1e30f32..1e30, 120),
         ) {
             let words: Vec<String> = words.into_iter().collect();
-            // Most lines have to show how many numbers there are.
+            // The dimension must be plain from most lines.
             prop_assume!(words.iter().filter(|word| word.contains(' ')).count() * 2 < words.len());
             let vectors = seed[..words.len() * dim].to_vec();
             let before = Embeddings::new(Vocab::new(&words, vec![]), dim, vectors.into(), None, Provenance::default());

@@ -1,5 +1,5 @@
-//! Files of word vectors: which format a file is in, reading it, writing it. One format is one file and one
-//! entry of [`ALL`].
+//! Files of word vectors: recognising the format of a file, reading it, and writing it. Each format
+//! is one source file and one entry of [`ALL`].
 
 mod bytes;
 pub mod counts;
@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::Mapped;
-/// All formats. A file's content is shown to them in this order.
+/// All formats, in the order in which a file's content is tried.
 const ALL: [Format; 5] = [
     Format(&model::FORMAT),
     Format(&fasttext::FORMAT),
@@ -23,23 +23,23 @@ const ALL: [Format; 5] = [
     Format(&glove::FORMAT),
 ];
 
-/// A format that is read and written.
+/// A file format for word vectors.
 #[derive(Clone, Copy)]
 pub struct Format(&'static Kind);
 
-/// What there is to know about a format.
+/// The properties of a format.
 struct Kind {
-    /// What it is called on the command line.
+    /// Its name on the command line.
     name: &'static str,
-    /// A line for the help.
+    /// Its line in the help.
     help: &'static str,
     /// The program that it comes from.
     program: &'static str,
-    /// Extensions of files' names that stand for it.
+    /// The extensions of file names that stand for it.
     extensions: &'static [&'static str],
-    /// What it keeps of a model besides words and input vectors.
+    /// The parts of a model that it holds besides words and input vectors.
     holds: &'static [Part],
-    /// Whether a file's content is in it.
+    /// Whether a file's content is in this format.
     looks: fn(&[u8]) -> bool,
     read: fn(&Path, &Mapped<u8>) -> Result<Embeddings>,
     write: fn(&Embeddings, &Path) -> Result<()>,
@@ -53,25 +53,25 @@ enum Part {
     Counts,
     Output,
     Ngrams,
-    /// Which n-grams pruning has left, by which the vectors of unseen words have their lengths.
+    /// Which n-grams pruning has left. The lengths of the vectors of unseen words depend on it.
     Pruning,
     Positions,
     Settings,
     Losses,
 }
 
-/// How large a model is.
+/// The sizes of a model.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Contents {
-    /// Words of the vocabulary.
+    /// The number of words in the vocabulary.
     pub words: u64,
-    /// Bytes of all words together.
+    /// The bytes of all words together.
     pub bytes: u64,
-    /// Dimension of the vectors.
+    /// The dimension of the vectors.
     pub dim: u64,
-    /// Matrices with a row for each word.
+    /// The number of matrices with a row for each word.
     pub matrices: u64,
-    /// Buckets of n-grams with a row.
+    /// The number of buckets of n-grams that have a row.
     pub buckets: u64,
 }
 
@@ -116,24 +116,24 @@ impl Format {
         ALL.into_iter()
     }
 
-    /// What it is called.
+    /// The name of the format.
     pub fn name(self) -> &'static str {
         self.0.name
     }
 
-    /// What it is, in a line.
+    /// A description of the format, in a line.
     pub fn help(self) -> &'static str {
         self.0.help
     }
 
-    /// The format of this name.
+    /// The format called `name`, if there is one.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|format| format.0.name == name)
     }
 
-    /// The format to write to `path`: the one that was named, or else the one that the extension stands for,
-    /// or else wordloom's. Of two formats with one extension, a model with `ngrams` takes the one that holds
-    /// them, another model the other.
+    /// The format in which to write to `path`: the `named` one, or else the one that the extension
+    /// stands for, or else wordloom's own. If two formats have the same extension, a model with
+    /// n-grams (`ngrams`) takes the one that holds them, and any other model takes the other one.
     pub fn to_write(path: &Path, named: Option<Self>, ngrams: bool) -> Self {
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         let stands = |format: &Self| {
@@ -144,12 +144,12 @@ impl Format {
         named.or(by_name).unwrap_or(Self(&model::FORMAT))
     }
 
-    /// The format that a file's content shows.
+    /// The format of a file, recognised by its content.
     pub fn of_content(file: &[u8]) -> Option<Self> {
         Self::all().find(|format| (format.0.looks)(file))
     }
 
-    /// What a file in this format would leave out of `model`.
+    /// The names of those parts of `model` that a file in this format would leave out.
     pub fn leaves_out(self, model: &Embeddings) -> Vec<&'static str> {
         let lost = |part: &Part| part.is_in(model) && !self.0.holds.contains(part);
         let mut names: Vec<_> = Part::ALL.into_iter().filter(lost).map(Part::name).collect();
@@ -175,7 +175,8 @@ impl std::fmt::Debug for Format {
     }
 }
 
-/// Opens a file of word vectors in any format that is read, told by its content.
+/// Opens a file of word vectors in any format that can be read. The format is recognised by the
+/// content.
 ///
 /// # Errors
 /// A missing file, one of no known format, or a damaged one.
@@ -183,7 +184,7 @@ pub fn read(path: &Path) -> Result<Embeddings> {
     parse(path, &Mapped::open(path)?)
 }
 
-/// The same for a file that is in memory; `path` is what errors call it.
+/// Reads word vectors as [`read`] does, from a file that is in memory. Errors name it by `path`.
 ///
 /// # Errors
 /// A file of no known format, or a damaged one.
@@ -202,7 +203,7 @@ pub fn parse(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     Err(Error::format(path, 0, problem))
 }
 
-/// Writes word vectors to `path`, in one step: a file that was there is replaced whole or not at all.
+/// Writes word vectors to `path`, in one step: an existing file is replaced whole or not at all.
 ///
 /// # Errors
 /// When the file can't be written, or the format can't hold a word.

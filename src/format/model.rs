@@ -1,22 +1,22 @@
-//! wordloom's own model: a safetensors file ([`super::safetensors`]), so that any reader of that format opens
-//! it.
+//! wordloom's own format for models: a safetensors file ([`super::safetensors`]), which any reader
+//! of that format can open.
 //!
 //! | tensor | type, shape | what |
 //! | --- | --- | --- |
-//! | `input` | F32 `[words, dim]` | input vectors: what is meant by "the word vectors" |
+//! | `input` | F32 `[words, dim]` | input vectors, usually called "the word vectors" |
 //! | `output` | F32 `[words, dim]`, optional | output (context) vectors |
 //! | `positions` | F32 `[positions, dim]`, optional | weights of the positions around a centre, from left to right |
 //! | `ngrams` | F32 `[buckets, dim]`, optional | vectors of n-grams; an input vector is the mean of them and of the word's own |
-//! | `ngrams.buckets` | U32 `[buckets]`, with `ngrams` | which buckets they are, ascending |
+//! | `ngrams.buckets` | U32 `[buckets]`, with `ngrams` | the buckets of these rows, in ascending order |
 //! | `vocab.counts` | U64 `[words]`, optional | how often each word occurs |
 //! | `vocab.ends` | U64 `[words]` | where each word ends in `vocab.bytes` |
 //! | `vocab.order` | U32 `[words]` | word ids sorted by the bytes of their words |
 //! | `vocab.bytes` | U8 `[bytes]` | the words one after the other, most frequent first |
 //!
-//! The metadata entry `wordloom` is JSON: every setting, the seed, threads, the corpus and its hash, losses,
-//! version ([`Provenance`]). The entry `subwords`, where there are n-grams, is JSON that says which
-//! ([`Subwords`]). All numbers are little-endian. The file is mapped, not read: opening looks at the header
-//! alone.
+//! The metadata entry `wordloom` is JSON: every setting, the seed, threads, the corpus and its
+//! hash, losses, version ([`Provenance`]). A model with n-grams also has the entry `subwords`,
+//! which is JSON and says which n-grams a word has ([`Subwords`]). All numbers are little-endian.
+//! The file is mapped: opening it reads the header alone.
 
 use std::path::Path;
 
@@ -92,8 +92,8 @@ fn ngrams(all: &Tensors, rows: usize, dim: usize) -> Result<Ngrams> {
 fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
     let (vocab, dim) = (&embeddings.vocab, embeddings.dim() as u64);
     let words = vocab.len() as u64;
-    // Matrices first: the first begins at a multiple of 64. Then the types by falling size, so that each is
-    // aligned.
+    // Matrices come first, the first of them at a multiple of 64. The other tensors follow by
+    // falling size of their elements, so that each is aligned.
     let input = bytemuck::cast_slice(embeddings.input());
     let mut tensors: Vec<(&str, &str, Vec<u64>, &[u8])> =
         vec![("input", "F32", vec![words, dim], input)];
@@ -105,8 +105,8 @@ fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
         tensors.push(("positions", "F32", shape, bytemuck::cast_slice(positions)));
     }
     let mut notes = json!({ "format": "pt" });
-    // What goes before the 8-byte elements if they would else not be aligned: one of the two then has an
-    // odd length.
+    // Tensors of 4-byte elements. One of them goes before the 8-byte elements if those would
+    // otherwise not be aligned; one of the two then has an odd length.
     let mut small: Vec<(&str, &str, Vec<u64>, &[u8])> = Vec::new();
     let all_buckets: Vec<u32>;
     if let Some(Ngrams { subwords, buckets, rows, pruned }) = embeddings.ngrams() {

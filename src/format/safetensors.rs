@@ -1,8 +1,9 @@
-//! The safetensors container: a header that says where tensors are, and the tensors. Models and counts are
-//! such files, with the vocabulary as tensors of its own.
+//! The safetensors container: a header that says where tensors are, then the tensors. Models and
+//! counts are such files; the vocabulary has tensors of its own in them.
 //!
 //! ```text
-//! header length u64 · JSON header, padded with spaces so that the data begins at a multiple of 64 · data
+//! header length u64
+//! · JSON header, padded with spaces so that the data begins at a multiple of 64 · data
 //! ```
 
 use std::path::Path;
@@ -21,7 +22,7 @@ pub(super) fn looks_safetensors(file: &[u8]) -> bool {
     length.is_some_and(|length| length > 1 && length < 100_000_000) && file.get(8) == Some(&b'{')
 }
 
-/// A safetensors file whose header has been looked at.
+/// A safetensors file whose header has been read.
 pub(super) struct Tensors<'a> {
     path: &'a Path,
     file: &'a Mapped<u8>,
@@ -30,7 +31,7 @@ pub(super) struct Tensors<'a> {
 }
 
 impl<'a> Tensors<'a> {
-    /// Looks at the header.
+    /// Reads the header.
     pub(super) fn open(path: &'a Path, file: &'a Mapped<u8>) -> Result<Self> {
         let (header, metadata) = SafeTensors::read_metadata(file).map_err(|e| {
             let problem =
@@ -79,7 +80,7 @@ impl<'a> Tensors<'a> {
         Error::format(self.path, self.begin as u64, problem)
     }
 
-    /// A tensor of this type and, if one is given, this shape.
+    /// The tensor `name`. It must have this type and, if one is given, this shape.
     pub(super) fn get<T: Pod>(
         &self,
         name: &str,
@@ -108,8 +109,8 @@ impl<'a> Tensors<'a> {
 /// A tensor to be written: its name, type, shape, and size in bytes.
 pub(super) type Tensor<'a> = (&'a str, &'a str, Vec<u64>, u64);
 
-/// The header for `tensors`, which follow one after the other, with its length before it; at least `room`
-/// bytes long.
+/// The header for `tensors`, which follow it one after the other. The length of the header comes
+/// before it. Together they take at least `room` bytes.
 pub(super) fn header(metadata: Value, tensors: &[Tensor], room: usize) -> Vec<u8> {
     let mut header = Map::new();
     header.insert("__metadata__".into(), metadata);

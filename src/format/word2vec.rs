@@ -1,9 +1,15 @@
 //! The two formats of word2vec.c.
 //!
-//! Text: a line `words dim`, then for each word a line `word x1 … xdim`; word2vec.c ends each with a space. Without the
-//! first line it is [`super::glove`]'s; with it, `GloVe`'s program writes one row more, `<unk>`, than it says. Binary: the same first line, then for each word its bytes, a space and `dim` f32,
-//! followed by a newline (word2vec.c) or not (gensim, the published `GoogleNews` file): newlines before a word are
-//! skipped, which reads both. Words are bytes; they can't contain white space. Counts aren't stored.
+//! A text file has a line `words dim`, then a line `word x1 … xdim` for each word; word2vec.c ends
+//! each of these lines with a space. A file without the first line is in the format of
+//! [`super::glove`]. Where `GloVe`'s program writes the first line, it writes one row more than
+//! this line says: `<unk>`.
+//!
+//! A binary file has the same first line. For each word, its bytes, a space and `dim` f32 follow,
+//! and then a newline (word2vec.c) or none (gensim, the published `GoogleNews` file). Newlines
+//! before a word are skipped, so that both are read.
+//!
+//! Words are bytes that can't contain white space. Counts aren't stored.
 
 use std::io::Write;
 use std::path::Path;
@@ -39,16 +45,16 @@ pub(super) const BINARY: Kind = Kind {
     size: |of: &Contents| of.words * (of.dim * 4 + 2) + of.bytes,
 };
 
-/// About how many bytes vectors take as text: a coordinate has a sign every other time, a leading zero, a
-/// point, eight or nine digits and a space.
+/// About how many bytes vectors take as text: a coordinate has a sign every other time, a leading
+/// zero, a point, eight or nine digits and a space.
 pub(super) fn text_size(of: &Contents) -> u64 {
     of.words * (of.dim * 12 + 2) + of.bytes
 }
 
-/// A first line longer than this is none.
+/// A first line of more bytes than this is not a line of sizes.
 const HEADER: usize = 64;
 
-/// The sizes in the first line, and its length.
+/// The number of words and the dimension in the first line, and the length of this line in bytes.
 pub(super) fn header(file: &[u8]) -> Option<(usize, usize, usize)> {
     let end = memchr::memchr(b'\n', &file[..file.len().min(HEADER)])?;
     let line = std::str::from_utf8(&file[..end]).ok()?;
@@ -59,7 +65,7 @@ pub(super) fn header(file: &[u8]) -> Option<(usize, usize, usize)> {
     }
 }
 
-/// Whether a byte stands between fields.
+/// Whether a byte separates fields.
 pub(super) fn is_gap(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r')
 }
@@ -82,7 +88,7 @@ fn looks_text(file: &[u8]) -> bool {
     dim == count && count > 0 && numbers.clone().all(|field| number(field).is_some())
 }
 
-/// Whether the first line has sizes for which the file is long enough.
+/// Whether the first line has sizes, with a dimension above 0, and is not the end of the file.
 fn looks_binary(file: &[u8]) -> bool {
     header(file).is_some_and(|(_, dim, start)| dim > 0 && file.len() > start)
 }
@@ -127,7 +133,8 @@ fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let mut cursor = Cursor::new(path, file);
     let (count, dim, start) = header(file).ok_or_else(|| cursor.bad("no line with the sizes"))?;
     cursor.take(start, "the sizes")?;
-    // A word takes at least its numbers and a space, which bounds what a lying first line can make us allocate.
+    // A word takes at least its vector and a space. This bounds the memory that a false first line
+    // can make us allocate.
     cursor.has_room(count, dim.saturating_mul(4).saturating_add(1), "the number of words")?;
     if count == 0 || dim == 0 {
         return Err(cursor.bad(format!("the first line says {count} words x {dim}")));

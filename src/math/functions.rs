@@ -6,8 +6,8 @@ use fearless_simd::{Simd, prelude::*};
 /// `|r| <= 1/2`. `x` must be within ±126.
 #[inline(always)]
 fn exp2_factors<S: Simd, V: SimdFloat<S, Element = f32>>(simd: S, x: V) -> (V, V) {
-    // Adding 1.5 * 2^23 rounds x to k and leaves k in the lowest bits, from where it is shifted into
-    // the exponent; 127 is the exponent's bias.
+    // Adding 1.5 * 2^23 rounds x to k and leaves k in the lowest bits, from where it is shifted
+    // into the exponent; 127 is the exponent's bias.
     const ROUND: f32 = 12_582_912.0;
     let shifted = x + V::splat(simd, ROUND + 127.0);
     let r = x - (shifted - V::splat(simd, ROUND + 127.0));
@@ -19,14 +19,15 @@ fn exp2_factors<S: Simd, V: SimdFloat<S, Element = f32>>(simd: S, x: V) -> (V, V
     (power, V::from_bits(shifted.to_bits() << 23))
 }
 
-/// `2^x` for `x` up to 0, to about 2 units in the last place; 2^-126 below that.
+/// `2^x` for `x` up to 0, to about 2 units in the last place. For `x` below -126 the result is
+/// 2^-126.
 #[inline(always)]
 pub(crate) fn exp2<S: Simd, V: SimdFloat<S, Element = f32>>(simd: S, x: V) -> V {
     let (power, two_to_k) = exp2_factors(simd, V::splat(simd, -126.0).max(x));
     power * two_to_k
 }
 
-/// `1 / (1 + e^-x)`, to about 3 units in the last place of 1; what is not a number stays so.
+/// `1 / (1 + e^-x)`, to about 3 units in the last place of 1. NaN stays NaN.
 #[inline(always)]
 pub(crate) fn sigmoid<S: Simd, V: SimdFloat<S, Element = f32>>(simd: S, x: V) -> V {
     let t = x * V::splat(simd, -std::f32::consts::LOG2_E);

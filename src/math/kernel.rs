@@ -1,9 +1,11 @@
-//! One block of training: the outer product of `n` input rows and `T` targets, [`errors`] and [`update`],
-//! together `6 n T dim` floating-point operations. [`dots`] alone is what queries are made of.
+//! The arithmetic of one block of training, the outer product of `n` input rows and `T` target
+//! rows. [`errors`] and [`update`] together take `6 n T dim` floating-point operations. Queries
+//! need [`dots`] alone.
 //!
-//! [`update`] walks the columns in panels one vector wide. In a panel the targets stay in registers while the
-//! inputs stream by, each with two multiply-adds for each target. What was measured is in
-//! `docs/design/0003-kernel.md`. A third of this file is its tests, at every SIMD level.
+//! [`update`] walks the columns in panels one vector wide. In a panel the targets stay in registers
+//! while the inputs stream by; each input takes two multiply-adds for each target.
+//! `docs/design/0003-kernel.md` has the measurements. This file is over 300 lines because almost a
+//! third of it is its tests, which run at every SIMD level.
 
 use fearless_simd::{Simd, f32x8, prelude::*};
 
@@ -27,9 +29,10 @@ pub(crate) fn dots<S: Simd, const T: usize>(
     }
 }
 
-/// `errors[i * T + j] = rate * (label - sigmoid(x[inputs[i]] · y[targets[j]]))`, the negative gradient of the logistic
-/// loss with respect to the score, times the learning rate. `labels` holds 1 or 0 for two inputs' targets, filled up
-/// with zeros to [`LABELS`].
+/// `errors[i * T + j] = rate * (label - sigmoid(x[inputs[i]] · y[targets[j]]))`. This is the
+/// negative gradient of the logistic loss with respect to the score, times the learning rate.
+/// `labels` holds a label, 1 or 0, for every target of two inputs, padded with zeros to [`LABELS`]
+/// floats.
 #[inline(always)]
 pub(crate) fn errors<S: Simd, const T: usize>(
     simd: S,
@@ -85,11 +88,12 @@ fn error<S: Simd, V: SimdFloat<S, Element = f32>>(
     V::splat(simd, rate) * (load::<S, V>(simd, labels, at) - sigmoid(simd, score))
 }
 
-/// The dot products of two inputs at a time with all targets; `finish` is given vectors of them with their place among
-/// the `2 T` of these inputs, and what it returns is stored.
+/// Takes the dot products of two inputs at a time with all targets. `finish` gets vectors of these
+/// products, with their place among the `2 T` products of the two inputs. The vectors that it
+/// returns are stored.
 ///
-/// At the widest level vectors are half as wide: that is as many multiply-adds a cycle on Zen 4, half the horizontal
-/// sums, and less padding.
+/// At the widest level the vectors are half as wide as they could be. On Zen 4 this takes as many
+/// multiply-adds per cycle, half the horizontal sums, and less padding.
 #[inline(always)]
 fn dots_by<S: Simd, V: SimdFloat<S, Element = f32>, const T: usize>(
     simd: S,
@@ -158,11 +162,12 @@ fn dots_of<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, const T: usi
     }
 }
 
-/// The sums of the lanes of each vector, in their order, in the lanes of the first vectors. By value, so that the
-/// vectors stay in registers.
+/// Sums the lanes of each vector. The sums are returned in the order of the vectors, in the lanes
+/// of the first ones. Vectors are passed by value, so that they stay in registers.
 ///
-/// Four vectors are folded into one by blends and shifts within blocks of four lanes, which cost a fraction of the
-/// instructions for horizontal addition; then the blocks of two vectors into one.
+/// Blends and shifts within blocks of four lanes fold four vectors into one, at a fraction of the
+/// cost of the instructions for horizontal addition. Then the blocks of two vectors are folded into
+/// one.
 #[inline(always)]
 fn horizontal_sums<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, const T: usize>(
     simd: S,
@@ -175,7 +180,7 @@ fn horizontal_sums<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, cons
     let count = N * T;
     let mut group = 0;
     while group * 4 < count {
-        // Beyond the end, the last vector stands in.
+        // Beyond the end, the last vector takes the place of the missing ones.
         let mut four = [vectors[0][0]; 4];
         for (i, vector) in four.iter_mut().enumerate() {
             let at = if group * 4 + i < count { group * 4 + i } else { count - 1 };
@@ -202,8 +207,8 @@ fn horizontal_sums<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize, cons
     vectors
 }
 
-/// `x_i += sum_j g_ij y_j` and `y_j += sum_i g_ij x_i`, with the old values on the right. `gradient[i * T + j]` is
-/// `g_ij`. An input that is named twice is updated twice.
+/// `x_i += sum_j g_ij y_j` and `y_j += sum_i g_ij x_i`, with the old values on the right.
+/// `gradient[i * T + j]` is `g_ij`. An input that is named twice is updated twice.
 #[inline(always)]
 pub(crate) fn update<S: Simd, const T: usize>(
     simd: S,
@@ -214,12 +219,14 @@ pub(crate) fn update<S: Simd, const T: usize>(
     gradient: &[f32],
 ) {
     let (whole, rest) = (x.dim / LINE, x.dim % LINE);
-    // Half a vector is enough for a short rest of a row: at dim 100 with 16 lanes it saves a fourteenth.
+    // Half a vector is enough for a short rest of a row: at dimension 100 with 16 lanes it saves a
+    // fourteenth.
     let half = S::f32s::LEN > 8 && 0 < rest && rest <= 8;
     let end = if half { whole } else { x.width };
     let mut line = 0;
     if S::f32s::LEN == LINE {
-        // With 32 registers, two panels at a time: an error is then spread to a vector once for both.
+        // With 32 registers, two panels are done at a time: an error is then broadcast to a vector
+        // once for both.
         while line + 2 <= end {
             panel::<S, S::f32s, 2, T>(simd, line, 0, x, inputs, y, targets, gradient);
             line += 2;
@@ -238,8 +245,8 @@ pub(crate) fn update<S: Simd, const T: usize>(
     }
 }
 
-/// [`update`] of the columns of one vector, which begins at `lane` of the line `line` of each row, and of those at the
-/// same lane of the `P - 1` lines after it.
+/// [`update`] of the columns of one vector, which begins at `lane` of the line `line` of each row,
+/// and of the columns at the same lane of the `P - 1` lines after it.
 #[inline(always)]
 fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const P: usize, const T: usize>(
     simd: S,
@@ -251,7 +258,8 @@ fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const P: usize, const T: usize
     targets: &[usize; T],
     gradient: &[f32],
 ) {
-    // Loops in place of closures here and above: what is not inlined into the vectorized caller costs dearly.
+    // Here and above, loops are used instead of closures: a closure that is not inlined into the
+    // vectorized caller costs dearly.
     let mut old = [[V::splat(simd, 0.0); P]; T];
     for j in 0..T {
         let y = &y.lines[targets[j] + line..][..P];
@@ -363,7 +371,8 @@ mod tests {
         }
     }
 
-    /// Finite differences of the loss, in f64: what `update` adds is the learning rate times the downhill slope.
+    /// Compares with finite differences of the loss, in f64: `update` adds the learning rate times
+    /// the downhill slope.
     #[test]
     fn a_step_follows_the_slope_of_the_loss() {
         let (dim, rate) = (5, 1e-2);

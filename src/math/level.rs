@@ -1,5 +1,5 @@
-//! Which vector instructions to compute with. Sums are rounded differently at each level, so models differ by
-//! rounding.
+//! The choice of vector instructions. Sums are rounded differently at each level, so models differ
+//! by rounding.
 
 use fearless_simd::Level;
 
@@ -11,17 +11,17 @@ use crate::error::{Error, Result};
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "cli", value(rename_all = "lowercase"))]
 pub enum SimdLevel {
-    /// 64 bytes, x86-64-v4 with what Ice Lake added.
+    /// 64-byte vectors, x86-64-v4 with the additions of Ice Lake
     Avx512,
-    /// 32 bytes and fused multiply-add, x86-64-v3.
+    /// 32-byte vectors and fused multiply-add, x86-64-v3
     Avx2,
-    /// 16 bytes, x86-64-v2.
+    /// 16-byte vectors, x86-64-v2
     #[serde(rename = "sse4_2")]
     #[cfg_attr(feature = "cli", value(name = "sse4_2"))]
     Sse4_2,
-    /// 16 bytes, any x86-64.
+    /// 16-byte vectors, any x86-64
     Sse2,
-    /// 16 bytes, 64-bit ARM.
+    /// 16-byte vectors, 64-bit ARM
     Neon,
 }
 
@@ -39,7 +39,7 @@ impl SimdLevel {
         }
     }
 
-    /// This level, where the processor has it.
+    /// This level, if the processor has it.
     fn level(self) -> Option<Level> {
         let best = Level::new();
         match self {

@@ -1,5 +1,5 @@
-//! The arithmetic of CBOW: the mean of input rows, plain or weighted by position, and the correction of the
-//! rows that it stands for.
+//! The arithmetic of CBOW: the mean of input rows, plain or weighted by position, and the
+//! correction of these rows.
 
 use fearless_simd::{Simd, prelude::*};
 
@@ -48,8 +48,9 @@ fn mean_of<S: Simd, const P: usize>(
     }
 }
 
-/// [`super::kernel::update`] where row 0 of `mean` stands for all `inputs` together: `y_j += g_j mean`, and each of the rows `inputs` of
-/// `x` takes `share` of `sum_j g_j y_j`, with the old values on the right.
+/// [`super::kernel::update`] where row 0 of `mean` stands for all `inputs` together.
+/// `y_j += g_j mean`, and each of the rows `inputs` of `x` takes `share` of `sum_j g_j y_j`, with
+/// the old values on the right.
 #[inline(always)]
 pub(crate) fn update_by_mean<S: Simd, const T: usize>(
     simd: S,
@@ -114,8 +115,8 @@ fn update_by_mean_of<S: Simd, const P: usize, const T: usize>(
     }
 }
 
-/// [`mean`] of rows that are first multiplied, number by number, by rows of `weights`: the first of `inputs` by row `first`, the
-/// next by the next.
+/// [`mean`] of rows that are first multiplied, coordinate by coordinate, by rows of `weights`. The
+/// first of `inputs` is multiplied by row `first` of `weights`, the next one by the next row.
 #[inline(always)]
 pub(crate) fn weighted_mean<S: Simd>(
     simd: S,
@@ -141,8 +142,9 @@ pub(crate) fn weighted_mean<S: Simd>(
     }
 }
 
-/// [`update_by_mean`] of a [`weighted_mean`]: with `e = share sum_j g_j y_j`, an input takes `e` times its weight, and the
-/// weight takes `e` times the input, number by number, with the old values on the right.
+/// [`update_by_mean`] of a [`weighted_mean`]. With `e = share sum_j g_j y_j`, an input takes `e`
+/// times its weight, and the weight takes `e` times the input, coordinate by coordinate, with the
+/// old values on the right.
 #[inline(always)]
 pub(crate) fn update_by_weighted_mean<S: Simd, const T: usize>(
     simd: S,

@@ -1,9 +1,9 @@
 //! The arithmetic of training and querying on private rows: safe code, generic over the SIMD level.
 //!
-//! Rows are slices of one flat buffer, [`Tile`], named by their offsets in it (in cache lines). They
-//! are padded with zeros to whole vectors, and nothing here makes a padding other than zero. All
-//! functions are inlined into a caller that runs inside `simd.vectorize`, so the level is chosen once
-//! around a chunk of work and never in it.
+//! Rows are slices of one flat buffer, [`Tile`], named by their offsets in it (in cache lines).
+//! They are padded with zeros to whole vectors, and no function here makes the padding anything but
+//! zero. All functions are inlined into a caller that runs inside `simd.vectorize`, so the level is
+//! chosen once around a chunk of work and never in it.
 
 pub(crate) mod functions;
 pub(crate) mod kernel;

@@ -14,7 +14,7 @@ pub(super) struct Line(pub(super) [f32; LINE]);
 pub(crate) struct Tile {
     pub(super) lines: Vec<Line>,
     pub(super) dim: usize,
-    /// Lines of a row.
+    /// Lines that a row fills.
     pub(super) width: usize,
     /// Lines from one row to the next.
     stride: usize,
@@ -23,13 +23,14 @@ pub(crate) struct Tile {
 impl Tile {
     /// `rows` rows of `dim` zeros.
     pub(crate) fn new(rows: usize, dim: usize) -> Self {
-        // An odd number of lines a row, so that the same column of many rows doesn't compete for one cache set.
+        // A row takes an odd number of lines, so that the same column of many rows doesn't compete
+        // for one cache set.
         let width = dim.div_ceil(LINE);
         let stride = width | 1;
         Self { lines: vec![Line::default(); rows * stride], dim, width, stride }
     }
 
-    /// Twice as many rows.
+    /// Doubles the number of rows.
     pub(crate) fn grow(&mut self) {
         self.lines.resize(2 * self.lines.len(), Line::default());
     }
@@ -39,7 +40,7 @@ impl Tile {
         self.lines.len() / self.stride
     }
 
-    /// The offset of row `row`, in lines: what names a row below.
+    /// The offset of row `row`, in lines. The kernels name rows by this offset.
     #[inline(always)]
     pub(crate) fn at(&self, row: usize) -> usize {
         row * self.stride

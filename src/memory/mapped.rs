@@ -1,7 +1,7 @@
 //! Files as slices: mapped, or owned.
 //!
-//! A mapped file must not be shortened by another program while it is open: the operating system would
-//! end the process at the next read beyond its new end. wordloom itself never does that:
+//! A mapped file must not be shortened by another program while it is open: the operating system
+//! would end the process at the next read beyond its new end. wordloom itself never does that:
 //! [`super::replace`] writes beside the old file and renames.
 
 use std::fs::File;
@@ -73,9 +73,9 @@ impl Mapped<u8> {
         }
         let too_large = |_| Error::input(path, "too large for this machine");
         let length = usize::try_from(length).map_err(too_large)?;
-        // SAFETY: the map is read-only and lives as long as the `Arc`. What the language cannot rule
-        // out, another process changing the file under us, is the documented condition above; bytes
-        // read are only ever data.
+        // SAFETY: the map is read-only and lives as long as the `Arc`. What the language cannot
+        // rule out, another process changing the file under us, is the documented condition above;
+        // bytes read are only ever data.
         #[allow(unsafe_code)]
         let map = unsafe { memmap2::MmapOptions::new().len(length).map(&file) };
         let map = Arc::new(map.map_err(Error::io(path))?);

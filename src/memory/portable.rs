@@ -1,4 +1,5 @@
-//! How a thread reads and adds to shared rows anywhere: safe relaxed atomics, at about half the speed.
+//! How a thread reads and adds to shared rows anywhere: safe relaxed atomics, at about half the
+//! speed.
 
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -1,6 +1,6 @@
-//! Files that are replaced whole or not at all. A file is written under a temporary name beside the old
-//! one, synced to disk, and then renamed. A program that is killed, a full disk or a power cut leaves
-//! the old file as it was.
+//! Files that are replaced whole or not at all. A file is written under a temporary name beside the
+//! old one, synced to disk, and then renamed. A program that is killed, a full disk or a power cut
+//! leaves the old file as it was.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -115,8 +115,8 @@ impl Drop for Staged {
     }
 }
 
-/// Writes a file with `write` and puts it in the place of `path` in one step. When anything fails, what
-/// was at `path` is still there and nothing is left beside it.
+/// Writes a file with `write` and puts it in the place of `path` in one step. When anything fails,
+/// what was at `path` is still there and nothing is left beside it.
 ///
 /// # Errors
 /// When `write` fails, or the disk is full, or the directory can't be written to.
@@ -133,7 +133,8 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     ALL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes all files that have a temporary name, for a process that ends without dropping its values.
+/// Removes all files that have a temporary name, for a process that ends without dropping its
+/// values.
 pub fn remove_unfinished() {
     for path in unfinished().iter() {
         let _ = std::fs::remove_file(path);

@@ -4,18 +4,18 @@
 //! the mean of the bag, and what is added goes to each of its rows.
 //!
 //! Why this is sound. Rust has no plain racy reads or writes, and its atomic floats do not
-//! vectorise. On x86-64 both primitives are therefore inline assembly ([`super::primitives`]). It may
-//! do to memory what a foreign function could do, provided that some Rust code would have the same
-//! effect. That code is: 64 relaxed atomic loads, or stores, of one byte each, for every cache line
-//! moved. A float that is torn between two writers is still a float. Relaxed atomics must not overlap
-//! other kinds of access, so in this build *every* access to the memory of a matrix goes through
-//! these two. The exception is [`Shared::into_rows`], which has the matrix to itself. Two threads that
-//! add to a row at the same time may lose one of the two additions; that is the algorithm, not
-//! undefined behaviour.
+//! vectorise. On x86-64 both primitives are therefore inline assembly ([`super::primitives`]). It
+//! may do to memory what a foreign function could do, provided that some Rust code would have the
+//! same effect. That code is: 64 relaxed atomic loads, or stores, of one byte each, for every cache
+//! line moved. A float that is torn between two writers is still a float. Relaxed atomics must not
+//! overlap other kinds of access, so in this build *every* access to the memory of a matrix goes
+//! through these two. The exception is [`Shared::into_rows`], which has the matrix to itself. Two
+//! threads that add to a row at the same time may lose one of the two additions; that is the
+//! algorithm, not undefined behaviour.
 //!
-//! With the feature `portable`, on other processors and under Miri, the same two primitives are safe
-//! relaxed atomics on 32-bit words, at about half the speed. Both builds add the same floats in the
-//! same order: with one thread the models are identical.
+//! With the feature `portable`, on other processors and under Miri, the same two primitives are
+//! safe relaxed atomics on 32-bit words, at about half the speed. Both builds add the same floats
+//! in the same order: with one thread the models are identical.
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
@@ -29,7 +29,8 @@ use crate::math::LINE;
 #[repr(C, align(64))]
 pub(super) struct SharedLine(pub(super) [AtomicU32; LINE]);
 
-/// A matrix of `rows` x `dim` floats that any number of threads load and add to; it begins as zeros.
+/// A matrix of `rows` x `dim` floats that any number of threads load and add to; it begins as
+/// zeros.
 pub(crate) struct Shared {
     lines: NonNull<SharedLine>,
     rows: usize,
@@ -44,8 +45,8 @@ pub(crate) struct Shared {
 // SAFETY: the memory belongs to `map`, which moves with the value; the pointer is to atomics.
 #[allow(unsafe_code)]
 unsafe impl Send for Shared {}
-// SAFETY: through `&Shared`, memory is only touched by relaxed atomic accesses; see the head of this
-// module.
+// SAFETY: through `&Shared`, memory is only touched by relaxed atomic accesses; see the head of
+// this module.
 #[allow(unsafe_code)]
 unsafe impl Sync for Shared {}
 
@@ -78,8 +79,8 @@ impl Shared {
         self.rows
     }
 
-    /// Floats in a row. [`Shared::load`] and [`Shared::add`] move whole cache lines: `dim` rounded up
-    /// to a multiple of 16.
+    /// Floats in a row. [`Shared::load`] and [`Shared::add`] move whole cache lines: `dim` rounded
+    /// up to a multiple of 16.
     pub(crate) fn dim(&self) -> usize {
         self.dim
     }
@@ -88,9 +89,9 @@ impl Shared {
     fn row(&self, row: u32) -> &[SharedLine] {
         let row = row as usize;
         assert!(row < self.rows, "row {row} of {}", self.rows);
-        // SAFETY: `row < rows`, and the mapping holds `rows * stride` lines, page-aligned and zeroed,
-        // for as long as `self` lives. `SharedLine` is made of atomics, for which zeros are valid and
-        // shared references allow writes.
+        // SAFETY: `row < rows`, and the mapping holds `rows * stride` lines, page-aligned and
+        // zeroed, for as long as `self` lives. `SharedLine` is made of atomics, for which zeros are
+        // valid and shared references allow writes.
         #[allow(unsafe_code)]
         unsafe {
             std::slice::from_raw_parts(self.lines.as_ptr().add(row * self.stride), self.stride)
@@ -171,7 +172,7 @@ mod tests {
             for thread in 0..4u32 {
                 let shared = &shared;
                 scope.spawn(move || {
-                    (0..100).for_each(|_| shared.add(&[thread], &[3.0; 16], &[2.0; 16]))
+                    (0..100).for_each(|_| shared.add(&[thread], &[3.0; 16], &[2.0; 16]));
                 });
             }
         });

@@ -1,5 +1,5 @@
-//! How a thread reads and adds to shared rows on x86-64: a few vector moves in assembly. Why this is
-//! sound is said at the head of [`super::shared`].
+//! How a thread reads and adds to shared rows on x86-64: a few vector moves in assembly. Why this
+//! is sound is said at the head of [`super::shared`].
 
 use std::arch::asm;
 
@@ -128,10 +128,13 @@ prefetches! {
     prefetch_far "prefetcht1 [{}]"
 }
 
-/// A function that moves the line at `{line}`; `$code` may use the registers 0 to 3. What all of them rely on:
+/// A function that moves the line at `{line}`; `$code` may use the registers 0 to 3. What all of
+/// them rely on:
 ///
-/// * `line` is 64 bytes of shared atomics, read, and in `add` written, with the effect of relaxed byte-wise atomics;
-/// * the other operands are 64 bytes of memory private to the caller, by their types, written only where `&mut`;
+/// * `line` is 64 bytes of shared atomics, read, and in `add` written, with the effect of relaxed
+///   byte-wise atomics;
+/// * the other operands are 64 bytes of memory private to the caller, by their types, written only
+///   where `&mut`;
 /// * the processor has the instructions, for [`Moves::detect`] asked it;
 /// * a clobbered xmm register stands for the whole ymm or zmm register.
 macro_rules! primitive {

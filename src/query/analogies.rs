@@ -1,9 +1,10 @@
 //! The answers to many analogy questions at once.
 //!
-//! A set of questions is made of few words: Google's 19,544 questions of 905. The cosines of all these with eight rows
-//! of the vocabulary are one small product of matrices, which stays in the first-level cache, and the score of a
-//! question for these rows is made of three of its lines. So a question costs a handful of instructions for eight
-//! candidates, whatever the length of the vectors.
+//! A set of questions is made of few words: the 19,544 questions of Google's set are made of 905.
+//! The cosines of all these words with eight rows of the vocabulary are one small product of
+//! matrices, which stays in the first-level cache. The score of a question for these rows is made
+//! of three lines of this product. So a question costs a handful of instructions for eight
+//! candidates, whatever the dimension of the vectors.
 
 use std::ops::Range;
 
@@ -16,26 +17,29 @@ use crate::math::Tile;
 use crate::math::kernel;
 use crate::query::EPSILON;
 use crate::query::search::scale_to_unit;
-/// Rows that are scored at a time.
+/// The number of rows that are scored at a time.
 const ROWS: usize = 8;
-/// The fewest rows that are worth a thread's warming up.
+/// The fewest rows for which starting a thread is worth while.
 const PIECE_ROWS: usize = 2048;
 
-/// The best answers to a question, or `None` where every candidate is excluded or has no score.
+/// The best answers to a question. An answer is `None` if every candidate is excluded or has no
+/// score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AnalogyAnswers {
-    /// By 3CosAdd.
+    /// The answer by 3CosAdd.
     pub add: Option<u32>,
-    /// By 3CosMul.
+    /// The answer by 3CosMul.
     pub mul: Option<u32>,
-    /// The nearest neighbour of the third word, whatever the first two are (Linzen 2016, "Issues in evaluating semantic
-    /// spaces using word analogies"): what an answer is worth has to be seen beside it.
+    /// The nearest neighbour of the third word, whatever the first two are. The worth of the other
+    /// answers shows only beside it (Linzen 2016, "Issues in evaluating semantic spaces using word
+    /// analogies").
     pub nearest: Option<u32>,
 }
 
-/// Completes each of `questions`, `a` is to `b` as `c` is to what, with one of the first `candidates` words but `a`,
-/// `b` and `c`. Of equal scores the first word's counts. The same for any number of threads. `more` are the vectors, row
-/// by row, of words in questions that the vocabulary doesn't have: their ids go on from its last.
+/// Completes each of `questions`: `a` is to `b` as `c` is to what? An answer is one of the first
+/// `candidates` words, except `a`, `b` and `c`. Of words with equal scores the first is taken. The
+/// answers are the same for any number of threads. `more` holds the vectors, row by row, of words
+/// in questions that the vocabulary does not have. Their ids follow its last.
 ///
 /// # Panics
 /// When an id is beyond the words and `more`.
@@ -75,13 +79,14 @@ pub(crate) fn analogies(
         })
         .collect();
     let best = |question: usize| {
-        // Pieces come in the order of their rows, so that a later one has to be better.
+        // Pieces come in the order of their rows, so a later one has to be better.
         found.iter().fold(Best::NONE, |best, piece| best.or(piece[question])).answers()
     };
     (0..questions.len()).into_par_iter().map(best).collect()
 }
 
-/// The best scores so far and whose they are, by 3CosAdd, 3CosMul and nearness to the third word.
+/// The best scores so far and their words, by 3CosAdd, by 3CosMul and by nearness to the third
+/// word.
 #[derive(Clone, Copy)]
 struct Best {
     scores: [f32; 3],
@@ -105,14 +110,15 @@ impl Best {
         AnalogyAnswers { add, mul, nearest }
     }
 
-    /// Looks at the scores of [`ROWS`] words from `first` on, of which the last may be none: `end` is behind the last.
+    /// Looks at the scores of [`ROWS`] words from `first` on. There may be fewer: the words end
+    /// before `end`.
     #[cold]
     #[inline(never)]
     fn offer(&mut self, first: u32, end: u32, exclude: &[u32; 3], scores: [&[f32]; 3]) {
         for ((scores, best), best_word) in scores.iter().zip(&mut self.scores).zip(&mut self.words)
         {
             for (word, &score) in (first..end).zip(*scores) {
-                // A comparison that is false for what is not a number.
+                // This comparison is false for a score that is not a number.
                 if score > *best && !exclude.contains(&word) {
                     (*best, *best_word) = (score, word);
                 }
@@ -121,7 +127,8 @@ impl Best {
     }
 }
 
-/// The best of `rows` for each question. `places` are the rows of `units` with the words of the questions.
+/// The best of `rows` for each question. `places` are the rows of `units` that hold the words of
+/// the questions.
 #[inline(always)]
 fn scan<S: Simd>(
     simd: S,
@@ -152,7 +159,7 @@ fn scan<S: Simd>(
             let b: f32x8<S> = f32x8::from_slice(simd, &lines[b as usize]);
             let c: f32x8<S> = f32x8::from_slice(simd, &lines[c as usize]);
             let add = b - a + c;
-            // Four times the product of the cosines moved to 0..1.
+            // This is twice the score by 3CosMul, whose cosines are moved to 0..1.
             let mul = (one + b) * (one + c) / (more + a);
             let better = add.simd_gt(f32x8::splat(simd, best.scores[0]))
                 | mul.simd_gt(f32x8::splat(simd, best.scores[1]))
@@ -195,7 +202,8 @@ mod tests {
                     let all = &Index::new(&e).nearest_among(among, &[query], words)[0];
                     let Some(found) = found else { prop_assert!(all.is_empty()); continue };
                     let near = all.iter().find(|near| near.id == found).expect("a candidate");
-                    // Equal to the best, but for rounding and where next to nothing is left of a sum.
+                    // The score equals the best, but for rounding, and but for sums of which next
+                    // to nothing is left.
                     let (best, score) = (all[0].score, near.score);
                     prop_assert!(score >= best - 1e-3 * best.abs().max(1e-2), "{score} {best}");
                 }

@@ -1,6 +1,7 @@
-//! The neighbours that several models agree on. What a single training calls near is partly chance; the mean over
-//! trainings that differ in their seed is more reliable, and their spread tells how reliable (Antoniak & Mimno 2018,
-//! "Evaluating the Stability of Embedding-based Word Similarities").
+//! The neighbours that several models agree on. It is partly chance which words a single training
+//! calls near. The mean over trainings that differ in their seed is more reliable, and their spread
+//! tells how reliable (Antoniak & Mimno 2018, "Evaluating the Stability of Embedding-based Word
+//! Similarities").
 
 use std::collections::BTreeSet;
 
@@ -9,25 +10,25 @@ use crate::error::Result;
 use crate::query::{Index, Query};
 use crate::stats::{deviation, mean};
 
-/// A word that is near in some model.
+/// A word that is among the nearest in some model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Agreed {
-    /// The word, as the first model has it.
+    /// The id of the word in the first model.
     pub id: u32,
     /// Its mean score over all models.
     pub mean: f64,
-    /// The standard deviation of the scores; not a number for one model.
+    /// The standard deviation of its scores; not a number for one model.
     pub spread: f64,
-    /// In how many models it is among the nearest.
+    /// The number of models in which it is among the nearest.
     pub models: usize,
 }
 
-/// The `k` words with the highest mean scores among those that are among the `k` nearest in some model and known to
-/// all;
-/// `query` makes the question to a model. Words of one mean in the order of the first model.
+/// The `k` words with the highest mean scores, best first. The candidates are the words that are
+/// among the `k` nearest in some model and that all models know. `query` makes the question to a
+/// model. Words with equal means are in the order of the first model.
 ///
 /// # Errors
-/// What `query` fails with.
+/// Returns the first error of `query`.
 pub fn ensemble(
     models: &[Embeddings],
     query: impl Fn(&Embeddings) -> Result<Query>,

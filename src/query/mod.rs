@@ -1,8 +1,8 @@
-//! Nearest words, sums and differences of words, analogies: exact search over all rows.
+//! Nearest words, sums and differences of words, and analogies, by exact search over all rows.
 //!
-//! Analogies are asked for by 3CosAdd (Mikolov, Yih & Zweig 2013, "Linguistic Regularities in Continuous Space Word
-//! Representations") or 3CosMul (Levy & Goldberg 2014, "Linguistic Regularities in Sparse and Explicit Word
-//! Representations").
+//! Analogies are answered by 3CosAdd (Mikolov, Yih & Zweig 2013, "Linguistic Regularities in
+//! Continuous Space Word Representations") or 3CosMul (Levy & Goldberg 2014, "Linguistic
+//! Regularities in Sparse and Explicit Word Representations").
 
 mod analogies;
 mod ensemble;
@@ -19,9 +19,10 @@ use crate::error::{Error, Result};
 /// A word and how near it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Neighbour {
-    /// The word.
+    /// The id of the word.
     pub id: u32,
-    /// The cosine, from -1 to 1, or what [`Combine::Mul`] makes of several.
+    /// Its cosine with the query, from -1 to 1, or the score that [`Combine::Mul`] makes of several
+    /// cosines.
     pub score: f32,
 }
 
@@ -33,11 +34,11 @@ pub enum Combine {
     /// The cosine with the sum of the vectors (3CosAdd)
     #[default]
     Add,
-    /// The product of the cosines, moved to 0..1, divided by those to be avoided (3CosMul)
+    /// The product of the cosines, moved to 0..1, divided by those of the words to avoid (3CosMul)
     Mul,
 }
 
-/// What is added to a divisor of [`Combine::Mul`].
+/// A small number that is added to each divisor of [`Combine::Mul`].
 const EPSILON: f32 = 0.001;
 
 /// What to look for: vectors to be near to, vectors to be far from, and words that are no answer.
@@ -50,34 +51,36 @@ pub struct Query {
 }
 
 impl Query {
-    /// Words near to all of `plus` and far from all of `minus`, which are scaled to length 1 first.
+    /// Asks for words near to all of `plus` and far from all of `minus`, except those in `exclude`.
+    /// The vectors have the dimension of the model, and they are scaled to length 1 first.
     pub fn new(plus: &[&[f32]], minus: &[&[f32]], exclude: Vec<u32>, combine: Combine) -> Self {
         let units = |vectors: &[&[f32]]| vectors.iter().map(|vector| unit(vector)).collect();
         Self { plus: units(plus), minus: units(minus), exclude, combine }
     }
 
-    /// The neighbours of `word`, itself excluded. Here and below, a word that the vocabulary lacks is composed from its
-    /// n-grams where the model has them.
+    /// Asks for the neighbours of `word`, except itself. Here and below, a word that the vocabulary
+    /// lacks is composed from its n-grams if the model has them.
     ///
     /// # Errors
-    /// [`Error::UnknownWord`].
+    /// [`Error::UnknownWord`] for a word without a vector.
     pub fn word(e: &Embeddings, word: &str) -> Result<Self> {
         Ok(Self::found(&[e.find(word)?], &[], Combine::Add))
     }
 
-    /// Words near to all of `plus` and far from all of `minus`, these excluded.
+    /// Asks for words near to all of `plus` and far from all of `minus`, except these words.
     fn found(plus: &[Found], minus: &[Found], combine: Combine) -> Self {
         let exclude = plus.iter().chain(minus).filter_map(|found| found.id).collect();
         let units = |words: &[Found]| words.iter().map(|found| unit(&found.vector)).collect();
         Self { plus: units(plus), minus: units(minus), exclude, combine }
     }
 
-    /// Sums and differences of words, as in `king -man +woman`; these words are excluded. A term that begins with `+`
-    /// or
-    /// `-` is a signed word, unless the vocabulary has it as it stands.
+    /// Asks for sums and differences of words, as in `king -man +woman`, except these words. A term
+    /// that begins with `+` or `-` is a signed word, unless the vocabulary has the term with its
+    /// sign.
     ///
     /// # Errors
-    /// [`Error::UnknownWord`], or [`Error::Refused`] when there is no term.
+    /// [`Error::UnknownWord`] for a word without a vector, or [`Error::Refused`] if there is no
+    /// term.
     pub fn expression(e: &Embeddings, terms: &[String], combine: Combine) -> Result<Self> {
         if terms.is_empty() {
             return Err(Error::Refused(
@@ -96,16 +99,16 @@ impl Query {
         Ok(Self::found(&plus, &minus, combine))
     }
 
-    /// What is to `c` as `b` is to `a`: `b - a + c`, the three excluded.
+    /// Asks what is to `c` as `b` is to `a`: `b - a + c`, except these three words.
     ///
     /// # Errors
-    /// [`Error::UnknownWord`].
+    /// [`Error::UnknownWord`] for a word without a vector.
     pub fn analogy(e: &Embeddings, a: &str, b: &str, c: &str, combine: Combine) -> Result<Self> {
         let (a, b, c) = (e.find(a)?, e.find(b)?, e.find(c)?);
         Ok(Self::found(&[b, c], &[a], combine))
     }
 
-    /// [`Query::analogy`] of known words.
+    /// [`Query::analogy`] for known words.
     ///
     /// # Panics
     /// When an id is not below the number of words.
@@ -114,7 +117,7 @@ impl Query {
         Self::new(&[e.vector(b), e.vector(c)], &[e.vector(a)], vec![a, b, c], combine)
     }
 
-    /// The score of a row by its definition; [`Index`] finds those of all rows.
+    /// The score of a row by its definition. [`Index`] finds the scores of all rows.
     pub(crate) fn score(&self, row: &[f32]) -> f64 {
         if self.combine == Combine::Add {
             return cosine(&self.sum(row.len()), row);
@@ -124,7 +127,7 @@ impl Query {
         plus / self.minus.iter().map(|v| near(v) + f64::from(EPSILON)).product::<f64>()
     }
 
-    /// The sum of `plus` less that of `minus`; zeros where all that is left is rounding.
+    /// The sum of `plus` less that of `minus`; zeros if all that is left is rounding.
     fn sum(&self, dim: usize) -> Vec<f32> {
         let mut sum = vec![0.0f64; dim];
         for (vectors, sign) in [(&self.plus, 1.0), (&self.minus, -1.0)] {
@@ -138,19 +141,21 @@ impl Query {
     }
 }
 
-/// The cosine of two words.
+/// The cosine of the vectors of two words, from -1 to 1.
 ///
 /// # Errors
-/// [`Error::UnknownWord`].
+/// [`Error::UnknownWord`] for a word without a vector.
 pub fn similarity(e: &Embeddings, a: &str, b: &str) -> Result<f64> {
     Ok(cosine(&e.find(a)?.vector, &e.find(b)?.vector))
 }
 
-/// The position of the word that fits the others least (the first of several), and the cosine of each word with the
-/// mean of the others, all at length 1.
+/// The position of the word that fits the others least, and the cosine of each word with the mean
+/// of the others. All vectors are scaled to length 1 first. Of several words that fit equally
+/// badly, the position is that of the first.
 ///
 /// # Errors
-/// [`Error::UnknownWord`], or [`Error::Refused`] when there are fewer than three words.
+/// [`Error::UnknownWord`] for a word without a vector, or [`Error::Refused`] if there are fewer
+/// than three words.
 pub fn odd_one_out(e: &Embeddings, words: &[String]) -> Result<(usize, Vec<f64>)> {
     if words.len() < 3 {
         return Err(Error::Refused("the odd one out is found among three or more words".into()));

@@ -1,8 +1,12 @@
 //! The nearest rows for many queries.
 //!
-//! Rows are scaled to length 1 as they are read, in blocks that stay in the first-level cache, and multiplied with the
-//! vectors of six queries at a time ([`kernel::dots`]); of each block of scores only those above a query's k-th
-//! best so far are looked at. Nothing is kept between calls, and memory does not grow with the number of scores.
+//! Rows are scaled to length 1 as they are read, in blocks that stay in the first-level cache. A
+//! block is multiplied with the vectors of six queries at a time ([`kernel::dots`]). Of each block
+//! of scores, only those above a query's k-th best so far are looked at. Nothing is kept between
+//! calls, and memory does not grow with the number of scores.
+//!
+//! This file is longer than 300 lines because it holds the whole of one search, and a quarter of it
+//! is tests.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -16,15 +20,16 @@ use crate::embeddings::{Embeddings, unit};
 use crate::math::kernel;
 use crate::math::{LINE, Tile};
 use crate::query::{Combine, EPSILON, Neighbour, Query};
-/// Queries that are multiplied with a block of rows at a time.
+/// The number of queries that are multiplied with a block of rows at a time.
 const PACK: usize = 6;
-/// Scores that are compared at a time: whole vectors at every level, and the same queries in each.
+/// The number of scores that are compared at a time. A group is a whole number of SIMD vectors at
+/// every level, and the queries are the same in every group.
 const GROUP: usize = 8 * PACK;
-/// Bytes of rows in a block, which are read from the first-level cache by each pack of queries.
+/// Bytes of rows in a block. Each pack of queries reads the block from the first-level cache.
 const BLOCK_BYTES: usize = 24 << 10;
-/// Bytes of query vectors that go through the rows together; they stay in the second-level cache.
+/// Bytes of query vectors that go through the rows together. They stay in the second-level cache.
 const BATCH_BYTES: usize = 256 << 10;
-/// Pieces of work for each thread, and the fewest rows in one.
+/// The number of pieces of work for each thread, and the fewest rows in a piece.
 const PIECES: usize = 8;
 
 const PIECE_ROWS: usize = 1024;
@@ -36,17 +41,19 @@ pub struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    /// All rows of `embeddings`, of any length each.
+    /// A search over all rows of `embeddings`. The rows may have any length.
     pub fn new(embeddings: &'a Embeddings) -> Self {
         Self { embeddings }
     }
 
-    /// The `k` words with the highest scores for each query, best first, words of one score by id. Fewer where there
-    /// are not so many; words whose score is not a number are left out. A word or a query of zeros has cosine 0 with
-    /// all. The same for any number of threads and whichever queries are asked together.
+    /// The `k` words with the highest scores for each query, best first. Words with equal scores
+    /// are in the order of their ids. There are fewer than `k` if the model has too few words, and
+    /// words whose score is not a number are left out. A word or a query of zeros has cosine 0 with
+    /// everything. The result is the same for any number of threads, and whichever queries are
+    /// asked together.
     ///
     /// # Panics
-    /// When a query has vectors of another length.
+    /// When a query has vectors of another dimension.
     pub fn nearest(&self, queries: &[Query], k: usize) -> Vec<Vec<Neighbour>> {
         self.nearest_among(usize::MAX, queries, k)
     }
@@ -54,9 +61,9 @@ impl<'a> Index<'a> {
     /// [`Index::nearest`] among the first `candidates` words.
     ///
     /// # Panics
-    /// When a query has vectors of another length.
+    /// When a query has vectors of another dimension.
     pub(super) fn nearest_among(
-        &self,
+        self,
         candidates: usize,
         queries: &[Query],
         k: usize,
@@ -109,7 +116,7 @@ fn best_first(a: Neighbour, b: Neighbour) -> Ordering {
     b.score.total_cmp(&a.score).then(a.id.cmp(&b.id))
 }
 
-/// A neighbour in a heap whose top is the worst.
+/// A neighbour in a heap that has the worst one at its top.
 struct Kept(Neighbour);
 
 impl Ord for Kept {
@@ -132,15 +139,16 @@ impl PartialEq for Kept {
 
 impl Eq for Kept {}
 
-/// Up to six queries of one shape, with the best rows so far.
+/// Up to six queries of one shape, with their best rows so far.
 struct Pack<'a> {
     members: &'a [usize],
-    /// The shape: see [`Query::shape`].
+    /// The shape of its queries: see [`Query::shape`].
     shape: (bool, usize, usize),
-    /// The first of its rows in the tile of query vectors: the first vectors of all its queries, then the second ones.
+    /// The first of its rows in the tile of query vectors. The first vectors of all its queries
+    /// come first, then the second ones.
     first: usize,
     kept: [BinaryHeap<Kept>; PACK],
-    /// What a score has to exceed, repeated for each row of a group.
+    /// The score that has to be exceeded for each query, repeated for each row of a group.
     thresholds: [f32; GROUP],
 }
 
@@ -156,7 +164,7 @@ fn scan<'a, S: Simd>(
 ) -> Vec<Pack<'a>> {
     let dim = embeddings.dim();
     let (mut packs, vectors) = packed(queries, packs, dim);
-    // Whole groups, of which none is shared by two blocks.
+    // A block holds whole groups, so no group is shared by two blocks.
     let most = (BLOCK_BYTES / (4 * dim.max(1))).clamp(8, 64) / 8 * 8;
     let mut block = Tile::new(most, dim);
     let inputs: Vec<usize> = (0..most).map(|row| block.at(row)).collect();
@@ -181,7 +189,8 @@ fn scan<'a, S: Simd>(
     packs
 }
 
-/// The packs and the vectors of their queries. Where a pack is not full, vectors are zeros and thresholds infinite.
+/// The packs, and the vectors of their queries. Where a pack is not full, the vectors are zeros and
+/// the thresholds are infinite.
 fn packed<'a>(queries: &[Query], packs: &[&'a [usize]], dim: usize) -> (Vec<Pack<'a>>, Tile) {
     let mut rows = 0;
     let pack = |&members: &&'a [usize]| {
@@ -202,8 +211,8 @@ fn packed<'a>(queries: &[Query], packs: &[&'a [usize]], dim: usize) -> (Vec<Pack
     (packs, vectors)
 }
 
-/// `to` becomes `row` at length 1, or zeros. The square of the length is summed in double precision, so that it neither
-/// overflows nor vanishes.
+/// Writes `row`, scaled to length 1, to `to`; a row of zeros stays zeros. The square of the length
+/// is summed in double precision, so that it neither overflows nor vanishes.
 #[inline(always)]
 pub(super) fn scale_to_unit(row: &[f32], to: &mut [f32]) {
     let mut squares = [0.0f64; 16];
@@ -236,7 +245,7 @@ fn any_above<S: Simd>(simd: S, scores: &[f32; GROUP], thresholds: &[f32; GROUP])
 }
 
 impl Pack<'_> {
-    /// `scores[i * PACK + j]` becomes the score of row `inputs[i]` for query `j`.
+    /// Sets `scores[i * PACK + j]` to the score of row `inputs[i]` for query `j`.
     #[inline(always)]
     fn score<S: Simd>(
         &self,
@@ -286,21 +295,21 @@ impl Pack<'_> {
         targets
     }
 
-    /// Keeps those of a group of scores, of rows from `row` on, that belong to the best `k`. Rows come in the order of
-    /// their ids, so of equal scores the first stays.
+    /// Keeps the scores of a group that belong to the best `k`. The rows of the group begin at
+    /// `row`. Rows come in the order of their ids, so of equal scores the first stays.
     #[cold]
     #[inline(never)]
     fn offer(&mut self, queries: &[Query], row: u32, scores: &[f32; GROUP], k: usize) {
         for (i, &score) in scores.iter().enumerate() {
             let (id, query) = (row + (i / PACK) as u32, i % PACK);
-            // A comparison that is false for what is not a number.
+            // This comparison is false for a score that is not a number.
             if score > self.thresholds[query] && !queries[self.members[query]].exclude.contains(&id)
             {
                 let kept = &mut self.kept[query];
                 if kept.len() == k {
                     kept.pop();
                 }
-                // Adding zero makes -0 the 0 that it is equal to.
+                // Adding zero turns -0 into 0, which is equal to it.
                 kept.push(Kept(Neighbour { id, score: score + 0.0 }));
                 if let (true, Some(worst)) = (kept.len() == k, kept.peek()) {
                     self.thresholds
@@ -315,7 +324,7 @@ impl Pack<'_> {
 }
 
 impl Query {
-    /// How many cosines a score is made of, for and against.
+    /// Whether a score is a product, and of how many cosines for and against the query it is made.
     fn shape(&self) -> (bool, usize, usize) {
         match self.combine {
             Combine::Add => (false, 1, 0),
@@ -323,7 +332,8 @@ impl Query {
         }
     }
 
-    /// Copies the vectors with which a row's cosines are needed to the rows `at`, `at + PACK`, ... of `tile`.
+    /// Copies the vectors whose cosines with a row are needed to the rows `at`, `at + PACK`, ... of
+    /// `tile`.
     fn put(&self, tile: &mut Tile, at: usize, dim: usize) {
         if self.combine == Combine::Mul {
             for (i, vector) in self.plus.iter().chain(&self.minus).enumerate() {
@@ -343,7 +353,7 @@ pub(super) mod tests {
     use super::*;
     use crate::query::tests::embeddings;
 
-    /// Random rows, of which some are zeros and some are equal.
+    /// Random rows, some of which are zeros or equal to other rows.
     pub(crate) fn random(seed: u64, words: usize, dim: usize) -> Embeddings {
         let mut state = seed;
         let mut next = move || {
@@ -394,7 +404,8 @@ pub(super) mod tests {
             let found = Index::new(&e).nearest_among(among, &queries, k);
             prop_assert_eq!(found.len(), queries.len());
             for (query, found) in queries.iter().zip(&found) {
-                // In single precision, and each division can be by little more than EPSILON.
+                // Scores are in single precision, and each division can be by little more than
+                // EPSILON.
                 let rounding = (1e-6 * 1000f64.powi(query.minus.len() as i32)).max(1e-3);
                 let off = |score: f64| if query.combine == Combine::Add { 1e-5 } else { rounding * (1.0 + score) };
                 let mut left: Vec<u32> =

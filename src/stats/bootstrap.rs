@@ -1,8 +1,9 @@
-//! How sure a score is, and whether two differ: the bootstrap (Efron 1979), of sets whose items hang together.
+//! How sure a score is, and whether two scores differ: the bootstrap (Efron 1979) of sets whose
+//! items depend on each other.
 //!
-//! All scores of a set are taken from the same draws, so that a column of [`bootstrap`] less another is the paired
-//! bootstrap of their difference. Intervals are those of percentiles. Draw `b` follows from (seed, `b`): results don't
-//! depend on the number of threads.
+//! All scores of a set are taken from the same draws. So one row of [`bootstrap`] less another is
+//! the paired bootstrap of their difference. Intervals are those of percentiles. Draw `b` follows
+//! from (seed, `b`), so the results do not depend on the number of threads.
 
 use std::ops::Range;
 
@@ -11,13 +12,14 @@ use rayon::prelude::*;
 
 use crate::random::{below, generator, mix};
 
-/// What the items of a set have in common. Sections are drawn first, then clusters in each section; an item that lies
-/// in two clusters, as a question does that is made of two pairs of words, counts as often as the product of their
-/// numbers (the pigeonhole bootstrap, Owen 2007).
+/// What the items of a set have in common. Sections are drawn first, then clusters in each section.
+/// An item may lie in two clusters, as a question that is made of two pairs of words does. It then
+/// counts as often as the product of the numbers of times that the two were drawn (the pigeonhole
+/// bootstrap, Owen 2007).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Clusters {
     sections: Vec<Span>,
-    /// The clusters of each item, in its section; twice the same where it lies in one.
+    /// The two clusters of each item, in its section. They are equal if the item lies in one.
     items: Vec<[u32; 2]>,
 }
 
@@ -35,7 +37,8 @@ impl Clusters {
         clusters
     }
 
-    /// Adds a section with these items, each by its clusters in the section. A section without items is none.
+    /// Adds a section with these items, each given by its clusters in the section. A section
+    /// without items is not added.
     pub(crate) fn push(&mut self, items: impl IntoIterator<Item = [u32; 2]>) {
         let start = self.items.len();
         self.items.extend(items);
@@ -43,7 +46,7 @@ impl Clusters {
         let mut used: Vec<u32> = new.as_flattened().to_vec();
         used.sort_unstable();
         used.dedup();
-        // Numbered anew: a cluster without an item is none either.
+        // The clusters are numbered anew, so that none is without an item.
         new.as_flattened_mut().iter_mut().for_each(|c| *c = used.partition_point(|u| u < c) as u32);
         if !used.is_empty() {
             self.sections.push(Span { items: start..self.items.len(), clusters: used.len() });
@@ -55,7 +58,7 @@ impl Clusters {
         self.items.len()
     }
 
-    /// Each item once.
+    /// The draw of each item once.
     pub(crate) fn whole(&self) -> Draw {
         Draw { items: vec![1.0; self.items.len()], sections: vec![1.0; self.sections.len()] }
     }
@@ -65,7 +68,8 @@ impl Clusters {
         self.sections.iter().map(|section| section.items.clone())
     }
 
-    /// As many sections as there are, and in each as many clusters, with replacement.
+    /// Draws as many sections as there are, and in each as many clusters as it has, with
+    /// replacement. `times` is scratch space.
     fn draw(&self, rng: &mut impl Rng, draw: &mut Draw, times: &mut Vec<f32>) {
         draw.items.fill(0.0);
         draw.sections.fill(0.0);
@@ -96,10 +100,10 @@ pub(crate) struct Draw {
     pub sections: Vec<f32>,
 }
 
-/// A score of a draw.
+/// A function that scores a draw.
 pub(crate) type Statistic<'a> = Box<dyn Fn(&Draw) -> f64 + Sync + 'a>;
 
-/// The scores of `draws` draws: a row for each of `statistics`.
+/// The scores of `draws` draws: a row for each of `statistics`, with a score for each draw.
 pub(crate) fn bootstrap(
     clusters: &Clusters,
     draws: usize,
@@ -143,7 +147,7 @@ mod tests {
         let clusters = Clusters::independent(x.len());
         let rows = bootstrap(&clusters, 10_000, 1, &[mean_of(&x), mean_of(&x)]);
         assert_eq!(rows[0], rows[1], "one draw for all statistics");
-        // The standard error of the mean, of the population of these 400.
+        // The standard error of the mean, for the population of these 400 numbers.
         let error = deviation(&x) * (399f64 / 400.0).sqrt() / 20.0;
         let [low, high] = interval(&rows[0]);
         assert!((low - (199.5 - 1.96 * error)).abs() < 0.1 * error, "{low}");
@@ -156,7 +160,7 @@ mod tests {
 
     #[test]
     fn items_that_share_a_cluster_are_drawn_together() {
-        // Ten clusters of ten equal items are ten items, not a hundred.
+        // Ten clusters of ten equal items count as ten items, not as a hundred.
         let x: Vec<f64> = (0..100).map(|i| f64::from(i / 10)).collect();
         let mut clusters = Clusters::default();
         clusters.push((0..100).map(|i| [i / 10, i / 10]));
@@ -164,7 +168,7 @@ mod tests {
             |clusters: &Clusters| deviation(&bootstrap(clusters, 4000, 2, &[mean_of(&x)])[0]);
         let (together, apart) = (error(&clusters), error(&Clusters::independent(100)));
         assert!((together / apart - 10f64.sqrt()).abs() < 0.2, "{together} {apart}");
-        // In two clusters each: weights are products.
+        // Each item lies in two clusters, so weights are products.
         let mut crossed = Clusters::default();
         crossed.push((0..9).map(|i| [i / 3, i % 3]));
         let mut draw = crossed.whole();

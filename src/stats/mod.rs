@@ -11,15 +11,17 @@ use crate::random::{generator, mix, normal};
 /// The share of draws that an interval holds.
 const LEVEL: f64 = 0.95;
 
-/// The interval that holds [`LEVEL`] of the draws, and leaves out as many below as above. Draws without a score (not a
-/// number) are left out; without any the interval is not a number.
+/// The interval that holds [`LEVEL`] of the draws, and leaves out as many below it as above it.
+/// Draws without a score (not a number) are left out. If there is no other draw, the interval is
+/// not a number.
 pub(crate) fn interval(draws: &[f64]) -> [f64; 2] {
     let mut sorted: Vec<f64> = draws.iter().copied().filter(|x| !x.is_nan()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
     [(1.0 - LEVEL) / 2.0, f64::midpoint(1.0, LEVEL)].map(|share| quantile(&sorted, share))
 }
 
-/// The number below which `share` of the sorted numbers lie, in a line between the two that are nearest.
+/// The number below which `share` of the sorted numbers lie, interpolated linearly between the two
+/// nearest numbers.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let at = share * last as f64;
@@ -28,8 +30,9 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * (at - below as f64)
 }
 
-/// How often a difference as far from zero would be drawn if there were none, by its bootstrap: twice the share of
-/// draws on the rarer side of zero. Never below 2 / (draws + 1), which is all that so many draws can tell.
+/// The p-value of a difference: how often one as far from zero would be drawn if there were none.
+/// By the bootstrap, it is twice the share of draws on the rarer side of zero. It is never below
+/// `2 / (draws + 1)`, since this many draws can tell no more.
 pub(crate) fn p_value(differences: &[f64]) -> f64 {
     let known = differences.iter().filter(|x| !x.is_nan()).count();
     let side = |beyond: fn(f64) -> bool| differences.iter().filter(|&&x| beyond(x)).count();
@@ -37,7 +40,7 @@ pub(crate) fn p_value(differences: &[f64]) -> f64 {
     if known == 0 { 1.0 } else { (2.0 * (rarer + 1) as f64 / (known + 1) as f64).min(1.0) }
 }
 
-/// `p` values corrected for their number (Holm 1979), in the same order.
+/// The p-values `p`, corrected for their number (Holm 1979), in the same order.
 pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
@@ -49,12 +52,13 @@ pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
     corrected
 }
 
-/// The mean.
+/// The mean of `x`.
 pub(crate) fn mean(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len() as f64
 }
 
-/// The standard deviation of the population that `x` is a sample of; not a number for fewer than two.
+/// The standard deviation of the population that `x` is a sample of; not a number for fewer than
+/// two numbers.
 pub(crate) fn deviation(x: &[f64]) -> f64 {
     if x.len() < 2 {
         return f64::NAN;
@@ -63,8 +67,9 @@ pub(crate) fn deviation(x: &[f64]) -> f64 {
     (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (x.len() - 1) as f64).sqrt()
 }
 
-/// Adds to each draw what other seeds would have changed: Student's t with `freedom` degrees of freedom, times
-/// `error`, the standard error of a mean over seeds. A handful of runs resampled would show too little of it.
+/// Adds to each draw the effect of other seeds: Student's t with `freedom` degrees of freedom,
+/// times `error`, the standard error of a mean over seeds. Resampling a handful of runs would show
+/// too little of this effect.
 pub(crate) fn widen(draws: &mut [f64], error: f64, freedom: usize, seed: u64) {
     if freedom == 0 || error.is_nan() {
         return;
@@ -85,7 +90,8 @@ mod tests {
     proptest! {
         #[test]
         fn holm_agrees_with_its_definition(p in prop::collection::vec(0.0..1.0f64, 0..12)) {
-            // The largest, over the hypotheses that are at least as clear, of p times how many are not clearer.
+            // The definition: the largest product, over the hypotheses that are at least as clear,
+            // of p and the number of hypotheses that are not clearer.
             let corrected = holm(&p);
             for (i, &mine) in p.iter().enumerate() {
                 let not_clearer = |q: f64| p.iter().filter(|&&r| r >= q).count() as f64;
@@ -111,7 +117,7 @@ mod tests {
 
     #[test]
     fn seeds_widen_by_student() {
-        // The quantiles of Student's t with 4 degrees of freedom.
+        // These are the quantiles of Student's t with 4 degrees of freedom.
         let mut draws = vec![0.0; 40_000];
         widen(&mut draws, 1.0, 4, 7);
         let [low, high] = interval(&draws);

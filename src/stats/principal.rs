@@ -1,11 +1,13 @@
-//! The directions along which vectors lie: principal components, by subspace iteration.
+//! The directions along which vectors lie: principal components by subspace iteration.
 
-/// Rounds of the iteration at most; it ends when directions stand still.
+/// The most rounds of the iteration, which ends earlier if the directions stand still.
 const ROUNDS: usize = 1000;
 
-/// The `k` directions, unit vectors at right angles, that hold most of the squared length of `rows` (`dim` numbers
-/// each), the longest first, each with its share of it. About the origin: for components in the usual sense take the
-/// mean off first. Fewer where the rows have fewer directions.
+/// The `k` directions that hold most of the squared length of `rows`, each with its share of it,
+/// the largest share first. The directions are unit vectors at right angles, and `rows` are vectors
+/// of dimension `dim`, one after another. The directions are taken about the origin: for components
+/// in the usual sense, take the mean off first. There are fewer than `k` if the rows lie in fewer
+/// directions.
 pub(crate) fn components(rows: &[f64], dim: usize, k: usize) -> Vec<(Vec<f64>, f64)> {
     let mut moments = vec![0.0; dim * dim];
     for row in rows.chunks_exact(dim) {
@@ -14,7 +16,7 @@ pub(crate) fn components(rows: &[f64], dim: usize, k: usize) -> Vec<(Vec<f64>, f
         }
     }
     let total: f64 = (0..dim).map(|i| moments[i * dim + i]).sum();
-    // One direction more than is asked for makes the others come sooner.
+    // One direction more than asked for makes the others converge sooner.
     let mut basis: Vec<Vec<f64>> = (0..(k + 1).min(dim))
         .map(|j| {
             (0..dim)
@@ -40,15 +42,15 @@ pub(crate) fn components(rows: &[f64], dim: usize, k: usize) -> Vec<(Vec<f64>, f
     kept.map(|(direction, length)| (direction, length / total)).collect()
 }
 
-/// Makes `vectors` unit vectors at right angles, in their order; returns what the lengths were. One that is a sum of
-/// those before it becomes zeros.
+/// Makes `vectors` unit vectors at right angles, in their order. Returns the length that each had
+/// before it was scaled. A vector that is a sum of those before it becomes zeros.
 fn orthonormal(vectors: &mut [Vec<f64>]) -> Vec<f64> {
     let mut lengths = Vec::new();
     for i in 0..vectors.len() {
         let (done, rest) = vectors.split_at_mut(i);
         let vector = &mut rest[0];
         let before = dot(vector, vector).sqrt();
-        // Twice is enough (Kahan).
+        // Two rounds are enough (Kahan).
         for other in [&*done, &*done].concat() {
             let along = dot(vector, &other);
             vector.iter_mut().zip(&other).for_each(|(x, y)| *x -= along * y);
@@ -63,7 +65,7 @@ fn orthonormal(vectors: &mut [Vec<f64>]) -> Vec<f64> {
     lengths
 }
 
-/// The product of two vectors.
+/// The dot product of two vectors.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
@@ -74,7 +76,7 @@ mod tests {
 
     #[test]
     fn finds_the_axes_of_an_ellipse() {
-        // Points on axes (3, 4, 0)/5 and (4, -3, 0)/5, of lengths 10 and 2.
+        // The points lie on the axes (3, 4, 0)/5 and (4, -3, 0)/5, at lengths 10 and 2.
         let rows = [6.0, 8.0, 0.0, -6.0, -8.0, 0.0, 1.6, -1.2, 0.0, -1.6, 1.2, 0.0];
         let found = components(&rows, 3, 3);
         assert_eq!(found.len(), 2, "the third axis has no length");

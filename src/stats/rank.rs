@@ -1,7 +1,7 @@
 //! Correlations of weighted items.
 
-/// Pearson's correlation of the first and second numbers of `items`, each as often as its weight says. Not a number
-/// where it is not defined.
+/// Pearson's correlation of the first and the second numbers of `items`, each as often as its
+/// weight says. It is not a number where it is not defined.
 pub(crate) fn pearson(items: &[(f64, f64)], weights: &[f32]) -> f64 {
     let weighted = || items.iter().zip(weights).map(|(&(x, y), &w)| (x, y, f64::from(w)));
     let (mut sum, mut x_sum, mut y_sum) = (0.0, 0.0, 0.0);
@@ -21,22 +21,22 @@ pub(crate) fn pearson(items: &[(f64, f64)], weights: &[f32]) -> f64 {
     xy / f64::sqrt(xx * yy)
 }
 
-/// Spearman's rank correlation of the first and second numbers of `items`: Pearson's correlation of their ranks, where
-/// equal numbers share the mean of their ranks. Not a number for fewer than two items, when all numbers of a side are
-/// equal, or when one is not a number.
+/// Spearman's rank correlation of the first and the second numbers of `items`. It is Pearson's
+/// correlation of their ranks, where equal numbers share the mean of their ranks. It is not a
+/// number for fewer than two items, if all numbers of a side are equal, or if one is not a number.
 #[cfg(test)]
 pub(crate) fn spearman(items: &[(f64, f64)]) -> f64 {
     Ranked::new(items).spearman(&vec![1.0; items.len()])
 }
 
-/// Pairs of numbers, sorted once so that ranks in a draw of them take no sorting.
+/// Pairs of numbers, which are sorted once so that ranks in a draw of them take no sorting.
 #[derive(Clone, Debug)]
 pub(crate) struct Ranked {
     sides: [Order; 2],
     defined: bool,
 }
 
-/// The places of items, lowest number first, each with whether its number is the one before.
+/// The indices of items, lowest number first, each with whether its number equals the one before.
 #[derive(Clone, Debug)]
 struct Order(Vec<(u32, bool)>);
 
@@ -48,7 +48,7 @@ impl Ranked {
         Self { sides: [Order::new(&x), Order::new(&y)], defined }
     }
 
-    /// [`spearman`] of the items, each as often as its weight says.
+    /// Spearman's rank correlation of the items, each as often as its weight says.
     pub(crate) fn spearman(&self, weights: &[f32]) -> f64 {
         if !self.defined {
             return f64::NAN;
@@ -73,7 +73,7 @@ impl Order {
         Self(order.into_iter().zip(ties).collect())
     }
 
-    /// The rank of each item, from 1/2.
+    /// The rank of each item. Ranks begin at 1/2 for an item of weight 1.
     fn ranks(&self, weights: &[f32]) -> Vec<f64> {
         let mut ranks = vec![0.0; self.0.len()];
         let mut below = 0.0;
@@ -102,7 +102,7 @@ mod tests {
     proptest! {
         #[test]
         fn spearman_agrees_with_the_definition(items in prop::collection::vec((-4..4i32, -4..4i32, 0..4u8), 0..40)) {
-            // By copying each item as often as its weight says.
+            // The definition: each item is copied as often as its weight says.
             let weights: Vec<f32> = items.iter().map(|item| f32::from(item.2)).collect();
             let pairs: Vec<(f64, f64)> = items.iter().map(|&(x, y, _)| (f64::from(x), f64::from(y) / 3.0)).collect();
             let copies: Vec<(f64, f64)> =

@@ -1,5 +1,6 @@
-//! From files to words: lists inputs, opens plain, gzip and zstd files (told by content) and standard input,
-//! hands the text out in blocks that never cut a word, and splits blocks into words.
+//! From files to words. This module lists inputs, opens plain, gzip and zstd files (recognised by
+//! their content) and standard input, hands the text out in blocks that never cut a word, and
+//! splits blocks into words.
 
 mod open;
 mod tokenizer;
@@ -37,7 +38,8 @@ impl Block {
         }
     }
 
-    /// Words that are not UTF-8: how many, and the offset of the first in its input.
+    /// The number of words that are not UTF-8, and the offset in the input of the first invalid
+    /// byte. `None` when the block is valid.
     pub(crate) fn invalid_utf8(&self) -> Option<(u64, u64)> {
         let first = std::str::from_utf8(self.text()).err()?.valid_up_to();
         let mut count = 0;
@@ -50,11 +52,11 @@ impl Block {
     }
 }
 
-/// Lists the files that `inputs` stand for: a directory stands for all files in it (by name, folders too, hidden ones
-/// not), `-` for standard input.
+/// Lists the files that `inputs` stand for. A directory stands for all files in it and in its
+/// folders, sorted by name; hidden ones are left out. `-` stands for standard input.
 ///
 /// # Errors
-/// When an input is missing, or nothing is left.
+/// When an input is missing, or no file is found.
 pub fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for input in inputs {

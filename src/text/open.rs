@@ -1,4 +1,4 @@
-//! Opening an input: what it is, and unpacking it.
+//! Opens an input, recognises its format, and unpacks it.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -8,7 +8,7 @@ use super::BLOCK;
 use super::tokenizer::is_space;
 use crate::error::{Error, Result};
 use crate::memory::Mapped;
-/// A longer word is taken for binary data.
+/// A word of more bytes than this is taken for binary data.
 const LONGEST_WORD: usize = 1 << 20;
 /// Bytes examined to detect the input's format.
 const HEAD: usize = 1 << 16;
@@ -62,7 +62,7 @@ impl Input {
         Ok(Self { path, offset: 0, text })
     }
 
-    /// Cuts off the next block; the flag says that it is the last.
+    /// Cuts off the next block. The flag says whether it is the last one.
     pub(super) fn cut(&mut self) -> Result<(Text, bool)> {
         let offset = self.offset;
         match &mut self.text {
@@ -109,7 +109,7 @@ impl Opened {
     }
 }
 
-/// The length of the word that `text` begins in the midst of.
+/// The number of bytes before the first white space of `text`, which begins inside a word.
 fn word_end(path: &Path, text: &[u8]) -> Result<usize> {
     match text.iter().take(LONGEST_WORD).position(|&b| is_space(b)) {
         Some(end) => Ok(end),

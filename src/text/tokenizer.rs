@@ -10,12 +10,12 @@ pub struct Tokenizer {
     /// Put words in lower case (Unicode)
     #[cfg_attr(feature = "cli", arg(long))]
     pub lowercase: bool,
-    /// Split at Unicode word boundaries and drop punctuation, in place of splitting at white space
+    /// Split at Unicode word boundaries and drop punctuation, instead of splitting at white space
     #[cfg_attr(feature = "cli", arg(long))]
     pub unicode_words: bool,
 }
 
-/// What a text is made of.
+/// A piece of a text: a word, or the end of a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'a> {
     /// A word, as bytes.

@@ -1,4 +1,4 @@
-//! The settings of the window methods, and what all methods check alike.
+//! The settings of the window methods, and the checks that all methods share.
 
 use super::window::objective::CbowGradient;
 use super::window::{LONGEST_WINDOW, Window};
@@ -9,16 +9,16 @@ use crate::subword::Subwords;
 const MAX_DIM: usize = 65_536;
 /// The largest number of threads.
 const MAX_THREADS: usize = 1024;
-/// Buckets of n-grams where nothing else is asked for, as in fastText.
+/// The default number of buckets for n-grams, as in fastText.
 const BUCKETS: u32 = 2_000_000;
 
-/// The lengths of n-grams, written `3..6`; both ends count.
+/// The lengths of n-grams, written `3..6`. Both ends are included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct NgramLengths {
-    /// Characters in the shortest.
+    /// Characters in the shortest n-grams.
     pub min_n: usize,
-    /// Characters in the longest; 0 learns no n-grams.
+    /// Characters in the longest n-grams. With 0, no n-grams are learnt.
     pub max_n: usize,
 }
 
@@ -49,7 +49,8 @@ impl std::str::FromStr for NgramLengths {
     }
 }
 
-/// Settings of the window methods. The defaults are word2vec.c's, but for `subsample`, which is fastText's.
+/// Settings of the window methods. The defaults are word2vec.c's, except for `subsample`, which is
+/// fastText's.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
@@ -64,13 +65,14 @@ pub struct WindowConfig {
     /// Always use the whole window
     #[cfg_attr(feature = "cli", arg(long, conflicts_with = "whole_sequence"))]
     pub fixed_window: bool,
-    /// Use the whole sentence as the window (for sets without order; sentences are cut at 1000 words)
+    /// Use the whole sentence as the window (for sets without order; sentences are cut at 1000
+    /// words)
     #[cfg_attr(feature = "cli", arg(long))]
     pub whole_sequence: bool,
     /// Noise words for each centre
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
     pub negative: usize,
-    /// Noise words are drawn from the counts to this power
+    /// Noise words are drawn in proportion to their counts to this power
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "X", default_value_t = 0.75, allow_negative_numbers = true)
@@ -82,8 +84,8 @@ pub struct WindowConfig {
         arg(long, value_name = "X", default_value_t = 1e-4, allow_negative_numbers = true)
     )]
     pub subsample: f64,
-    /// Also learn character n-grams of MIN to MAX characters, as fastText does: words share what they are
-    /// made of, and unseen words get vectors (3..6 is usual; 0 learns none)
+    /// Also learn character n-grams of MIN to MAX characters, as fastText does: words share the
+    /// vectors of their n-grams, and unseen words get vectors (3..6 is usual; 0 learns none)
     #[cfg_attr(feature = "cli", arg(long, value_name = "MIN..MAX"))]
     pub subwords: Option<NgramLengths>,
     /// Characters in the shortest n-grams, as fastText names it [default: 3 with --max-n]
@@ -98,13 +100,14 @@ pub struct WindowConfig {
     /// Passes over the corpus
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
     pub epochs: usize,
-    /// Learning rate at the beginning; it falls in a line to near 0 [default: 0.025, CBOW 0.05]
+    /// Learning rate at the beginning; it falls linearly to near 0 [default: 0.025, CBOW 0.05]
     #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
     pub lr: Option<f32>,
     /// How the words of a CBOW window share the error
     #[cfg_attr(feature = "cli", arg(long, value_enum, value_name = "WHICH", default_value_t))]
     pub cbow_gradient: CbowGradient,
-    /// Learn weights for the positions around a centre, as the published cc.* vectors of fastText did
+    /// Learn weights for the positions around a centre, as the published cc.* vectors of fastText
+    /// did
     #[cfg_attr(feature = "cli", arg(long, conflicts_with = "whole_sequence"))]
     pub position_weights: bool,
     /// The same seed gives the same model, byte for byte, for any number of threads; slower
@@ -116,7 +119,8 @@ pub struct WindowConfig {
     /// Threads [default: all processors]. With several, runs differ unless --reproducible
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub threads: Option<usize>,
-    /// Seed of all random numbers; with one thread, or --reproducible, the same seed gives the same model
+    /// Seed of all random numbers; with one thread, or --reproducible, the same seed gives the same
+    /// model
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 1))]
     pub seed: u64,
 }
@@ -169,7 +173,7 @@ impl WindowConfig {
         }
     }
 
-    /// Bytes of memory that a row takes.
+    /// The memory that a row takes, in bytes.
     pub(crate) fn row_memory(&self) -> u64 {
         (self.dim as u64).next_multiple_of(LINE as u64) * 4
     }
@@ -214,15 +218,15 @@ impl WindowConfig {
     }
 }
 
-/// The number of threads: as asked for, or all processors.
+/// The number of threads: the number that is `wanted`, or that of all processors.
 pub fn threads(wanted: Option<usize>) -> usize {
     wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into))
 }
 
-/// A pool of [`threads`].
+/// A pool of as many threads as [`threads`] says.
 ///
 /// # Errors
-/// [`Error::Setting`] when there are too many, or none.
+/// [`Error::Setting`] when the number is 0 or above 1024, or when threads can't be started.
 pub fn pool(wanted: Option<usize>) -> Result<rayon::ThreadPool> {
     check_threads(wanted)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads(wanted)).build();
@@ -251,7 +255,7 @@ pub(super) fn positive(x: f32) -> bool {
     x > 0.0 && x.is_finite()
 }
 
-/// The error for matrices of `words` words that do not fit into memory.
+/// The error for matrices of `words` rows of dimension `dim` that do not fit into memory.
 pub(super) fn too_large(words: usize, dim: usize, cause: &dyn std::fmt::Display) -> Error {
     let what = format!("{words} words x {dim} need more memory than there is ({cause})");
     Error::Refused(format!("{what}: lower `dim` or raise `min_count`"))

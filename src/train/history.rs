@@ -1,4 +1,4 @@
-//! What a model that was trained by a window method says of its training.
+//! The history that a window method's training leaves in its model.
 
 use std::time::Duration;
 
@@ -8,8 +8,9 @@ use crate::embeddings::Provenance;
 use crate::math;
 use crate::progress::EpochLoss;
 
-/// The history of a window method's training. Nothing is left to a default. What is the same for any
-/// number of threads does not tell their number.
+/// The history of a window method's training, with every setting that was left to a default. A
+/// reproducible model is the same for any number of threads, so its history does not tell this
+/// number.
 pub(super) fn of_windows(training: &Training, losses: &[EpochLoss], time: Duration) -> Provenance {
     let Training { recipe, config, .. } = *training;
     let facts = &training.task.corpus.facts;

@@ -1,8 +1,9 @@
 //! Training: from an encoded corpus to input and output vectors.
 //!
-//! A window method's training ([`training`]) has a [`state`] that begins, learns ranges of chunks up to
-//! borders, and finishes as a model. Between two borders threads race ([`race`]) or go by supersteps
-//! ([`superstep`]); both run the loop of [`window`]. GloVe ([`glove`]) learns from counts, epoch by epoch.
+//! A window method's training ([`training`]) has a [`state`] that begins, learns ranges of chunks
+//! up to borders, and finishes as a model. Between two borders threads race ([`race`]) or go by
+//! supersteps ([`superstep`]); both run the loop of [`window`]. GloVe ([`glove`]) learns from
+//! counts, epoch by epoch.
 
 mod config;
 mod glove;
@@ -31,8 +32,8 @@ use crate::embeddings::Embeddings;
 use crate::error::Result;
 pub use crate::math::SimdLevel;
 use crate::progress::Progress;
-/// How far from 0 input vectors begin: their length is about 0.46 for any dimension. word2vec.c begins with
-/// ±1/(2 dim), 16 times less at dimension 100, and learns less from the same text
+/// How far from 0 input vectors begin: their length is about 0.46 for any dimension. word2vec.c
+/// begins with ±1/(2 dim), 16 times less at dimension 100, and learns less from the same text
 /// (`docs/design/0008-beginning.md`).
 const SPREAD: f32 = 0.8;
 /// Memory for GloVe's counts, in bytes; more go to a temporary file.

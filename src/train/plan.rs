@@ -62,8 +62,8 @@ impl Plan {
     }
 }
 
-/// Bytes of memory that training on a vocabulary of `words` words takes; `bags` are their rows where n-grams
-/// are learnt.
+/// Bytes of memory that training on a vocabulary of `words` words takes; `bags` are their rows
+/// where n-grams are learnt.
 fn memory(config: &WindowConfig, words: usize, bags: Option<&Bags>) -> u64 {
     let (words, dim, row) = (words as u64, config.dim as u64, config.row_memory());
     let direction = if bags.is_some() { Direction::Outward } else { Direction::Inward };
@@ -75,8 +75,8 @@ fn memory(config: &WindowConfig, words: usize, bags: Option<&Bags>) -> u64 {
     } else {
         super::threads(config.threads) * resident
     } as u64;
-    // Input and output rows; tables of noise and subsampling; copies; for n-grams their rows' numbers and
-    // the words' composed vectors.
+    // Input and output rows; tables of noise and subsampling; copies; for n-grams their rows'
+    // numbers and the words' composed vectors.
     let ngrams = bags.map_or(0, |bags| {
         let (rows, uses) = (bags.buckets.len() as u64, bags.uses() as u64);
         rows * (row + 4) + uses * 4 + words * (dim * 4 + 8)

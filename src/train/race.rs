@@ -1,5 +1,5 @@
-//! Threads that race (Hogwild): each takes the next chunk when it is done with one, and all add to the same
-//! rows.
+//! Threads that race (Hogwild): each takes the next chunk when it is done with one, and all add to
+//! the same rows.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,8 +23,8 @@ struct Race<'a> {
     progress: &'a Progress,
 }
 
-/// Learns a range of chunks on the threads of the training. When it returns, all that was learnt is in the
-/// matrices.
+/// Learns a range of chunks on the threads of the training. When it returns, all that was learnt is
+/// in the matrices.
 ///
 /// # Errors
 /// A damaged corpus, or a loss that is not finite.

@@ -1,5 +1,5 @@
-//! A method with its settings, in one form: what training takes, what models store, and what comparisons
-//! start.
+//! A method with its settings, in one form: what training takes, what models store, and what
+//! comparisons start.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 
 /// A training method and its settings. fastText's method is skip-gram with `subwords`.
 ///
-/// As JSON a recipe is an object with `method` and `settings`; settings that are left out have their
-/// defaults. The history of a model has the same two entries.
+/// As JSON a recipe is an object with `method` and `settings`; settings that are left out have
+/// their defaults. The history of a model has the same two entries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", content = "settings", rename_all = "kebab-case")]
 pub enum Recipe {
@@ -21,7 +21,8 @@ pub enum Recipe {
     SkipGram(WindowConfig),
     /// The mean of a window predicts its centre (Mikolov et al. 2013).
     Cbow(WindowConfig),
-    /// Products of vectors approach the logarithms of co-occurrence counts (Pennington et al. 2014).
+    /// Products of vectors approach the logarithms of co-occurrence counts (Pennington et al.
+    /// 2014).
     Glove(GloveSettings),
 }
 

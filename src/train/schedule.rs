@@ -1,19 +1,20 @@
-//! What is learnt when: epochs, chunks of tokens, borders, the learning rate, seeds. It knows no words.
+//! What is learnt when: epochs, chunks of tokens, borders, the learning rate, seeds. It knows no
+//! words.
 //!
-//! Chunks are a property of the corpus, not of the machine, and rates and random numbers follow from
-//! (seed, epoch, chunk). The same examples are drawn whatever the number of threads, and one thread repeats
-//! itself bit by bit.
+//! Chunks are a property of the corpus, not of the machine, and rates and random numbers follow
+//! from (seed, epoch, chunk). The same examples are drawn whatever the number of threads, and one
+//! thread repeats itself bit by bit.
 
 use std::ops::Range;
 
 use crate::random::{Generator, generator, mix};
 /// The learning rate falls in a line to this share of its beginning.
 const LAST_RATE: f64 = 1e-4;
-/// Lanes of a corpus that is learnt in supersteps, a logical worker for each. More threads than these are
-/// of no use.
+/// Lanes of a corpus that is learnt in supersteps, a logical worker for each. More threads than
+/// these are of no use.
 pub(crate) const LANES: usize = 8;
-/// Tokens in a chunk of a lane. A step is worth its barriers and cuts few windows, and yet what workers
-/// do not know of each other stays small, and what they change stays in the cache.
+/// Tokens in a chunk of a lane. A step is worth its barriers and cuts few windows, and yet what
+/// workers do not know of each other stays small, and what they change stays in the cache.
 const LANE_CHUNK: usize = 512;
 /// The same where words are bags of n-grams, which share rows and change more of them.
 const LANE_CHUNK_OF_BAGS: usize = 128;
@@ -47,9 +48,10 @@ impl Schedule {
         Self { tokens, chunk: (tokens / 64).clamp(2048, 32_768), lanes: 1, epochs, rate, seed }
     }
 
-    /// The same for supersteps: in short chunks, taken in turn from each of [`LANES`] equal stretches of the
-    /// corpus. A text keeps to its topic, and its words, for a while: chunks that are learnt at the same
-    /// time then have little in common. `bags` says whether words are bags of n-grams.
+    /// The same for supersteps: in short chunks, taken in turn from each of [`LANES`] equal
+    /// stretches of the corpus. A text keeps to its topic, and its words, for a while: chunks that
+    /// are learnt at the same time then have little in common. `bags` says whether words are bags
+    /// of n-grams.
     #[must_use]
     pub(crate) fn in_lanes(self, bags: bool) -> Self {
         let chunk = if bags { LANE_CHUNK_OF_BAGS } else { LANE_CHUNK };
@@ -76,8 +78,8 @@ impl Schedule {
         self.tokens.div_ceil(self.lanes)
     }
 
-    /// The borders, as ranges of chunks: at the end of each epoch all threads have joined and all that was
-    /// learnt is in the matrices.
+    /// The borders, as ranges of chunks: at the end of each epoch all threads have joined and all
+    /// that was learnt is in the matrices.
     pub(crate) fn borders(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let chunks = self.chunks();
         (0..self.epochs).map(move |epoch| epoch * chunks..(epoch + 1) * chunks)

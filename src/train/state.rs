@@ -1,5 +1,5 @@
-//! A training of a window method between two borders: its matrices and how far it is. It begins, learns
-//! ranges of chunks, and finishes as a model.
+//! A training of a window method between two borders: its matrices and how far it is. It begins,
+//! learns ranges of chunks, and finishes as a model.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -21,8 +21,8 @@ use crate::progress::{EpochLoss, Progress};
 use crate::random::{generator, mix};
 use crate::subword::{Bags, Ngrams};
 
-/// All that a training knows at a border, where its threads have joined and all that was learnt is in the
-/// matrices.
+/// All that a training knows at a border, where its threads have joined and all that was learnt is
+/// in the matrices.
 pub(crate) struct State {
     rows: Matrices<Shared>,
     /// The next chunk to learn.
@@ -33,8 +33,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The matrices as training begins with them: input vectors of words are random, all else is zeros,
-    /// and position weights are 1.
+    /// The matrices as training begins with them: input vectors of words are random, all else is
+    /// zeros, and position weights are 1.
     ///
     /// # Errors
     /// Too little memory.
@@ -104,7 +104,7 @@ impl State {
         let Matrices { input, output, positions } = &self.rows;
         let rows = Matrices { input, output, positions: positions.as_ref() };
         if training.config.reproducible {
-            superstep::learn(training, rows, chunks.clone(), objective, progress)
+            superstep::learn(training, &rows, chunks.clone(), objective, progress)
         } else {
             race::learn(training, rows, chunks.clone(), objective, progress)
         }
@@ -169,7 +169,8 @@ fn initialise(input: &Shared, words: usize, seed: u64) {
     });
 }
 
-/// Sets the coordinates of the first `rows` rows, which are zeros, to what the function of each row gives.
+/// Sets the coordinates of the first `rows` rows, which are zeros, to what the function of each row
+/// gives.
 fn begin_with<F: FnMut() -> f32>(shared: &Shared, rows: usize, next: impl Fn(u32) -> F + Sync) {
     let dim = shared.dim();
     let padded = || vec![0.0; dim.next_multiple_of(LINE)];

@@ -7,6 +7,7 @@ mod common;
 mod demo;
 mod files;
 mod query;
+mod recipe;
 mod stop;
 mod text;
 mod train;

@@ -186,6 +186,8 @@ fn settings_that_cannot_be_are_refused_before_anything_is_read() {
         ("--noise-exponent inf", "--noise-exponent"),
         ("--threads 0", "--threads"),
         ("--cbow-gradient corrected", "--cbow-gradient"),
+        ("--buckets 1000", "--buckets"),
+        ("--subwords 3..6 --buckets 0", "--buckets"),
     ];
     for (setting, names) in cases {
         place.fails(&format!("train skip-gram missing -o m.safetensors {setting}"), &[names]);

@@ -30,12 +30,12 @@ pub(crate) fn train(words: usize, sentences: &[Vec<usize>], of: &Settings) -> (V
     let mut input: Vectors = (0..words).map(|_| (0..of.dim).map(|_| number()).collect()).collect();
     let mut output = vec![vec![0.0; of.dim]; words];
     let tokens: usize = sentences.iter().map(Vec::len).sum();
-    let mut done = 0;
+    let mut done = 0.0;
     for sentence in (0..of.epochs).flat_map(|_| sentences) {
         for (centre, &word) in sentence.iter().enumerate() {
             // The learning rate falls in a line to near 0.
-            let rate = of.lr * (1.0 - done as f64 / (tokens * of.epochs) as f64).max(1e-4);
-            done += 1;
+            let rate = of.lr * (1.0 - done / (tokens * of.epochs) as f64).max(1e-4);
+            done += 1.0;
             // The width of the window is drawn for each centre.
             let width = 1 + below(of.window);
             let around = centre.saturating_sub(width)..sentence.len().min(centre + width + 1);

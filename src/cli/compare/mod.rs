@@ -1,4 +1,4 @@
-//! `wordloom compare`: which method, and is the difference real?
+//! `wordloom compare`: which method is better, and is the difference real?
 
 mod print;
 mod trainings;
@@ -31,23 +31,24 @@ it was. Models that differ in nothing but their seed are runs of one method.";
 pub(crate) struct Compare {
     #[command(flatten)]
     text: TextOptions,
-    /// Questions to score by: files or folders, as for `wordloom eval`. May be given several times
+    /// Sets of questions to score by: files or folders, as for `wordloom eval`; may be given
+    /// several times
     #[arg(long, value_name = "SETS", required = true)]
     sets: Vec<PathBuf>,
-    /// Write a page with tables, plots, neighbours and maps, to be opened in a browser
+    /// Write a page with tables, plots, neighbours and maps, to open in a browser
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Take each model for a method of its own, also where only the seed differs
+    /// Treat each model as a method of its own, even if only the seed differs
     #[arg(long, conflicts_with = "methods")]
     apart: bool,
     #[command(flatten)]
     policy: Policy,
     #[command(flatten)]
     drawing: Drawing,
-    #[command(flatten, next_help_heading = "TrainingOptions")]
+    #[command(flatten, next_help_heading = "Training")]
     training: TrainingOptions,
 }
 
@@ -64,7 +65,7 @@ pub(super) fn adapt_help(command: clap::Command) -> clap::Command {
 
 impl Compare {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        // What can go wrong at once, before hours are spent.
+        // Whatever can fail at once is checked before hours are spent.
         let sets = Set::read(&self.sets)?;
         if let Some(report) = &self.report {
             Staged::check(report)?;
@@ -97,7 +98,7 @@ impl Compare {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The models that are named, in place of text.
+    /// The models that are named in place of text.
     fn models(&self) -> anyhow::Result<Vec<TrainedRun>> {
         let plain = TextOptions { inputs: self.text.inputs.clone(), ..TextOptions::default() };
         if plain != self.text {

@@ -1,4 +1,4 @@
-//! A comparison for a reader at a terminal.
+//! Prints a comparison for a reader at a terminal.
 
 use std::fmt::Display;
 use std::io::{Result, Write};
@@ -8,12 +8,12 @@ use wordloom::compare::{Comparison, Cost, Curve, Difference, MethodSummary};
 
 use crate::cli::show::{self, range, score};
 
-/// What is shown of the words that differ most, and of their neighbours.
+/// How many of the words that differ most are shown, and how many neighbours of each.
 const SHOWN_WORDS: usize = 8;
 
 const SHOWN_NEAR: usize = 6;
 
-/// Writes all of it.
+/// Writes the whole comparison.
 pub(crate) fn print(out: &mut impl Write, all: &Comparison) -> Result<()> {
     let names: Vec<&str> = all.methods.iter().map(|method| &method.name[..]).collect();
     let words = show::number(all.words as u64);
@@ -86,7 +86,7 @@ fn differences(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result
     table(out, ["set", "of", "points", "95 %", "p", ""], rows)
 }
 
-/// Scores of methods that have vectors for unseen words.
+/// Writes the scores of methods that have vectors for unseen words.
 fn composed(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
     let rows: Vec<Vec<String>> = all
         .sets
@@ -109,7 +109,7 @@ fn composed(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()
     table(out, ["set", "method", "items", "by n-grams", "score"], rows.into_iter())
 }
 
-/// What a difference says.
+/// The verdict on a difference, in words.
 fn verdict(of: &Difference, names: &[&str]) -> String {
     let [a, b] = of.methods.map(|m| names[m]);
     match (of.detected, of.difference > 0.0) {
@@ -193,7 +193,7 @@ fn confounds(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<(
     table(out, ["setting"].iter().chain(names), rows)
 }
 
-/// Columns, as wide as they have to be; numbers stand to the right.
+/// Writes columns that are as wide as they have to be. Numbers are aligned to the right.
 fn table(
     out: &mut impl Write,
     head: impl IntoIterator<Item = impl Display>,

@@ -1,5 +1,5 @@
-//! The trainings of a comparison: one process each, so that time and memory are its own. What is finished is
-//! kept and not trained again.
+//! The trainings of a comparison. Each is a process of its own, so that its time and memory are its
+//! own. A finished training is kept and not done again.
 
 use std::fs;
 use std::io::Write;
@@ -18,34 +18,34 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cli::{progress, show};
 
-/// What to train.
+/// Which trainings to do.
 #[derive(clap::Args)]
 pub(crate) struct TrainingOptions {
-    /// Train and compare these: skip-gram, cbow, glove, fasttext
+    /// Methods to train and compare: skip-gram, cbow, glove, fasttext
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) methods: Vec<String>,
-    /// Trainings of each method, with seeds 1, 2, 3...
+    /// Number of trainings of each method, with seeds 1, 2, 3...
     #[arg(long, value_name = "N", default_value_t = 3, requires = "methods", value_parser = clap::value_parser!(u64).range(1..=100))]
     runs: u64,
-    /// Settings of the methods
+    /// Settings to train the methods with
     #[arg(long, value_enum, value_name = "WHICH", default_value_t, requires = "methods")]
     settings: PresetSettings,
     /// Passes over the corpus, for all methods [default: 5, GloVe 25]
     #[arg(long, value_name = "N", requires = "methods", value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,
-    /// As many whole passes over the corpus as fit into this time, for each method
+    /// Train each method for as many whole passes over the corpus as fit into X seconds
     #[arg(long, value_name = "X", requires = "methods", conflicts_with = "epochs")]
     seconds: Option<f64>,
     /// Dimension of the vectors, for all methods [default: 100]
     #[arg(long, value_name = "N", requires = "methods", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     dim: Option<u64>,
-    /// Threads of a training [default: all processors]
+    /// Number of threads of each training [default: all processors]
     #[arg(long, value_name = "N", requires = "methods", value_parser = clap::value_parser!(u64).range(1..=1024))]
     threads: Option<u64>,
-    /// Train nothing for learning curves, which take shorter trainings of one seed of each method
+    /// Leave out the learning curves, which take shorter trainings with one seed of each method
     #[arg(long, requires = "methods")]
     no_curves: bool,
-    /// Keep the trained models in DIR; one that is there is not trained again
+    /// Keep the trained models in DIR; a model that is already there is not trained again
     #[arg(long, value_name = "DIR", default_value = "compared", requires = "methods")]
     keep: PathBuf,
     /// Keep the encoded corpus in DIR [default: see `wordloom cache`]
@@ -53,22 +53,22 @@ pub(crate) struct TrainingOptions {
     cache: Option<PathBuf>,
 }
 
-/// Stands beside each finished model: no note, no finished run.
+/// A file beside each finished model. A run without this note is not finished.
 #[derive(Serialize, Deserialize)]
 struct Note {
     peak_memory: Option<u64>,
 }
 
-/// One training to be done.
+/// One training to do.
 struct Job<'a> {
-    /// What the method is called.
+    /// The name of the method.
     name: &'a str,
     recipe: Recipe,
     seed: u64,
 }
 
 impl TrainingOptions {
-    /// Trains what is not there yet, and reads all of it.
+    /// Trains the models that are missing, and reads all of them.
     pub(crate) fn contenders(&self, text: &TextOptions) -> anyhow::Result<Vec<Contender>> {
         let presets = self.presets()?;
         if text.inputs.iter().any(|input| input.as_os_str() == "-") {
@@ -122,7 +122,7 @@ impl TrainingOptions {
         Ok(presets)
     }
 
-    /// The encoded corpus, from the cache that trainings will find it in.
+    /// The encoded corpus, in the cache where the trainings will find it.
     fn corpus(&self, text: &TextOptions) -> anyhow::Result<Corpus> {
         let directory = self.cache.clone().unwrap_or_else(cache::directory);
         let reading = Progress::default();
@@ -131,7 +131,8 @@ impl TrainingOptions {
         Ok(corpus)
     }
 
-    /// Passes over the corpus: as many as asked for, or as fit into the time, by that of a single one.
+    /// The number of passes over the corpus: as many as asked for, or as many as fit into the time,
+    /// judged by a single pass.
     fn epochs_for(&self, preset: &Preset, trainer: &Trainer) -> anyhow::Result<usize> {
         let Some(seconds) = self.seconds else {
             let default = preset.recipe(self.settings).epochs();
@@ -160,16 +161,16 @@ impl TrainingOptions {
     }
 }
 
-/// What all trainings have in common.
+/// What all trainings share.
 struct Trainer<'a> {
     of: &'a TrainingOptions,
     text: &'a TextOptions,
-    /// Of the encoded corpus.
+    /// The hash of the encoded corpus.
     hash: u64,
 }
 
 impl Trainer<'_> {
-    /// The model of a training: kept from before, or trained now.
+    /// The model of a training, which was kept from before or is trained now.
     fn run(&self, job: &Job) -> anyhow::Result<TrainedRun> {
         progress::stop_if_asked()?;
         let recipe = serde_json::to_value(&job.recipe)?;
@@ -191,7 +192,7 @@ impl Trainer<'_> {
         Ok(TrainedRun { name, model, peak_memory })
     }
 
-    /// Trains in a process of its own, and notes that it is finished.
+    /// Trains in a process of its own, and writes the note that it is finished.
     fn train(
         &self,
         job: &Job,
@@ -209,7 +210,7 @@ impl Trainer<'_> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("can't start a training")?;
         if let Some(mut input) = child.stdin.take() {
-            // A training that ends before it has read its recipe says why itself.
+            // A training that ends before it has read its recipe reports the reason itself.
             let _ = input.write_all(recipe.to_string().as_bytes());
         }
         let output = child.wait_with_output().context("can't wait for a training")?;

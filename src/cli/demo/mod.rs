@@ -1,4 +1,4 @@
-//! `wordloom demo`: all of it on an embedded text, in seconds.
+//! `wordloom demo`: trains on an embedded text and shows what was learnt, in seconds.
 
 mod text;
 
@@ -32,15 +32,16 @@ pub(crate) struct Demo {
     /// Where to write the model
     #[arg(short, long, value_name = "MODEL", default_value = "demo.safetensors")]
     output: PathBuf,
-    /// Threads [default: all processors]
+    /// Number of threads [default: all processors]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Only write the embedded text, and in a folder `sets` the questions whose answers it has, to DIR
+    /// Only write to DIR the embedded text, and a folder `sets` with questions that it has the
+    /// answers to
     #[arg(long, value_name = "DIR")]
     text: Option<PathBuf>,
 }
 
-/// Writes the text and its sets of questions to `folder`.
+/// Writes the embedded text and its sets of questions to `folder`.
 fn write_text(folder: &Path) -> anyhow::Result<ExitCode> {
     let (file, sets) = (folder.join("text.txt"), folder.join("sets"));
     std::fs::create_dir_all(&sets)
@@ -60,10 +61,10 @@ fn write_text(folder: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Words whose neighbours are shown.
+/// The words whose neighbours are shown.
 const NEIGHBOURS: [&str; 6] = ["king", "france", "dog", "teacher", "happy", "teach"];
 
-/// Analogies that are shown, with the answer that the text has.
+/// The analogies that are shown. The fourth word is the answer that the text has.
 const ANALOGIES: [[&str; 4]; 6] = [
     ["france", "paris", "japan", "tokyo"],
     ["india", "rupee", "poland", "zloty"],

@@ -1,9 +1,13 @@
 //! The embedded corpus: a text for `wordloom demo`, with questions about it.
 //!
-//! The text is made, not collected.  Sentence templates (`corpora/grammar.txt`) are filled from tables of
-//! words (`corpora/lexicon.txt`), so the relations between the words are planted and the question files can
-//! be derived from the same tables (as `corpora/questions.txt` says).  Each file explains its format.  The
-//! generator draws its own random numbers, in whole numbers only, so the bytes are the same on every machine.
+//! The text is generated, not collected. Sentence templates (`corpora/grammar.txt`) are filled from
+//! tables of words (`corpora/lexicon.txt`). So the relations between the words are planted, and the
+//! questions can be derived from the same tables, as `corpora/questions.txt` says. Each of these
+//! files explains its format. The generator draws its own random numbers, in whole numbers only, so
+//! the bytes are the same on every machine.
+//!
+//! This file is longer than 300 lines because it holds the whole generator: it reads the tables and
+//! the grammar, and it makes the sentences and the questions.
 
 use std::io::{self, BufWriter, Write};
 
@@ -13,15 +17,16 @@ const GRAMMAR: &str = include_str!("../../../corpora/grammar.txt");
 
 const QUESTIONS: &str = include_str!("../../../corpora/questions.txt");
 
-/// Sentences in the text.
+/// The number of sentences in the text.
 const SENTENCES: usize = 166_000;
 
-/// Questions asked at most in one section of the analogies, and pairs of each grade of similarity.
+/// The most questions in one section of the analogies, and the number of pairs of each grade of
+/// similarity.
 const ASKED: usize = 400;
 
 const GRADED: usize = 60;
 
-/// `SplitMix64`: few lines, and the same numbers for ever.
+/// `SplitMix64`, a generator of few lines whose numbers never change.
 struct Random(u64);
 
 impl Random {
@@ -33,19 +38,20 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    /// A number below `limit`; the bias of the plain remainder is of no account for limits this small.
+    /// A number below `limit`. The bias of the plain remainder does not matter for limits this
+    /// small.
     fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    /// A position drawn by its share of a running total of weights.
+    /// A position that is drawn by its weight. `totals` are the running totals of the weights.
     fn weighted(&mut self, totals: &[usize]) -> usize {
         let drawn = self.below(totals[totals.len() - 1]);
         totals.partition_point(|&total| total <= drawn)
     }
 }
 
-/// RunOptions totals of weights.
+/// The running totals of weights.
 fn totals(weights: impl Iterator<Item = usize>) -> Vec<usize> {
     weights
         .scan(0, |sum, weight| {
@@ -55,7 +61,7 @@ fn totals(weights: impl Iterator<Item = usize>) -> Vec<usize> {
         .collect()
 }
 
-/// The lines of an embedded file that say something.
+/// The lines of an embedded file that are neither empty nor comments.
 fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
 }
@@ -75,7 +81,7 @@ impl Table {
     }
 }
 
-/// The column of a table, as numbers.
+/// A column: the index of its table, and its own index in the table.
 type Column = (usize, usize);
 
 struct Lexicon(Vec<Table>);
@@ -122,7 +128,8 @@ impl Lexicon {
         self.0[table].rows[row][column]
     }
 
-    /// The questions of a kind, grouped: what names a group, and the pairs of columns it asks about.
+    /// The questions of one kind in groups: the name of a group, and the pairs of columns that it
+    /// asks about.
     fn questions(&self, kind: &str) -> Vec<(&'static str, Vec<[Column; 2]>)> {
         let mut groups: Vec<(&str, Vec<[Column; 2]>)> = Vec::new();
         for line in lines(QUESTIONS) {
@@ -150,7 +157,8 @@ enum Piece {
     Word(&'static str),
     Choice(Vec<Vec<Piece>>),
     Rule(usize),
-    /// Draws a row of a table for a variable; it must have a word in the column, if one is given.
+    /// Draws a row of a table for a variable. If a column is given, the row must have a word in it.
+    /// With `turn`, rows come one after another and not at random.
     Draw {
         variable: usize,
         table: usize,
@@ -170,7 +178,7 @@ struct Rule {
     templates: Vec<Vec<Piece>>,
 }
 
-/// The rules of the grammar, and the names it uses.
+/// The rules of the grammar, and the names that it uses.
 struct Grammar<'a> {
     lexicon: &'a Lexicon,
     names: Vec<&'static str>,
@@ -202,7 +210,8 @@ impl<'a> Grammar<'a> {
         grammar
     }
 
-    /// Reads a template up to the end of the text or to a bar or bracket that belongs to a choice around it.
+    /// Reads a template up to the end of the text, or up to a bar or bracket that belongs to an
+    /// enclosing choice.
     fn template(&mut self, text: &mut &'static str) -> Vec<Piece> {
         let mut pieces = Vec::new();
         loop {
@@ -269,7 +278,8 @@ impl<'a> Grammar<'a> {
     }
 }
 
-/// A sentence in the making: the rows held by the variables, the turns taken, and the words so far.
+/// A sentence in the making: the rows that the variables hold, the turns taken, and the words so
+/// far.
 struct Speaker<'a> {
     grammar: &'a Grammar<'a>,
     random: Random,
@@ -322,7 +332,7 @@ impl Speaker<'_> {
         }
     }
 
-    /// Writes the sentence, with `an` for `a` where it belongs.
+    /// Writes the sentence. The word `a` becomes `an` before a vowel sound.
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for (position, &word) in self.words.iter().enumerate() {
             let next = self.words.get(position + 1).copied().unwrap_or("");
@@ -337,12 +347,12 @@ impl Speaker<'_> {
     }
 }
 
-/// Writes the corpus: one sentence a line, lower-case words separated by single blanks, about 1.4 million of
-/// them, always the same bytes.
+/// Writes the corpus: one sentence a line, in lower-case words that single blanks separate. It has
+/// about 1.4 million words, and its bytes are always the same.
 ///
 /// # Errors
 ///
-/// Whatever `out` reports.
+/// Fails when writing to `out` fails.
 pub(super) fn write(out: &mut impl Write) -> io::Result<()> {
     let lexicon = Lexicon::parse();
     let grammar = Grammar::parse(&lexicon);
@@ -358,8 +368,8 @@ pub(super) fn write(out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// Analogy questions in the format of Google's file: `: section` lines, and below them lines of four words.
-/// A question is two rows of one table, seen in the same two columns.
+/// Analogy questions in the format of Google's file: `: section` lines, each followed by lines of
+/// four words. A question is made of two rows of one table, both seen in the same two columns.
 #[must_use]
 pub(super) fn analogies() -> String {
     let lexicon = Lexicon::parse();
@@ -390,8 +400,9 @@ pub(super) fn analogies() -> String {
     text
 }
 
-/// Graded pairs of words, as lines `word<TAB>word<TAB>grade`: 9.5 for two forms of one word, 9 for two words
-/// of one row, 6.5 for words of one kind, 3.5 for words of related kinds, 0.5 for unrelated words.
+/// Graded pairs of words, as lines `word<TAB>word<TAB>grade`. The grade is 9.5 for two forms of one
+/// word, 9 for two words of one row, 6.5 for words of one kind, 3.5 for words of related kinds, and
+/// 0.5 for unrelated words.
 #[must_use]
 pub(super) fn similarities() -> String {
     let lexicon = Lexicon::parse();
@@ -400,7 +411,8 @@ pub(super) fn similarities() -> String {
     for (name, relations) in lexicon.questions("grade ") {
         let (grade, rows) = name.split_once(' ').unwrap_or((name, "rows"));
         let mut graded: Vec<[&str; 2]> = Vec::new();
-        // Relations take turns until there are enough, so that each gives about the same number of pairs.
+        // Relations take turns until there are enough pairs, so each relation gives about the same
+        // number.
         for [first, second] in relations.iter().cycle() {
             if graded.len() == GRADED {
                 break;

@@ -1,5 +1,8 @@
-//! Questions to a model: a few on the command line, answered for a reader; many on standard input, one a line,
-//! answered one a line; or at a prompt.
+//! Questions to a model. Questions on the command line are answered at length, for a reader.
+//! Questions on standard input, one a line, are answered one a line. At a terminal a prompt asks
+//! for them.
+//!
+//! This file is longer than 300 lines because a quarter of it is tests.
 
 pub(super) mod analogy;
 pub(super) mod odd_one_out;
@@ -16,45 +19,45 @@ use wordloom::{Embeddings, Error, Result};
 
 use super::progress::say;
 
-/// Lines of input that are answered together.
+/// The most lines of input that are answered together.
 const BLOCK: usize = 1024;
 
-/// Bytes of the input that are read ahead.
+/// Bytes of input that are read ahead.
 const AHEAD: usize = 1 << 16;
 
-/// What all commands that ask have in common.
+/// The options that all commands with questions share.
 #[derive(clap::Args)]
 pub(crate) struct QueryOptions {
     /// The model, in any format that `wordloom convert` reads
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
-    /// Answer in JSON, one object a line
+    /// Print JSON, one object a line
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// How a command answers.
+/// How a command answers questions.
 pub(crate) trait Answering {
-    /// What it finds out.
+    /// The answer to one question.
     type Answer;
 
-    /// The words of a question that the model lacks.
+    /// The words of `question` that the vocabulary lacks.
     fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str>;
 
-    /// Answers each question, which is the terms of a line, in order.
+    /// Answers the questions in their order. Each question is the list of the terms of a line.
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Self::Answer>>;
 
-    /// An answer for a reader: some lines, the last with its newline.
+    /// An answer for a reader: one line or more, each with its newline.
     fn long(&self, question: &[String], answer: &Self::Answer) -> String;
 
-    /// An answer in one line, without newline, fields apart by tabs.
+    /// An answer in one line, without its newline. Tabs separate the fields.
     fn line(&self, question: &[String], answer: &Self::Answer) -> String;
 
-    /// The fields of an answer in JSON; the question is there already.
+    /// The fields of an answer as JSON. The caller adds the question.
     fn json(&self, answer: &Self::Answer) -> Map<String, Value>;
 }
 
-/// How an answer is written.
+/// The form in which an answer is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Long,
@@ -68,8 +71,8 @@ impl QueryOptions {
         wordloom::format::read(&self.model)
     }
 
-    /// Answers `questions`, or what standard input asks when there are none. Fails in the end when one of them had
-    /// no answer.
+    /// Answers `questions`, or the questions on standard input if there are none. The exit code is
+    /// a failure if a question had no answer, unless it was asked at a prompt.
     pub(crate) fn run(
         &self,
         questions: &[Vec<String>],
@@ -92,7 +95,8 @@ impl QueryOptions {
     }
 }
 
-/// Writes the answers to `questions`, which stand on `lines` of the input; false when one had none.
+/// Writes the answers to `questions`, and returns whether every question had one. `lines` are the
+/// line numbers of the questions in the input.
 fn write<A: Answering>(
     by: &A,
     questions: &[Vec<String>],
@@ -138,7 +142,7 @@ fn write<A: Answering>(
                 )?;
             }
             (Err(error), _) => {
-                // Answers so far first, where both go to one terminal.
+                // The answers so far come first where both go to one terminal.
                 out.flush()?;
                 say(&format!("wordloom: {line}{error}"));
             }
@@ -147,7 +151,7 @@ fn write<A: Answering>(
     Ok(all_answered)
 }
 
-/// Asks for a question until there is none.
+/// Asks for questions at a prompt until the input ends.
 fn prompted(
     mut input: impl BufRead,
     by: &impl Answering,
@@ -160,7 +164,7 @@ fn prompted(
         line.clear();
         if input.read_until(b'\n', &mut line)? == 0 {
             let _ = writeln!(std::io::stderr());
-            // Whoever is at the prompt has seen what went wrong.
+            // The person at the prompt has already seen what went wrong.
             return Ok(true);
         }
         if let Some(question) = terms(&line) {
@@ -170,8 +174,8 @@ fn prompted(
     }
 }
 
-/// Answers each line of `input`. As many lines as there are at once are answered together, so a program that waits
-/// for an answer before it asks again gets it.
+/// Answers each line of `input`. All lines that have arrived, up to [`BLOCK`], are answered
+/// together. So a program gets its answer even if it waits for that before it asks again.
 fn batch(
     input: &mut BufReader<impl Read>,
     by: &impl Answering,
@@ -211,7 +215,7 @@ fn terms(line: &[u8]) -> Option<Vec<String>> {
     (!terms.is_empty()).then_some(terms)
 }
 
-/// An error unless `question` has `count` words, or with `more` at least so many.
+/// Fails unless `question` has `count` words, or with `more` at least this many.
 pub(crate) fn expect(question: &[String], count: usize, more: bool) -> Result<()> {
     let found = question.len();
     if found == count || more && found > count {
@@ -224,14 +228,15 @@ pub(crate) fn expect(question: &[String], count: usize, more: bool) -> Result<()
     )))
 }
 
-/// The words of `question` that `model` lacks. With `sums`, the terms of a question of several may be signed.
+/// The words of `question` that the vocabulary of `model` lacks. With `sums`, the terms of a
+/// question may be signed if there are several.
 pub(crate) fn unseen<'q>(model: &Embeddings, question: &'q [String], sums: bool) -> Vec<&'q str> {
     let lacks = |word: &&str| model.vocab.id(word.as_bytes()).is_none();
     let unsigned = |term: &'q str| match term.strip_prefix(['+', '-']) {
         Some(word) if sums && question.len() > 1 && !word.is_empty() => word,
         _ => term,
     };
-    // A word that is known with its sign is that word.
+    // A term that the vocabulary has with its sign is a word, not a signed word.
     question.iter().map(String::as_str).filter(lacks).map(unsigned).filter(lacks).collect()
 }
 
@@ -242,7 +247,7 @@ mod tests {
 
     use super::*;
 
-    /// Tells how many questions came together, and turns each around.
+    /// Reverses the words of each question, and records how many questions come together.
     struct Reverse(std::cell::RefCell<Vec<usize>>, Embeddings);
 
     fn reverse() -> Reverse {

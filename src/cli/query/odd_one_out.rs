@@ -34,7 +34,7 @@ impl OddOneOut {
 
 struct Odd<'a>(&'a Embeddings);
 
-/// The odd word, and all words with how well they fit, best first.
+/// The odd word, and every word with how well it fits, the best first.
 struct OddAnswer {
     odd: String,
     fits: Vec<(String, f64)>,

@@ -29,18 +29,19 @@ is the query, then neighbours and their scores, apart by tabs.";
 pub(crate) struct Similar {
     #[command(flatten)]
     asking: QueryOptions,
-    /// Words, or one sum of words; without any they are read from standard input
+    /// Words, or one sum of words; without any, they are read from standard input
     #[arg(value_name = "WORD")]
     words: Vec<String>,
     #[command(flatten)]
     search: Search,
-    /// Ask all these models, in place of one: mean score, standard deviation, and in how many of them a word is
-    /// among the nearest. Words that some model lacks are left out
+    /// Ask all these models instead of one, and print for each word its mean score, the standard
+    /// deviation, and the number of models that have it among the nearest. Words that some model
+    /// lacks are left out
     #[arg(long, value_name = "MODEL", num_args = 1)]
     ensemble: Vec<PathBuf>,
 }
 
-/// How neighbours are looked for.
+/// How neighbours are searched for.
 #[derive(clap::Args)]
 pub(crate) struct Search {
     /// How many neighbours to show
@@ -82,7 +83,7 @@ fn is_signed(term: &str) -> bool {
     term.len() > 1 && term.starts_with(['+', '-'])
 }
 
-/// Answers with neighbours of what `query` makes of a question.
+/// Answers with the neighbours of the query that `query` makes of a question.
 pub(crate) struct NeighbourAnswers<'a, Q> {
     model: &'a Embeddings,
     index: Index<'a>,
@@ -92,7 +93,7 @@ pub(crate) struct NeighbourAnswers<'a, Q> {
 }
 
 impl<'a, Q> NeighbourAnswers<'a, Q> {
-    /// With `sums`, the terms of a question of several may be signed.
+    /// With `sums`, the terms of a question may be signed if there are several.
     pub(crate) fn new(model: &'a Embeddings, query: Q, k: usize, sums: bool) -> Self {
         Self { model, index: Index::new(model), query, k, sums }
     }
@@ -201,9 +202,10 @@ impl<Q: Fn(&Embeddings, &[String]) -> Result<Query>> Answering for Ensemble<Q> {
     }
 }
 
-/// Puts the options of `similar` before its words, so that -man can be a word and -k an option wherever they stand.
-/// What begins with -- is an option, and so are -k and -h; all behind a lone -- are words. The models of --ensemble end
-/// with the next option; the first stands for MODEL too.
+/// Puts the options of `similar` before its words, so that `-man` can be a word and `-k` an option
+/// wherever they are. Every argument that begins with `--` is an option, and so are `-k` and `-h`.
+/// All arguments after a lone `--` are words. The models of `--ensemble` end at the next option;
+/// the first of them also takes the place of MODEL.
 pub(crate) fn options_first(arguments: Vec<OsString>) -> Vec<OsString> {
     if arguments.get(1).is_none_or(|command| command != "similar") {
         return arguments;

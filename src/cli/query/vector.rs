@@ -1,4 +1,4 @@
-//! `wordloom vector`: the numbers of a word.
+//! `wordloom vector`: the vectors of words.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ const EXAMPLES: &str = "Examples:
 pub(crate) struct Vector {
     #[command(flatten)]
     asking: QueryOptions,
-    /// Words; without any they are read from standard input, one a line
+    /// Words; without any, they are read from standard input, one a line
     #[arg(value_name = "WORD")]
     words: Vec<String>,
 }

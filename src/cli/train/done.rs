@@ -1,4 +1,4 @@
-//! What is said after a training.
+//! The report after a training.
 
 use std::fs;
 use std::path::Path;
@@ -9,19 +9,19 @@ use wordloom::Embeddings;
 use crate::cli::progress::say;
 use crate::cli::show;
 
-/// Tokens, or pairs of words, learnt in a second.
+/// The number of tokens, or of pairs of words, learnt in a second.
 pub(crate) fn speed(model: &Embeddings) -> f64 {
     let history = &model.provenance;
     let seen = if history.pairs_seen > 0 { history.pairs_seen } else { history.tokens_seen };
     seen as f64 / history.seconds.max(1e-9)
 }
 
-/// What [`speed`] counts.
+/// The name of what [`speed`] counts.
 pub(super) fn unit(model: &Embeddings) -> &'static str {
     if model.provenance.pairs_seen > 0 { "pairs" } else { "words" }
 }
 
-/// Says on stderr how it went and what can be done now.
+/// Says on stderr how the training went and which command to try next.
 pub(super) fn summarise(model: &Embeddings, output: &Path) {
     let history = &model.provenance;
     let time = show::time(Duration::from_secs_f64(history.seconds));
@@ -33,7 +33,8 @@ pub(super) fn summarise(model: &Embeddings, output: &Path) {
     say(&format!("next: wordloom similar {file} {}", show::argument(Path::new(&typical(model)))));
 }
 
-/// A word to try: the most frequent of some letters, as most shorter ones are particles.
+/// A word to try: the most frequent one of at least five letters, since most shorter words are
+/// particles.
 fn typical(model: &Embeddings) -> String {
     let word = |id: u32| model.vocab.text(id);
     let good =
@@ -41,8 +42,8 @@ fn typical(model: &Embeddings) -> String {
     word((0..model.vocab.len() as u32).find(good).unwrap_or(0)).into_owned()
 }
 
-/// The most memory that this process has had so far, in bytes, files that are mapped and were touched included. Known
-/// on Linux only.
+/// The most memory that this process has used so far, in bytes. It includes the parts of mapped
+/// files that were touched. It is known on Linux only.
 pub(super) fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! `wordloom train glove`: from text, or from counts, to a model.
+//! `wordloom train glove`: trains a model on text, or on counts.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use super::options::{Files, RunOptions, writable};
 use crate::cli::progress::{self, say};
 use crate::cli::show;
 
-/// Memory for counting where nothing else is asked for.
+/// The memory for counting, in bytes, if no other is asked for.
 pub(super) const MEMORY: u64 = 4 << 30;
 
 const EXAMPLES: &str = "Examples:
@@ -26,7 +26,8 @@ const EXAMPLES: &str = "Examples:
   wordloom train glove --cooccur cooccurrence.bin --vocab vocab.txt -o my.safetensors      of Stanford's
   wordloom train glove text.txt --dry-run                                 what would it take?";
 
-/// Products of vectors approach the logarithms of co-occurrence counts; the vectors never depend on threads
+/// Products of vectors approach the logarithms of co-occurrence counts; the number of threads never
+/// changes the vectors
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Glove {
@@ -42,18 +43,20 @@ pub(super) struct Glove {
     running: RunOptions,
 }
 
-/// Where counts come from.
+/// Where the counts come from.
 #[derive(clap::Args)]
 pub(super) struct Source {
-    /// Train on the counts of FILE: of `wordloom cooccur`, or Stanford's with its words in --vocab
+    /// Train on the counts in FILE: those of `wordloom cooccur`, or Stanford's with their words in
+    /// --vocab
     #[arg(long, value_name = "FILE", conflicts_with_all = COUNTED)]
     pub(super) cooccur: Option<PathBuf>,
-    /// Memory for counting; what does not fit goes to a temporary file where encoded corpora are kept
+    /// Memory for counting; counts that do not fit go to a temporary file where encoded corpora are
+    /// kept
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = show::parse_size)]
     pub(super) memory: u64,
 }
 
-/// What a file of counts has settled.
+/// The options that a file of counts has settled, so that they conflict with it.
 const COUNTED: [&str; 9] = [
     "inputs",
     "window",
@@ -81,7 +84,7 @@ struct Job<'a> {
     running: &'a RunOptions,
 }
 
-/// Trains by GloVe on text or on counts, or says what that would take.
+/// Trains by GloVe on text or on counts, or prints what that would take.
 pub(super) fn run(
     settings: &GloveSettings,
     source: &Source,
@@ -115,7 +118,7 @@ pub(super) fn run(
 }
 
 impl Job<'_> {
-    /// Trains on the rows of `source`, or says what that would take.
+    /// Trains on the rows of `source`, or prints what that would take.
     fn learn(
         &self,
         source: &cooccur::Source,
@@ -181,7 +184,7 @@ impl Job<'_> {
         let threads = Some(train::threads(self.config.threads));
         let config = GloveConfig { threads, ..self.config.clone() };
         let counts = if disk.is_some() { 0 } else { pairs * size_of::<Pair>() as u64 };
-        // While counting, or while training: what takes more.
+        // This is the memory of counting or of training, whichever is larger.
         let memory = self.memory.min(3 * pairs * size_of::<Pair>() as u64);
         let memory = memory.max(counts + self.config.memory(vocab.len()));
         let mut out = std::io::stdout().lock();
@@ -217,7 +220,7 @@ impl Job<'_> {
     }
 }
 
-/// About how many bytes the counts take on disk, if `memory` bytes are too few for them.
+/// About how many bytes the counts take on disk; `None` if `memory` bytes are enough for them.
 fn room_on_disk(source: &cooccur::Source, memory: u64) -> Option<u64> {
     let bytes = source.estimate() * size_of::<Pair>() as u64;
     (bytes > Pairs::kept(source, memory)).then_some(bytes)

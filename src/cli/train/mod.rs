@@ -1,4 +1,4 @@
-//! `wordloom train`: from text to a model.
+//! `wordloom train`: makes a model from text.
 
 mod done;
 mod glove;
@@ -48,18 +48,19 @@ enum Method {
     /// Each word of a window predicts its centre: the better choice for small corpora
     #[command(after_help = EXAMPLES)]
     SkipGram(WindowOptions),
-    /// The mean of a window predicts its centre: faster, and in our measurements a little behind
+    /// The mean of a window predicts its centre: faster, with slightly lower scores in our
+    /// measurements
     #[command(after_help = EXAMPLES)]
     Cbow(WindowOptions),
-    /// Skip-gram with character n-grams and fastText's defaults: vectors for unseen words, better ones for
-    /// rare words
+    /// Skip-gram with character n-grams and fastText's defaults: it has vectors for unseen words,
+    /// and better ones for rare words
     #[command(after_help = EXAMPLES)]
     Fasttext(WindowOptions),
     Glove(Glove),
 }
 
-/// Hides what skip-gram has no use for, and gives `train fasttext` fastText's defaults; GloVe needs no inputs
-/// when it is given counts.
+/// Hides the options that skip-gram has no use for, and gives `train fasttext` the defaults of
+/// fastText. GloVe needs no inputs if it is given counts.
 pub(crate) fn adapt_help(command: clap::Command) -> clap::Command {
     let hide = |method: clap::Command| {
         let hidden = ["cbow_gradient", "position_weights"];

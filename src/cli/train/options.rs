@@ -1,4 +1,5 @@
-//! What all commands have in common that read text: which files, how to run, and what is said and written.
+//! What all commands that read text share: which files they read, how they run, and what they say
+//! and write.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use super::done::{peak_memory, speed, summarise, unit};
 use crate::cli::progress::{self, say};
 use crate::cli::{format_parser, show, warn_of_loss};
 
-/// What is read and what is written.
+/// The text that is read, and the model that is written.
 #[derive(clap::Args)]
 pub(super) struct Files {
     #[command(flatten)]
@@ -27,7 +28,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// The format that a model is to be written in, with n-grams or without.
+    /// The format to write a model in, with n-grams or without.
     pub(super) fn format(&self, ngrams: bool) -> Format {
         let output = self.output.as_deref().unwrap_or(Path::new(""));
         Format::to_write(output, self.to, ngrams)
@@ -41,26 +42,26 @@ pub(crate) struct RunOptions {
     /// Also write the vocabulary, as `word count` lines
     #[arg(long, value_name = "FILE")]
     pub(crate) save_vocab: Option<PathBuf>,
-    /// Count, say what training would take, and train nothing
+    /// Count the words and say what training would take, but train nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Keep the encoded corpus in DIR [default: see `wordloom cache`]
     #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
     cache: Option<PathBuf>,
-    /// Keep no encoded corpus; while training it takes its room beside MODEL
+    /// Keep no encoded corpus; during training it is a temporary file beside MODEL
     #[arg(long)]
     no_cache: bool,
     /// Print facts about the model, or the plan of a dry run, as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Show neither progress nor summary
+    /// Show neither progress nor a summary
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
 
 impl RunOptions {
-    /// Whether `output` and the vocabulary can be written, before hours are spent: their directories take files, and
-    /// they are two files, none of them an input.
+    /// Checks, before hours are spent, that `output` and the vocabulary can be written. Their
+    /// directories must accept files, and they must be two files, neither of which is an input.
     pub(crate) fn check(&self, text: &TextOptions, output: Option<&Path>) -> anyhow::Result<()> {
         if text.max_vocab == Some(0) {
             return Err(
@@ -82,7 +83,8 @@ impl RunOptions {
             .try_for_each(|file| writable(file, &inputs))
     }
 
-    /// Where a file that is not kept goes.
+    /// The directory for the encoded corpus and for temporary files: that of the cache, or with
+    /// `--no-cache` that of `output`.
     pub(crate) fn directory(&self, output: Option<&Path>) -> PathBuf {
         if self.no_cache {
             let beside = output.and_then(Path::parent).filter(|p| !p.as_os_str().is_empty());
@@ -91,7 +93,7 @@ impl RunOptions {
         self.cache.clone().unwrap_or_else(cache::directory)
     }
 
-    /// The encoded corpus, read or known.
+    /// The encoded corpus: the input if it is one already, or that in the cache, or a new one.
     pub(crate) fn corpus(
         &self,
         text: &TextOptions,
@@ -135,7 +137,7 @@ impl RunOptions {
         Ok(corpus)
     }
 
-    /// Writes a model that was trained, and says so.
+    /// Writes a trained model, and says so.
     pub(super) fn write(
         &self,
         model: &Embeddings,
@@ -180,7 +182,7 @@ fn refused(path: &Path, problem: &str) -> anyhow::Error {
     Error::Input { path: path.into(), problem: problem.into() }.into()
 }
 
-/// Whether a file can be written and is not one of `inputs`.
+/// Fails unless `file` can be written and is not one of `inputs`.
 pub(super) fn writable(file: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
     Staged::check(file)?;
     let canonical = file.canonicalize().ok();
@@ -190,7 +192,7 @@ pub(super) fn writable(file: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether two names of files that need not exist stand for the same.
+/// Whether two names stand for the same file, which need not exist.
 fn same_place(a: &Path, b: &Path) -> bool {
     let folder = |path: &Path| {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());

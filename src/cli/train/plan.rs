@@ -1,4 +1,4 @@
-//! What a training would take, for a reader: the answer of `train --dry-run`.
+//! What a training would take, written for a reader: the answer of `train --dry-run`.
 
 use std::fmt;
 
@@ -9,17 +9,19 @@ use wordloom::train::{Plan, Recipe};
 
 use crate::cli::show;
 
-/// A training that could be run.
+/// A training that could be run, and the room that it would take.
 pub(super) struct PlanText {
     facts: Facts,
     plan: Plan,
-    /// Bytes on disk.
+    /// Bytes of the encoded corpus on disk.
     corpus: u64,
+    /// Bytes of the model on disk.
     model: u64,
 }
 
 impl PlanText {
-    /// The plan of a window method. `format` is what the model would be written in, with n-grams or without.
+    /// The plan of a window method; `None` if the recipe has no plan. `format` tells which format a
+    /// model with n-grams, or without, would be written in.
     pub(super) fn new(
         corpus: &Corpus,
         recipe: &Recipe,
@@ -34,8 +36,8 @@ impl PlanText {
             matrices: 2,
             buckets: plan.buckets.unwrap_or(0),
         };
-        // Besides ids and sentence ends, a word has its bytes, their end, its count and its place in the
-        // order.
+        // Besides the ids and sentence ends, a word takes its bytes, their end, its count and its
+        // place in the order.
         let disk = 4 * facts.tokens + 8 * facts.sentences + contents.bytes + 20 * contents.words;
         let model = format(plan.buckets.is_some()).size(&contents);
         Ok(Some(Self { facts, plan, corpus: disk, model }))

@@ -1,4 +1,4 @@
-//! `wordloom train --recipe`: training again as a model was trained, or as a file of settings says.
+//! `wordloom train --recipe`: trains again as a model was trained, or as a file of settings says.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,11 @@ use crate::cli::format_parser;
 
 #[derive(clap::Args)]
 pub(super) struct ByRecipe {
-    /// Train as FILE says: a model, whose history is its recipe, or a JSON object with `method`, `settings`
-    /// and perhaps `text`; - for standard input
+    /// Train as FILE says: a model, whose history is its recipe, or a JSON object with `method`,
+    /// `settings` and perhaps `text`; - reads standard input
     #[arg(long, value_name = "FILE", required = true)]
     recipe: Option<PathBuf>,
-    /// Text to train on [default: the recipe's]
+    /// Text to train on [default: the text of the recipe]
     #[arg(value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Where to write the model
@@ -65,7 +65,7 @@ impl ByRecipe {
     }
 }
 
-/// The recipe in a file, and the text that it was used on, if it says so.
+/// The recipe in a file, and the text that it was used on; null if the file does not say.
 fn read(path: &Path) -> anyhow::Result<(Recipe, Value)> {
     let named = || path.display().to_string();
     if path.as_os_str() == "-" {
@@ -85,7 +85,7 @@ fn read(path: &Path) -> anyhow::Result<(Recipe, Value)> {
 
 fn of_json(json: &str) -> anyhow::Result<(Recipe, Value)> {
     let value: Value = serde_json::from_str(json).context("not JSON")?;
-    // The output of `wordloom info --json` has the history in an entry of its own.
+    // The output of `wordloom info --json` has the history under `provenance`.
     let value = value.get("provenance").unwrap_or(&value);
     Ok((Recipe::from_json(value)?, value.get("text").cloned().unwrap_or(Value::Null)))
 }

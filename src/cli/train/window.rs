@@ -28,7 +28,7 @@ impl WindowOptions {
     }
 }
 
-/// Trains by the recipe of a window method, or says what that would take.
+/// Trains by the recipe of a window method, or prints what that would take.
 pub(super) fn run(
     recipe: &Recipe,
     files: &Files,

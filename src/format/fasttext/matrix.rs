@@ -6,9 +6,10 @@ use crate::error::Result;
 use crate::format::bytes::Cursor;
 use crate::memory::Mapped;
 use crate::subword::{Ngrams, Subwords, add_row};
-/// Centroids for each part of a row.
+/// The number of centroids for each part of a row.
 const CENTROIDS: usize = 256;
-/// More numbers for a byte of code than anyone stores; what decoding allocates is bounded by it.
+/// The most coordinates that one byte of code may stand for, more than real files have. It bounds
+/// the memory that decoding allocates.
 const LONGEST_PART: usize = 64;
 
 /// Rows of a file: `dense`, or else `quantised`.
@@ -20,8 +21,9 @@ pub(super) struct Matrix<'a> {
     quantised: Option<Quantised<'a>>,
 }
 
-/// Rows of which each part is one of 256 centroids (Jégou, Douze & Schmid 2011, "Product Quantization for Nearest
-/// Neighbor Search"), multiplied by a norm that is quantised too.
+/// Rows of which each part is one of 256 centroids (Jégou, Douze & Schmid 2011, "Product
+/// Quantization for Nearest Neighbor Search"), multiplied by a norm that is quantised, too. Without
+/// norms, each norm is 1.
 struct Quantised<'a> {
     codes: &'a [u8],
     centroids: Centroids<'a>,
@@ -29,8 +31,9 @@ struct Quantised<'a> {
 }
 
 struct Centroids<'a> {
-    /// Parts of a row, and numbers in each but the last, which has what is left.
+    /// The number of parts of a row.
     parts: usize,
+    /// The number of coordinates in each part but the last, which has the rest.
     part: usize,
     bytes: &'a [u8],
 }
@@ -83,7 +86,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The rows behind those of `words` words, for n-grams.
+    /// The rows after those of `words` words, which are the vectors of n-grams.
     pub(super) fn ngrams(
         &self,
         cursor: &Cursor,

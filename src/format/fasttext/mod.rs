@@ -1,4 +1,5 @@
-//! fastText's own files: `.bin` of versions 11 and 12, and `.ftz`, which is the same with quantised matrices.
+//! fastText's own files: `.bin` of versions 11 and 12, and `.ftz`, which is the same with quantised
+//! matrices.
 //!
 //! Little-endian, without padding:
 //!
@@ -10,13 +11,17 @@
 //!     for each pruned n-gram that was kept: bucket i32 · row i32
 //! quantised u8 · input rows: words, then buckets
 //! quantised u8 · output rows: words, or labels
-//! dense:     rows i64 · numbers in a row i64 · f32 for each
-//! quantised: with norms u8 · rows i64 · numbers in a row i64 · bytes of codes i32 · codes · centroids
+//! dense:     rows i64 · dim i64 · dim x f32 for each row
+//! quantised: with norms u8 · rows i64 · dim i64 · bytes of codes i32 · codes · centroids
 //!                          [· a norm's code for each row · centroids of norms]
-//! centroids: numbers in a row i32 · parts i32 · numbers in a part i32 · in the last one i32 · 256 for each part
+//! centroids: dim i32 · parts i32 · dim of a part i32 · dim of the last i32 · 256 for each part
 //! ```
 //!
-//! A word's vector is the mean of its own row and those of its n-grams ([`crate::subword`]), as fastText itself answers.
+//! A word's vector is the mean of its own row and those of its n-grams ([`crate::subword`]), as in
+//! fastText itself.
+//!
+//! This file is over 300 lines because it checks every field of the layout, whose errors name the
+//! field and the way out.
 
 mod matrix;
 mod write;
@@ -50,11 +55,12 @@ pub(super) const FORMAT: Kind = Kind {
 const MAGIC: i32 = 793_712_314;
 
 const VERSION: i32 = 12;
-/// Where the settings and the dictionary begin.
+/// The offset of the settings, in bytes.
 const SETTINGS: usize = 8;
 
+/// The offset of the dictionary, in bytes.
 const DICTIONARY: usize = SETTINGS + 4 * ARGS.len() + 8;
-/// The names of the settings, and what is written where they are not known.
+/// The names of the settings, and the values that are written where they are not known.
 const ARGS: [(&str, i32); 12] = [
     ("dim", 100),
     ("window", 5),
@@ -79,11 +85,12 @@ const HIERARCHICAL_SOFTMAX: i32 = 1;
 const NEGATIVE_SAMPLING: i32 = 2;
 
 const SUPERVISED: i32 = 3;
-/// Files whose words have more n-grams than this on average, or bytes hashed for them, are rejected as
-/// hostile.
+/// Files are rejected as hostile when their words have more n-grams than this on average, or more
+/// bytes that are hashed for n-grams.
 const MAX_NGRAMS: usize = 10_000;
 
-/// Whether this is a file of fastText: by its magic number, or, of one that is older, by settings that make sense.
+/// Whether this is a file of fastText. It has the magic number, or else it is an older one with
+/// plausible settings.
 fn looks_fasttext(file: &[u8]) -> bool {
     int(file, 0) == Some(MAGIC) || looks_old(file)
 }
@@ -92,7 +99,7 @@ fn int(file: &[u8], at: usize) -> Option<i32> {
     Some(i32::from_le_bytes(*file.get(at..)?.first_chunk()?))
 }
 
-/// Whether the settings stand at the very beginning, as they did before there was a magic number.
+/// Whether the file begins with the settings, as files did before there was a magic number.
 fn looks_old(file: &[u8]) -> bool {
     let within =
         |i: usize, least, most| int(file, 4 * i).is_some_and(|x| (least..=most).contains(&x));
@@ -108,7 +115,7 @@ fn looks_old(file: &[u8]) -> bool {
         && (0.0..=1.0).contains(&threshold)
 }
 
-/// Whether there is a dictionary at `at` whose numbers agree.
+/// Whether there is a dictionary at `at` whose sizes agree.
 fn looks_dictionary(file: &[u8], at: usize) -> bool {
     match [at, at + 4, at + 8].map(|at| int(file, at)) {
         [Some(all), Some(words), Some(labels)] => {
@@ -148,7 +155,7 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         return Err(Error::format(path, SETTINGS as u64, format!("dim is {dim}")));
     };
     if version < VERSION && method == SUPERVISED {
-        // Classifiers had no n-grams of characters then, whatever the setting.
+        // In version 11, classifiers had no character n-grams, whatever the setting.
         max_n = 0;
     }
     let dictionary = Dictionary::read(&mut cursor)?;
@@ -179,8 +186,9 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let quantised_output = cursor.flag("whether the output is quantised")?;
     let output = Matrix::read(&mut cursor, quantised && quantised_output, dim, "output")?;
     cursor.end()?;
-    // A classifier's rows are those of its labels, and hierarchical softmax has rows for the nodes of a tree.
-    // Zeros stand for rows that were not known to whoever wrote the file.
+    // The output rows of a classifier belong to its labels, and those of hierarchical softmax to
+    // the nodes of a tree. Rows of nothing but zeros were not known to the program that wrote the
+    // file.
     let of_words = method != SUPERVISED && loss != HIERARCHICAL_SOFTMAX && output.rows == words;
     let output =
         output.dense.filter(|rows| of_words && rows.iter().any(|byte| *byte != 0)).map(|rows| {
@@ -201,7 +209,7 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     Ok(Embeddings::new(vocab, dim, vectors, output, provenance).with_ngrams(ngrams))
 }
 
-/// What the settings tell of the training.
+/// The history of the training, as far as the settings tell it.
 fn provenance(
     version: i32,
     args: &[i32; ARGS.len()],
@@ -233,12 +241,13 @@ fn provenance(
     }
 }
 
-/// The words of a file; its labels are passed over.
+/// The words of a file. Its labels are skipped.
 struct Dictionary<'a> {
     words: Vec<&'a [u8]>,
     counts: Vec<u64>,
     tokens: u64,
-    /// The buckets that pruning has kept, ascending, and their rows behind the words' rows.
+    /// The buckets that pruning has kept, in ascending order, and the places of their rows after
+    /// the words' rows.
     pruned: Option<Vec<(u32, usize)>>,
 }
 
@@ -293,7 +302,7 @@ impl<'a> Dictionary<'a> {
         Ok(all)
     }
 
-    /// Refuses words so long that composing them would take for ever.
+    /// Refuses files whose words are so long that composing their vectors would take forever.
     fn check_lengths(&self, cursor: &Cursor, max_n: usize) -> Result<()> {
         let ngrams = |word: &&[u8]| word.len().saturating_mul(max_n.min(word.len() + 2));
         let all = self.words.iter().fold(0, |sum: usize, word| sum.saturating_add(ngrams(word)));

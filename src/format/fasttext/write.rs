@@ -1,4 +1,4 @@
-//! Writing fastText's `.bin`.
+//! Writes fastText's `.bin`.
 
 use std::io::Write;
 use std::path::Path;
@@ -42,10 +42,10 @@ pub(super) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
     })
 }
 
-/// Words whose rows are computed at a time.
+/// The rows of this many words are computed at a time.
 const BLOCK: usize = 4096;
 
-/// Refuses what the format can't hold.
+/// Refuses models that the format can't hold.
 fn check(embeddings: &Embeddings, path: &Path) -> Result<()> {
     let vocab = &embeddings.vocab;
     let buckets = embeddings.ngrams().map_or(0, |ngrams| ngrams.subwords.buckets);
@@ -67,12 +67,12 @@ fn check(embeddings: &Embeddings, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// All that comes before the rows.
+/// Everything that comes before the rows.
 fn head(embeddings: &Embeddings) -> Vec<u8> {
     let Embeddings { vocab, provenance, .. } = embeddings;
     let known = |name: &str| provenance.settings.get(name).or_else(|| provenance.text.get(name));
     let rule = embeddings.ngrams().map(|ngrams| ngrams.subwords);
-    // Words that occur nowhere are not loaded by all programs.
+    // Some programs don't load words with a count of 0.
     let counts = || (0..vocab.len() as u32).map(|id| vocab.count(id).unwrap_or(1).max(1) as i64);
     let words = vocab.len() as i32;
     let tokens = match provenance.corpus.words_read {
@@ -114,12 +114,13 @@ fn head(embeddings: &Embeddings) -> Vec<u8> {
     head
 }
 
-/// What stands before a dense matrix.
+/// The bytes before the rows of a dense matrix.
 fn rows_follow(rows: usize, dim: usize) -> Vec<u8> {
     [&[0][..], &(rows as i64).to_le_bytes(), &(dim as i64).to_le_bytes()].concat()
 }
 
-/// Makes `row` what has to be summed with the rows of a word's n-grams for its vector to be their mean.
+/// Sets `row` to the own row of a word: the row whose mean with the rows of the word's n-grams is
+/// the word's vector.
 fn own_row(embeddings: &Embeddings, word: u32, row: &mut [f32], mean: &mut [f32]) {
     let (vector, bytes) = (embeddings.vector(word), embeddings.vocab.word(word));
     let mut n = 1;
@@ -127,7 +128,8 @@ fn own_row(embeddings: &Embeddings, word: u32, row: &mut [f32], mean: &mut [f32]
         ngrams.subwords.each(bytes, |_| n += 1);
     }
     row.fill(0.0);
-    // Once for the row, and once more for what rounding makes of the mean when it is read.
+    // The first pass finds the row. The second one corrects for the rounding of the mean when the
+    // file is read.
     for _ in 0..2 {
         mean.copy_from_slice(row);
         if let Some(ngrams) = embeddings.ngrams() {

@@ -17,8 +17,8 @@ pub enum GloveVectors {
     Input,
 }
 
-/// Settings of GloVe's training. The defaults are those of Stanford's program, but for `dim`, which is 50
-/// there, and for the clipping of gradients, which it has done at 100 since 2020.
+/// Settings of GloVe's training. The defaults are those of Stanford's program, except for `dim`,
+/// which is 50 there, and for the clipping of gradients, which it has done at 100 since 2020.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default)]
@@ -26,13 +26,13 @@ pub struct GloveConfig {
     /// Dimension of the vectors
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 100))]
     pub dim: usize,
-    /// Counts weigh fully from X on, and less below
+    /// Counts of X and above have full weight; smaller counts weigh less
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "X", default_value_t = 100.0, allow_negative_numbers = true)
     )]
     pub x_max: f32,
-    /// A count below --x-max weighs its share of it to this power
+    /// A count below --x-max has the weight (count / x-max) to this power
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "X", default_value_t = 0.75, allow_negative_numbers = true)
@@ -47,7 +47,8 @@ pub struct GloveConfig {
         arg(long, value_name = "X", default_value_t = 0.05, allow_negative_numbers = true)
     )]
     pub lr: f32,
-    /// Learning rate of the biases: 1 in GloVe's program since 2020; before, and in the paper, that of --lr
+    /// Learning rate of the biases: 1 in GloVe's program since 2020; before, and in the paper, that
+    /// of --lr
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)
@@ -59,8 +60,8 @@ pub struct GloveConfig {
     /// The vectors of the model
     #[cfg_attr(feature = "cli", arg(long, value_enum, value_name = "WHICH", default_value_t))]
     pub vectors: GloveVectors,
-    /// The same seed gives the same file, byte for byte: it then leaves out times and the number of threads.
-    /// The vectors never depend on them
+    /// The same seed gives the same file, byte for byte: it then leaves out times and the number of
+    /// threads. The vectors never depend on them
     #[cfg_attr(feature = "cli", arg(long))]
     pub reproducible: bool,
     /// SIMD level; results differ between levels by rounding [default: the processor's best]
@@ -93,13 +94,14 @@ impl Default for GloveConfig {
     }
 }
 
-/// GloVe's settings whole: how co-occurrences are counted, and how vectors are trained on the counts.
+/// All settings of GloVe: how co-occurrences are counted, and how vectors are trained on the
+/// counts.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct GloveSettings {
-    /// What counts as occurring together.
+    /// Which words count as occurring together.
     #[serde(flatten)]
     pub windows: Windows,
-    /// Training.
+    /// How vectors are trained.
     #[serde(flatten)]
     pub config: GloveConfig,
 }
@@ -126,7 +128,8 @@ impl GloveConfig {
         })
     }
 
-    /// Floats of a vector with its biases, padded; as many factors of gradients follow.
+    /// The number of floats in a vector with its biases, padded. In a row, as many factors of
+    /// gradients follow.
     pub(super) fn width(&self) -> usize {
         (self.dim + 2).next_multiple_of(LINE)
     }
@@ -136,11 +139,11 @@ impl GloveConfig {
         Partition::new(words, 2 * self.width() * size_of::<f32>())
     }
 
-    /// Bytes of memory that vectors of `words` words take, counts left out.
+    /// The memory that vectors of `words` words take, in bytes, without the counts.
     pub fn memory(&self, words: usize) -> u64 {
         let (words, dim, width) = (words as u64, self.dim as u64, self.width() as u64);
         let kept = 1 + u64::from(self.vectors == GloveVectors::Input);
-        // Two matrices with their factors; at the end, what the model keeps of them.
+        // Two matrices with their factors and, at the end, the vectors that the model keeps.
         2 * words * 2 * width * 4 + words * dim * 4 * kept
     }
 }

@@ -1,18 +1,25 @@
-//! GloVe: vectors whose products are the logarithms of co-occurrence counts (Pennington, Socher, Manning 2014).
+//! GloVe: vectors whose products are the logarithms of co-occurrence counts (Pennington, Socher,
+//! Manning 2014).
 //!
-//! The loss of a count `x` of row `i` and column `j` is `f(x)/2 (w_i·c_j + a_i + b_j - ln x)²`, with
-//! `f(x) = min(1, (x/x_max)^alpha)`. Each coordinate goes down its gradient `g` by AdaGrad as in the program of 2014: its
-//! step is `lr g / √(1 + Σ (lr g')²)` over the earlier gradients `g'`. What is stored with a coordinate is not the sum but
-//! the factor of the next gradient, `s = lr / √(1 + Σ (lr g')²)`: after a step `u = s g` it becomes `s / √(1 + u²)`, for
-//! which a short series does where `u` is small, as it nearly always is.
+//! The loss of a count `x` of row `i` and column `j` is `f(x)/2 (w_i·c_j + a_i + b_j - ln x)²`,
+//! with `f(x) = min(1, (x/x_max)^alpha)`. Each coordinate goes down its gradient `g` by AdaGrad as
+//! in the program of 2014: its step is `lr g / √(1 + Σ (lr g')²)` over the earlier gradients `g'`.
+//! A coordinate is stored with the factor of its next gradient, `s = lr / √(1 + Σ (lr g')²)`, and
+//! not with the sum. After a step `u = s g` the factor becomes `s / √(1 + u²)`. A short series
+//! replaces the root where `u` is small, as it nearly always is.
 //!
-//! The biases `a` and `b` are coordinates like any other, but for a learning rate of their own: `w_i` is stored as
-//! `(w_i, a_i, 1)` and `c_j` as `(c_j, 1, b_j)`, whose product is the whole model, and the two ones have `s = 0`, so they
-//! stay. Why it is all as it is, and what it gives, is in `docs/design/0006-glove.md`.
+//! The biases `a` and `b` are coordinates like any other, except that they have a learning rate of
+//! their own. `w_i` is stored as `(w_i, a_i, 1)` and `c_j` as `(c_j, 1, b_j)`; the product of these
+//! two is the whole model. The two ones have `s = 0`, so they never change. The reasons and the
+//! results are in `docs/design/0006-glove.md`.
 //!
-//! An epoch goes through the blocks of [`Pairs`] in rounds. In a round every part of rows meets another part of columns, so
-//! that the blocks of a round share no vector: threads take them as they like, each has its vectors to itself, and the
-//! result is the same for any number of them. The order of rounds, and which parts meet, are drawn anew in each epoch.
+//! An epoch goes through the blocks of [`Pairs`] in rounds. In a round every part of rows meets a
+//! different part of columns, so that the blocks of a round share no vector. Threads take blocks in
+//! any order, each thread has the vectors of its block to itself, and the result is the same for
+//! any number of threads. The order of the rounds, and which parts meet, are drawn anew in each
+//! epoch.
+//!
+//! This file is over 300 lines because of its tests, which take a sixth of it.
 
 mod config;
 mod step;
@@ -45,12 +52,12 @@ struct State {
     columns: Vec<Tile>,
     /// The next epoch to learn.
     next: usize,
-    /// What each epoch has learnt.
+    /// The loss of each epoch.
     losses: Vec<EpochLoss>,
     begun: Instant,
 }
 
-/// What a training learns from, and how.
+/// The counts that a training learns from, and its settings.
 struct Training<'a> {
     pairs: &'a Pairs,
     config: &'a GloveConfig,
@@ -63,8 +70,9 @@ pub(super) enum Side {
     Column,
 }
 
-/// Trains on `pairs`, whose words are `vocab` and which were counted as `about` says, on the threads of the
-/// current rayon pool. Watch and stop it by `progress`, which counts pairs.
+/// Trains GloVe on `pairs`, on the threads of the current rayon pool. The words of the pairs are
+/// those of `vocab`, and `about` says how they were counted. Training can be watched and stopped by
+/// `progress`, which counts pairs.
 ///
 /// # Errors
 /// An impossible setting, too little memory, a loss that is not finite, or [`Error::Stopped`].
@@ -88,7 +96,7 @@ pub fn train_glove(
 }
 
 impl State {
-    /// Vectors as training begins with them.
+    /// The vectors before the first epoch.
     fn begin(training: &Training) -> Self {
         let (begun, partition) = (Instant::now(), training.pairs.partition);
         let side = |side| begin(training.config, partition, side);
@@ -179,7 +187,8 @@ impl State {
     }
 }
 
-/// Vectors and biases begin uniform in ±[`SPREAD`]/√dim; what was measured is in `docs/design/0006-glove.md`.
+/// The vectors and biases with which training begins. They are uniform in ±[`SPREAD`]/√dim;
+/// measurements are in `docs/design/0006-glove.md`.
 pub(super) fn begin(config: &GloveConfig, partition: Partition, side: Side) -> Vec<Tile> {
     let (dim, width) = (config.dim, config.width());
     let (one, spread) =
@@ -231,7 +240,7 @@ fn history(
     }
 }
 
-/// The vectors of all words, without biases; with those of `other` added, if given.
+/// The vectors of all words, without biases. Those of `other` are added, if given.
 fn read_out(dim: usize, partition: Partition, tiles: &[Tile], other: Option<&[Tile]>) -> Vec<f32> {
     let words: usize = (0..partition.parts()).map(|part| partition.words(part).count()).sum();
     let mut all = vec![0.0; words * dim];

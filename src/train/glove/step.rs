@@ -1,5 +1,5 @@
-//! One step of GloVe: a pair of words, its weight, and AdaGrad. Half of this file is its test against the
-//! definition, by finite differences.
+//! One step of GloVe: a pair of words, its weight, and AdaGrad. This file is over 300 lines because
+//! almost half of it is its test against the definition, by finite differences.
 
 use fearless_simd::{Simd, f32x8, prelude::*};
 
@@ -8,15 +8,16 @@ use crate::cooccur::Pair;
 use crate::math::functions::exp2;
 use crate::math::{LINE, Tile};
 use crate::memory::prefetch;
-/// Vectors are asked for this many pairs ahead.
+/// Vectors are prefetched this many pairs ahead.
 const AHEAD: usize = 4;
-/// Up to here a series replaces a division and a root; its error is that of the last bit.
+/// Up to this value a series replaces a division and a root. Its error is in the last bit.
 const SMALL: f32 = 0.004;
 /// The weights of this many pairs are found at a time.
 const BATCH: usize = 64;
 
-/// A number without a divisor in common with `length`, near the golden section of it: steps of so much, taken around a
-/// circle of that length, come by every place once, and neighbours in time are far apart.
+/// A number near the golden section of `length` that has no divisor in common with it. Steps of
+/// this size around a circle of `length` places visit every place once, and places that are visited
+/// one after the other are far apart.
 pub(super) fn stride(length: usize) -> usize {
     let common = |mut a: usize, mut b: usize| {
         while b > 0 {
@@ -28,7 +29,7 @@ pub(super) fn stride(length: usize) -> usize {
     (first.max(1)..length).find(|&stride| common(stride, length) == 1).unwrap_or(1)
 }
 
-/// Asks for a row in the nearest cache.
+/// Prefetches a row into the nearest cache.
 #[inline(always)]
 fn ask(row: &[f32]) {
     for line in row.chunks(LINE) {
@@ -37,7 +38,7 @@ fn ask(row: &[f32]) {
 }
 
 impl GloveConfig {
-    /// Learns the pairs of a block, each `stride` places after the one before; returns their loss.
+    /// Learns the pairs of a block, each `stride` places after the one before. Returns their loss.
     #[inline(always)]
     pub(super) fn block<S: Simd, const CLIP: bool>(
         &self,
@@ -97,7 +98,8 @@ impl GloveConfig {
         }
     }
 
-    /// Learns a pair; returns its loss. A row is a vector of `width` floats with its biases, then as many factors.
+    /// Learns a pair and returns its loss. A row is a vector of `width` floats with its biases,
+    /// then as many factors of gradients.
     #[inline(always)]
     fn learn<S: Simd, const CLIP: bool>(
         &self,
@@ -178,7 +180,8 @@ mod tests {
         0.5 * f * (product + w[dim] + c[dim] - log).powi(2)
     }
 
-    /// A pair learnt by the code under test; vectors with their biases go in and come out, as does the loss.
+    /// Learns a pair by the code under test. Vectors with their biases go in and come out, and so
+    /// does the loss.
     fn learnt(
         config: &GloveConfig,
         log: f32,
@@ -261,7 +264,7 @@ mod tests {
         ) {
             let config = GloveConfig { dim, lr, bias_lr, grad_clip: clip, x_max, alpha, ..GloveConfig::default() };
             let (w, c) = (&numbers[..=dim], &numbers[41..=41 + dim]);
-            // One step shows the gradient; three, the sum of squares.
+            // One step shows the gradient; three steps show the sum of squares.
             for times in [1, 3] {
                 let (w1, c1, loss1) = learnt(&config, log, w, c, times);
                 let (w2, c2, loss2) = naive(&config, f64::from(log), w, c, times);

@@ -1,12 +1,12 @@
-//! A spinning barrier for steps under a millisecond, where waking a thread would take longer than the
-//! step.
+//! A spinning barrier for steps under a millisecond, where waking a thread would take longer than
+//! the step.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::{hint, thread};
 /// Spins before yielding.
 const SPINS: usize = 1000;
 
-/// Where a fixed number of threads wait for each other, again and again.
+/// A place at which a fixed number of threads wait for each other, again and again.
 pub(super) struct Barrier {
     threads: usize,
     waiting: AtomicUsize,
@@ -36,8 +36,8 @@ impl Barrier {
 pub(super) struct Place<'a>(&'a Barrier);
 
 impl Place<'_> {
-    /// Waits until all threads wait. What each did before, all see after. Returns `false` if a thread left,
-    /// so that they never will.
+    /// Waits until all threads wait. Afterwards, every thread sees everything that the others did
+    /// before. Returns `false` if a thread has left, so that they will never all meet.
     #[must_use]
     pub(super) fn wait(&self) -> bool {
         let Barrier { threads, waiting, met, left } = self.0;
@@ -53,7 +53,7 @@ impl Place<'_> {
                 return true;
             }
             if left.load(Ordering::Acquire) {
-                // It may have left after all met.
+                // That thread may have left after all had met.
                 return met.load(Ordering::Acquire) != before;
             }
             if looks < SPINS {
@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    /// Each of `threads` threads runs `work`, with its number and its place.
+    /// Runs `work` on each of `threads` threads, with the thread's number and place.
     fn on(threads: usize, work: impl Fn(usize, &Place) + Sync) {
         let barrier = Barrier::new(threads);
         thread::scope(|scope| {

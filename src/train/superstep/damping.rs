@@ -1,20 +1,21 @@
-//! Which share of what workers learn apart in one superstep goes to a row.
+//! Damping: the share of the workers' separate changes in one superstep that is added to a row.
 
 use hashbrown::HashMap;
-/// Rows updated more often than this per step, by all workers together, are hot: summing the workers'
-/// independent updates would overshoot, and training would diverge.
+/// Rows updated more often than this per step, by all workers together, are hot: summing the
+/// workers' independent updates would overshoot, and training would diverge.
 const HOT: f64 = 16.0;
 
-/// The share of the sum of all workers' changes that each row takes. A row that is met up to [`HOT`] times
-/// in a step takes all of it; a hotter one takes less, and the mean of the workers' changes at the least.
-/// Few rows are hot, and all are asked for: one bit for each stays in the cache.
+/// The share of the sum of all workers' changes that each row takes. A row that is met up to
+/// [`HOT`] times in a step takes all of it. A hotter row takes less, but at least the mean of the
+/// workers' changes. Few rows are hot, but every row is looked up, so each row has one bit, which
+/// stays in the cache.
 pub(crate) struct Damping {
     hot: Vec<u64>,
     shares: HashMap<u32, f32>,
 }
 
 impl Damping {
-    /// The shares of rows that are met this many times in a step of `workers` workers.
+    /// The shares of rows that are met as often as `visits` says in a step of `workers` workers.
     pub(crate) fn new(visits: &[f64], workers: usize) -> Self {
         let mut hot = vec![0; visits.len().div_ceil(64)];
         let mut shares = HashMap::new();
@@ -25,7 +26,7 @@ impl Damping {
         Self { hot, shares }
     }
 
-    /// The share of a hot row; `None` for a row that takes all.
+    /// The share of a hot row; `None` for a row that takes the whole sum.
     #[inline(always)]
     pub(crate) fn share(&self, row: u32) -> Option<f32> {
         let hot = self.hot.get(row as usize / 64).is_some_and(|bits| bits >> (row % 64) & 1 == 1);

@@ -1,13 +1,14 @@
 //! Training that gives the same bytes for any number of threads: supersteps.
 //!
-//! The work is dealt to [`LANES`] logical workers, whatever the number of threads. In a superstep each of
-//! them learns a chunk of the corpus on the matrix as it was at the beginning of the step, and keeps what
-//! it changes to itself, in an [`Overlay`]. Then the changes are added to the matrix, row by row, in the
-//! order of the workers. No row is written while another thread reads it, so nothing depends on who was
-//! faster: neither which thread learnt a worker's chunk, nor which thread adds a row. So each thread adds
-//! the rows that its workers alone changed. These are most of the rows, and it has them in its caches;
-//! the others are dealt out. (Bulk-synchronous parallelism: Valiant 1990, "A Bridging Model for Parallel
-//! Computation".) `docs/design/0011-supersteps.md` says what it costs and what it gives.
+//! The work is dealt to [`LANES`] logical workers, whatever the number of threads. In a superstep
+//! each of them learns a chunk of the corpus on the matrix as it was at the beginning of the step,
+//! and keeps what it changes to itself, in an [`Overlay`]. Then the changes are added to the
+//! matrix, row by row, in the order of the workers. No row is written while another thread reads
+//! it, so nothing depends on who was faster: neither which thread learnt a worker's chunk, nor
+//! which thread adds a row. So each thread adds the rows that its workers alone changed. These are
+//! most of the rows, and it has them in its caches; the others are dealt out. (Bulk-synchronous
+//! parallelism: Valiant 1990, "A Bridging Model for Parallel Computation".)
+//! `docs/design/0011-supersteps.md` says what it costs and what it gives.
 
 mod barrier;
 mod damping;
@@ -33,8 +34,8 @@ use crate::math::LINE;
 use crate::memory::Shared;
 use crate::progress::Progress;
 
-/// A logical worker. One thread has it while it learns, and all threads read it when its changes are added
-/// up.
+/// A logical worker. One thread has it while it learns, and all threads read it when its changes
+/// are added up.
 struct Worker<'a, O> {
     learner: Learner<'a, O, Overlay<'a>>,
     /// Steps begun.
@@ -61,12 +62,12 @@ struct Supersteps<'a, 'w, O> {
 /// A damaged corpus, or a loss that is not finite.
 pub(super) fn learn<'a>(
     training: &'a Training<'a>,
-    rows: Matrices<&'a Shared>,
+    rows: &Matrices<&'a Shared>,
     chunks: Range<usize>,
     objective: &impl Objective,
     progress: &Progress,
 ) -> Result<()> {
-    let damping = damping(training, &rows);
+    let damping = damping(training, rows);
     let overlay =
         |shared: &'a Shared, damping: &Arc<Damping>| Overlay::new(shared, Arc::clone(damping));
     let worker = |_| {
@@ -127,7 +128,7 @@ fn damping(training: &Training, rows: &Matrices<&Shared>) -> Matrices<Arc<Dampin
     Matrices { input, output, positions: rows.positions.map(always) }
 }
 
-impl<'a, O: Objective> Supersteps<'a, '_, O> {
+impl<O: Objective> Supersteps<'_, '_, O> {
     /// Goes through all steps, as one of the threads.
     fn go(&self, thread: usize, barrier: &Place) -> Result<()> {
         let threads = self.touched.len();

@@ -1,4 +1,5 @@
-//! A store whose changes come later: what one worker changed of a matrix in a superstep (see [`super::superstep`]).
+//! A store that holds back its changes: those that one worker made to a matrix in a superstep (see
+//! [`super`]).
 
 use std::sync::Arc;
 
@@ -6,18 +7,19 @@ use crate::math::Tile;
 use crate::memory::{Shared, Store};
 use crate::train::superstep::damping::Damping;
 use crate::train::superstep::touched::TouchedRows;
-/// Parts that the rows of a matrix are dealt into.
+/// The number of parts that the rows of a matrix are dealt into.
 pub(crate) const PARTS: usize = 8;
-/// Slots that there is room for at first; it grows.
+/// The number of slots at first. The overlay grows when it needs more.
 pub(crate) const SLOTS: usize = 512;
-/// Rows are asked for this many ahead.
+/// Rows are prefetched this many rows ahead.
 const AHEAD: usize = 12;
 /// No row.
 const NONE: u32 = u32::MAX;
 
-/// A matrix and what one worker changed of it. The rows of a bag change alike, so that there is one change for a bag. Bags that
-/// have a first row in common must be the same bag. A worker sees what it changed through the same bag; what it changed
-/// through others that share rows with it comes with the end of the step, as what other workers changed.
+/// A matrix, and the changes that one worker made to it. The rows of a bag change alike, so there
+/// is one change for each bag. Two bags with the same first row must be the same bag. A worker sees
+/// the changes that it made through the same bag. The changes that it made through other bags with
+/// rows in common arrive at the end of the step, as do those of other workers.
 pub(crate) struct Overlay<'a> {
     shared: &'a Shared,
     damping: Arc<Damping>,
@@ -25,17 +27,18 @@ pub(crate) struct Overlay<'a> {
     table: Vec<(u32, u32)>,
     /// The first row of the bag of each slot.
     bags: Vec<u32>,
-    /// What is to be added to each row of the bag of each slot.
+    /// The change of each slot, which is to be added to every row of the slot's bag.
     changes: Tile,
     /// The rows of all bags, with their slots.
     rows: Vec<(u32, u32)>,
     touched: TouchedRows,
-    /// Those of `rows` that other threads may have changed too, part by part.
+    /// Those of `rows` that other threads may have changed as well, part by part.
     common: [Vec<(u32, u32)>; PARTS],
 }
 
 impl<'a> Overlay<'a> {
-    /// Nothing changed yet. Of changes of hot rows a share is added.
+    /// An overlay without changes. Hot rows will take only their share of the changes, by
+    /// `damping`.
     pub(crate) fn new(shared: &'a Shared, damping: Arc<Damping>) -> Self {
         Self {
             shared,
@@ -49,7 +52,7 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// Where the bag that begins with `row` is in the table, or would be.
+    /// The place in the table of the bag that begins with `row`, or the free place for it.
     #[inline(always)]
     fn place(&self, row: u32) -> usize {
         let mask = self.table.len() - 1;
@@ -74,7 +77,7 @@ impl<'a> Overlay<'a> {
         slot
     }
 
-    /// Doubles the room.
+    /// Doubles the number of slots.
     #[cold]
     fn grow(&mut self) {
         self.table = vec![(NONE, 0); 2 * self.table.len()];
@@ -90,9 +93,9 @@ impl<'a> Overlay<'a> {
         &self.touched
     }
 
-    /// Adds the changes of rows that are not noted among those of `others` to the matrix; keeps the rest for [`Self::give`]. To be
-    /// called when no worker is at work, by the thread that learnt, for its workers in their order. `scratch` is two rows of
-    /// zeros.
+    /// Adds to the matrix the changes of rows that are not among those of `others`, and keeps the
+    /// rest for [`Self::give`]. It must be called when no worker is at work, by the thread that
+    /// learnt, for its workers in their order. `scratch` is two rows of zeros.
     pub(crate) fn settle(&mut self, others: &TouchedRows, scratch: &mut [Vec<f32>; 2]) {
         let Self { rows, common, .. } = self;
         rows.retain(|&(row, slot)| {
@@ -105,8 +108,8 @@ impl<'a> Overlay<'a> {
         self.add_up(&self.rows, scratch);
     }
 
-    /// Adds the changes of a part of the rows that [`Self::settle`] kept. To be called when all are settled, by one thread for a
-    /// part, and for all workers in their order.
+    /// Adds the changes of a part of the rows that [`Self::settle`] kept. It must be called when
+    /// all overlays are settled, by one thread for each part, and for all workers in their order.
     pub(crate) fn give(&self, part: usize, scratch: &mut [Vec<f32>; 2]) {
         self.add_up(&self.common[part], scratch);
     }
@@ -130,7 +133,7 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// Forgets the changes, which were given away.
+    /// Forgets the changes, after they have been added to the matrix.
     pub(crate) fn clear(&mut self) {
         self.table.fill((NONE, 0));
         self.bags.clear();
@@ -201,7 +204,8 @@ mod tests {
 
     use super::*;
 
-    /// Bag `bag` of 3000: one to three rows, and those of neighbours.
+    /// The rows of bag `bag` of 3000: one to three rows, some of them shared with neighbouring
+    /// bags.
     fn rows(bag: u32) -> Vec<u32> {
         (bag..3000.min(bag + 1 + bag % 3)).collect()
     }
@@ -221,7 +225,8 @@ mod tests {
         [vec![0.0; 16], vec![0.0; 16]]
     }
 
-    /// Bags and what is added to them. Small whole numbers: sums are exact in any order.
+    /// Bags, and the numbers that are added to them. The numbers are small and whole, so that sums
+    /// are exact in any order.
     fn steps() -> impl Strategy<Value = Vec<(u32, i8)>> {
         prop::collection::vec((0..3000u32, -4..5i8), 1..3000)
     }

@@ -1,11 +1,13 @@
-//! Which rows a thread's workers changed in a superstep, in little memory: what the other threads have to know of them.
+//! The rows that a thread's workers changed in a superstep, kept in little memory. The other
+//! threads have to know them.
 
-/// A set of rows, and perhaps some more: rows share bits (Bloom 1970, with one hash function).
+/// A set of rows, which may appear to hold some more: rows share bits (Bloom 1970, with one hash
+/// function).
 #[derive(Clone)]
 pub(crate) struct TouchedRows(Vec<u64>);
 
 impl TouchedRows {
-    /// So few that they stay in the nearest cache.
+    /// The number of 64-bit words. It is small enough for the set to stay in the nearest cache.
     const WORDS: usize = 512;
 
     #[inline(always)]
@@ -20,19 +22,19 @@ impl TouchedRows {
         self.0[word] |= bit;
     }
 
-    /// Whether `row` may be one of them.
+    /// Whether `row` may be in the set.
     #[inline(always)]
     pub(crate) fn has(&self, row: u32) -> bool {
         let (word, bit) = Self::place(row);
         self.0[word] & bit != 0
     }
 
-    /// Adds those of `other`.
+    /// Adds the rows of `other`.
     pub(crate) fn join(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(to, from)| *to |= from);
     }
 
-    /// None.
+    /// Empties the set.
     pub(crate) fn clear(&mut self) {
         self.0.fill(0);
     }

@@ -1,10 +1,14 @@
-//! The loop that all window methods share: sift the tokens of a chunk, slide a window over each sentence,
-//! and let the words around each centre predict it among noise.
+//! The loop that all window methods share: sift the tokens of a chunk, slide a window over each
+//! sentence, and let the words around each centre predict it among noise.
 //!
-//! The idea alone, in plain f64 arithmetic and without any of the means that make it fast, is the sixty
-//! lines of `train` in `tests/reference/plain.rs`. This loop is checked against it. What is added here:
-//! rows stay in private copies while their words are in the window ([`ring`], [`rows`]), noise words are
-//! used for several centres ([`negative`]), and memory is asked for before it is needed.
+//! The idea alone, in plain f64 arithmetic and without any of the means that make it fast, is the
+//! sixty lines of `train` in `tests/reference/plain.rs`. This loop is checked against it. What is
+//! added here: rows stay in private copies while their words are in the window ([`ring`],
+//! [`rows`]), noise words are used for several centres ([`negative`]), and memory is asked for
+//! before it is needed.
+//!
+//! This file is over 300 lines because it keeps the whole loop and all state of a thread in one
+//! place.
 
 pub(crate) mod negative;
 pub(crate) mod objective;
@@ -28,9 +32,9 @@ use crate::memory::Store;
 use crate::subword::Bags;
 /// Where a window that is a whole sentence is cut, in words.
 pub(crate) const LONGEST_WINDOW: usize = 1000;
-/// Rows are asked for in the second-level cache this many centres before they are needed, and in the
-/// first-level cache one centre before. The processor follows few misses of the first level at a time,
-/// and a far row occupies it long.
+/// Rows are asked for in the second-level cache this many centres before they are needed, and in
+/// the first-level cache one centre before. The processor follows few misses of the first level at
+/// a time, and a far row occupies it long.
 const FAR: usize = 8;
 /// Position weights are exchanged with other threads after this many centres.
 const ROUND: usize = 64;
@@ -65,22 +69,22 @@ impl Window {
     }
 }
 
-/// Who predicts whom. Learnt over a whole corpus both directions are the same pairs; they differ in which
-/// rows are resident for how long.
+/// Who predicts whom. Learnt over a whole corpus both directions are the same pairs; they differ in
+/// which rows are resident for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// The words around a centre, whose input rows are resident, predict the centre.
     Inward,
-    /// The centre predicts the words around it, whose output rows are resident. Bags of rows are learnt
-    /// this way: each is moved once, and held for one centre only. Words share n-grams; when all words
-    /// of a window hold copies of shared rows, each corrects them without knowing of the others
-    /// (`docs/design/0009-subwords.md`).
+    /// The centre predicts the words around it, whose output rows are resident. Bags of rows are
+    /// learnt this way: each is moved once, and held for one centre only. Words share n-grams; when
+    /// all words of a window hold copies of shared rows, each corrects them without knowing of the
+    /// others (`docs/design/0009-subwords.md`).
     Outward,
 }
 
 impl Direction {
-    /// How many centres after one its row, or bag, is put back. A bag has to be put back before the next
-    /// is fetched, which may share rows with it; a row may wait for the last errors.
+    /// How many centres after one its row, or bag, is put back. A bag has to be put back before the
+    /// next is fetched, which may share rows with it; a row may wait for the last errors.
     fn lag(self) -> usize {
         match self {
             Self::Inward => 2,
@@ -88,8 +92,8 @@ impl Direction {
         }
     }
 
-    /// How noise is shared. A centre that predicts its window has a true target for each word of it, so
-    /// that groups come round sooner; and bags learn better from noise that is new
+    /// How noise is shared. A centre that predicts its window has a true target for each word of
+    /// it, so that groups come round sooner; and bags learn better from noise that is new
     /// (`docs/design/0009-subwords.md`).
     pub(crate) fn pool(self) -> PoolShape {
         match self {
@@ -294,8 +298,8 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         (&mut self.objective, block, &mut self.scratch)
     }
 
-    /// The ring, the cache in which it has the rows of the words around a centre, and the cache in which
-    /// the first two slots are for this centre and the next.
+    /// The ring, the cache in which it has the rows of the words around a centre, and the cache in
+    /// which the first two slots are for this centre and the next.
     #[inline(always)]
     fn sides(&mut self) -> (&mut Ring, &mut RowCache<'a, M>, &mut RowCache<'a, M>) {
         match self.direction {
@@ -340,9 +344,9 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         }
     }
 
-    /// Makes the rows around `centre` resident, while the centre before it is still being learnt. Called
-    /// once past the last centre, it only writes back what has left the window. Rows are asked for beyond
-    /// the sentence, in the words `ahead`: sentences are short.
+    /// Makes the rows around `centre` resident, while the centre before it is still being learnt.
+    /// Called once past the last centre, it only writes back what has left the window. Rows are
+    /// asked for beyond the sentence, in the words `ahead`: sentences are short.
     #[inline(always)]
     fn prepare(&mut self, words: &[u32], ahead: &[u32], centre: usize) {
         let (widest, lag) = (self.window.largest(), self.direction.lag());

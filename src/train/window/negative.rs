@@ -1,5 +1,5 @@
-//! Negative sampling (Mikolov et al. 2013): each true pair of input `x` and target `y` is learnt beside `k` pairs of the
-//! same input with noise words `z`, by logistic regression.
+//! Negative sampling (Mikolov et al. 2013): each true pair of input `x` and target `y` is learnt
+//! beside `k` pairs of the same input with noise words `z`, by logistic regression.
 //!
 //! The loss of one input and its targets is
 //!
@@ -7,14 +7,14 @@
 //! L = -ln s(x·y) - sum_z ln s(-x·z)        s(t) = 1 / (1 + e^-t)
 //! ```
 //!
-//! With the label `l` 1 for `y` and 0 for noise, and since `s' = s (1 - s)`,
+//! The label `l` is 1 for `y` and 0 for noise. Since `s' = s (1 - s)`,
 //!
 //! ```text
 //! -dL/d(x·t) = l - s(x·t) = g_t,   so   x += rate * sum_t g_t t   and   t += rate * g_t x.
 //! ```
 //!
-//! Noise words are drawn from the counts to the power of 0.75 (any exponent will do), in constant time from an alias
-//! table (Walker 1977, Vose 1991).
+//! Noise words are drawn from the counts to the power of 0.75 (any exponent will do), in constant
+//! time from an alias table (Walker 1977, Vose 1991).
 
 use std::ops::Range;
 
@@ -25,8 +25,8 @@ use crate::memory::{Store, prefetch};
 
 /// Draws noise words.
 pub(crate) struct Noise {
-    /// A column for each word: below the threshold, in units of 2^-32, the column stands for its own word, else for
-    /// the alias.
+    /// A column for each word: a threshold, in units of 2^-32, and an alias. Up to the threshold
+    /// the column stands for its own word, and above it for the alias.
     columns: Vec<(u32, u32)>,
 }
 
@@ -69,41 +69,44 @@ impl Noise {
 
 /// Groups of noise words whose output rows stay resident for a while.
 ///
-/// True target `p` meets group `p` modulo the number of groups, and each group is drawn anew after so many `uses`, one
-/// group at a time in turn. So each target has `k` noise words of its own draw distribution, but only `k / uses` rows
-/// are moved for it. Neighbouring centres share context words and must not share noise words too: that would repeat the
-/// same pair of input and noise word. (`docs/design/0003-kernel.md` has measurements.)
+/// True target `p` meets group `p` modulo the number of groups, and each group is drawn anew after
+/// `uses` targets, one group at a time in turn. So each target has `k` noise words from the right
+/// distribution, but only `k / uses` rows are moved for it. Neighbouring centres share context
+/// words and must not share noise words as well: that would repeat the same pair of input and noise
+/// word. (`docs/design/0003-kernel.md` has measurements.)
 pub(crate) struct NoisePool<'a> {
     noise: &'a Noise,
     negative: usize,
     /// The first slot of the first group.
     base: usize,
     groups: Vec<Group>,
-    /// True targets that meet a group before it is drawn anew.
+    /// The number of true targets that meet a group before it is drawn anew.
     uses: usize,
     turn: usize,
 }
 
-/// How a [`NoisePool`] is shared out: groups in turn, and the true targets that meet a group before it is drawn anew.
+/// The shape of a [`NoisePool`]: the number of groups, which take turns, and the number of true
+/// targets that meet a group before it is drawn anew.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PoolShape {
     /// The number of groups.
     pub groups: usize,
-    /// The number of true targets; at least 3, as new words are prepared in as many steps.
+    /// The number of true targets for each group. It is at least 3, as new words are prepared in as
+    /// many steps.
     pub uses: usize,
 }
 
 impl PoolShape {
-    /// The slots that groups of `negative` noise words take.
+    /// The number of slots that groups of `negative` noise words take.
     pub(crate) fn slots(self, negative: usize) -> usize {
         self.groups * negative
     }
 }
 
 struct Group {
-    /// True targets that will still meet this group.
+    /// The number of true targets that will still meet this group.
     left: usize,
-    /// The random numbers that its next words will be drawn by.
+    /// The random numbers by which its next words will be drawn.
     random: Vec<u64>,
     /// Its next words.
     next: Vec<u32>,
@@ -124,12 +127,12 @@ impl<'a> NoisePool<'a> {
             for slot in self.group(turn) {
                 rows.fetch(slot, self.noise.word(rng.next_u64()));
             }
-            // Staggered, so that groups are renewed one at a time.
+            // The groups are staggered, so that they are renewed one at a time.
             self.groups[turn].left = 3 + turn * (self.uses - 2) / self.groups.len();
         }
     }
 
-    /// Adds what was learnt to the shared rows, at the end.
+    /// Adds the changes to the shared rows, at the end.
     pub(crate) fn end(&mut self, rows: &mut RowCache<impl Store>) {
         let slots = self.groups.len() * self.negative;
         (self.base..self.base + slots).for_each(|slot| rows.put_back(slot));
@@ -149,7 +152,8 @@ impl<'a> NoisePool<'a> {
         let (turn, slots) = (self.turn, self.group(self.turn));
         self.turn = if turn + 1 < self.groups.len() { turn + 1 } else { 0 };
         let group = &mut self.groups[turn];
-        // New words are prepared one step a turn, so that nothing waits for memory: draw numbers, look words up, fetch.
+        // New words are prepared in one step per turn, so that nothing waits for memory: draw
+        // numbers, look words up, fetch rows.
         match group.left {
             0 => {
                 for (slot, &word) in slots.clone().zip(&group.next) {

@@ -1,9 +1,10 @@
-//! What distinguishes the methods: how inputs, the words of a window, predict targets, the word in its
-//! midst.
+//! What distinguishes the methods: how inputs, the words of a window, predict targets, the word in
+//! its midst.
 //!
-//! In skip-gram each input predicts by itself; in CBOW their mean predicts. Both learn in two steps,
-//! with room for other work between them: `score` finds the errors of all predictions, `apply` corrects
-//! inputs and targets by these errors. The head of [`super::negative`] derives the errors from the loss.
+//! In skip-gram each input predicts by itself; in CBOW their mean predicts. Both learn in two
+//! steps, with room for other work between them: `score` finds the errors of all predictions,
+//! `apply` corrects inputs and targets by these errors. The head of [`super::negative`] derives the
+//! errors from the loss.
 
 use fearless_simd::Simd;
 
@@ -11,8 +12,9 @@ use crate::math::kernel::{self, LABELS};
 use crate::math::{Tile, mean};
 /// Targets in one block of the kernel; more are learnt in several blocks, one after the other.
 const BLOCK: usize = 6;
-/// The loss is sampled at every 251st centre. The number is prime: a noise group is drawn anew after 16
-/// uses, in turn with 15 others, and a loss sampled at one age of the noise alone would be biased.
+/// The loss is sampled at every 251st centre. The number is prime: a noise group is drawn anew
+/// after 16 uses, in turn with 15 others, and a loss sampled at one age of the noise alone would be
+/// biased.
 const SAMPLE: u64 = 251;
 
 /// The loss of the pairs of input and target that were sampled.
@@ -26,7 +28,8 @@ pub(crate) struct Loss {
 
 /// Scratch space of one thread: the errors of a window's predictions, and the sampled loss.
 pub(crate) struct Scratch {
-    /// The errors of the first block of targets, then those of the next; in a block, input by input.
+    /// The errors of the first block of targets, then those of the next; in a block, input by
+    /// input.
     errors: Vec<f32>,
     /// Labels for a first block of each size, whose first target is the true one.
     labels: [[f32; LABELS]; BLOCK],
@@ -83,8 +86,8 @@ pub(crate) struct Block<'a> {
     pub(crate) targets: &'a Targets,
 }
 
-/// Runs `$body` for each block of targets, `$block`, whose size is a constant in the body. `$at` is where
-/// the block begins among all targets, `$first` whether its first target is a true one.
+/// Runs `$body` for each block of targets, `$block`, whose size is a constant in the body. `$at` is
+/// where the block begins among all targets, `$first` whether its first target is a true one.
 macro_rules! for_blocks {
     ($targets:expr, |$block:ident, $at:ident, $first:ident| $body:expr) => {
         let mut $at = 0;
@@ -156,8 +159,8 @@ impl Scratch {
     fn sample(&mut self, rate: f32, pairs: usize) {
         self.centres += 1;
         if self.centres.is_multiple_of(SAMPLE) {
-            // An error is the learning rate times 1 - p for the true target, -(1 - p) for noise, where
-            // p is the probability of the right answer; the loss is -ln p.
+            // An error is the learning rate times 1 - p for the true target, -(1 - p) for noise,
+            // where p is the probability of the right answer; the loss is -ln p.
             for error in &self.errors[..pairs] {
                 let miss = f64::from((error / rate).abs());
                 let miss = if miss < 1.0 - 1e-7 || miss.is_nan() { miss } else { 1.0 - 1e-7 };
@@ -197,9 +200,9 @@ impl Objective for SkipGram {
     }
 }
 
-/// One input predicts several targets, one after the other: each sees what was learnt from those before
-/// it, as in fastText. Errors that are found for all targets at once overshoot where the input is a bag
-/// of rows (`docs/design/0009-subwords.md`).
+/// One input predicts several targets, one after the other: each sees what was learnt from those
+/// before it, as in fastText. Errors that are found for all targets at once overshoot where the
+/// input is a bag of rows (`docs/design/0009-subwords.md`).
 #[derive(Clone)]
 pub(crate) struct SequentialSkipGram;
 
@@ -220,8 +223,9 @@ impl Objective for SequentialSkipGram {
     fn apply<S: Simd>(&mut self, _: S, _: &mut Block, _: &mut Scratch) {}
 }
 
-/// The mean of the inputs predicts the targets (Mikolov et al. 2013). Where positions have weights, it is
-/// a weighted mean (Mikolov et al. 2018, "Advances in Pre-Training Distributed Word Representations").
+/// The mean of the inputs predicts the targets (Mikolov et al. 2013). Where positions have weights,
+/// it is a weighted mean (Mikolov et al. 2018, "Advances in Pre-Training Distributed Word
+/// Representations").
 #[derive(Clone)]
 pub(crate) struct Cbow {
     gradient: CbowGradient,

@@ -1,13 +1,15 @@
-//! The rows of a sliding window, resident from the step in which a word enters to that in which it leaves.
+//! The rows of a sliding window, which are resident from the step in which a word enters to the
+//! step in which it leaves.
 //!
-//! A row is read once and written once while its word is in the window, in place of once for each pair; a word that
-//! occurs twice in the window has one slot. With one thread the result is the same as without the ring. (The idea is the
-//! "lifetime reuse" of FULL-W2V, Randall et al. 2021.)
+//! While its word is in the window, a row is read once and written once, and not once for each
+//! pair. A word that occurs twice in the window has one slot. With one thread the result is the
+//! same as without the ring. (The idea is the "lifetime reuse" of FULL-W2V, Randall et al. 2021.)
 
 use crate::memory::Store;
 use crate::train::window::rows::RowCache;
 
-/// Which slot of [`RowCache`] each position in the sentence has; the ring has the first [`Ring::slots`].
+/// The slot of [`RowCache`] that each position in the sentence has. The ring has the first
+/// [`Ring::slots`] slots.
 pub(super) struct Ring {
     /// The word of each slot; `u32::MAX` when free.
     words: Vec<u32>,
@@ -20,13 +22,13 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Slots for windows of `window` words to each side: two more than a window holds, since words enter one step before they
-    /// are needed and leave one step after.
+    /// The number of slots for windows of `window` words to each side. It is two more than a window
+    /// holds, since words enter one step before they are needed and leave one step after.
     pub(super) fn slots(window: usize) -> usize {
         2 * window + 3
     }
 
-    /// For windows of `window` words to each side.
+    /// A ring for windows of `window` words to each side.
     pub(super) fn new(window: usize) -> Self {
         let slots = Self::slots(window);
         Self {
@@ -40,7 +42,7 @@ impl Ring {
     /// The word at `position` enters the window.
     #[inline(always)]
     pub(super) fn enter(&mut self, rows: &mut RowCache<impl Store>, position: usize, word: u32) {
-        // Without an early exit: the compiler then compares many words at once.
+        // The loop has no early exit, so that the compiler compares many words at once.
         let mut found = u32::MAX;
         for (slot, &resident) in self.words.iter().enumerate() {
             found = if resident == word { slot as u32 } else { found };

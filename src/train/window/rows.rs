@@ -4,12 +4,12 @@ use crate::math::Tile;
 use crate::memory::Store;
 use crate::subword::Bags;
 
-/// Slots that each hold a private copy of a shared row, or the mean of a bag of rows. What is learnt goes
-/// to the copy, `now`; [`RowCache::put_back`] adds what changed since [`RowCache::fetch`] to the shared
-/// rows, so that other threads' work on them is kept.
+/// Slots that each hold a private copy of a shared row, or the mean of a bag of rows. What is
+/// learnt goes to the copy, `now`; [`RowCache::put_back`] adds what changed since
+/// [`RowCache::fetch`] to the shared rows, so that other threads' work on them is kept.
 ///
-/// For a bag of different rows this is what fastText does at each pair, once in a visit: it adds each
-/// step undivided to all rows of the bag, by which their mean makes the same step.
+/// For a bag of different rows this is what fastText does at each pair, once in a visit: it adds
+/// each step undivided to all rows of the bag, by which their mean makes the same step.
 pub(crate) struct RowCache<'a, M> {
     /// Where the rows come from.
     pub(crate) store: M,

@@ -1,17 +1,17 @@
-//! Subsampling of frequent words (Mikolov et al. 2013, in the form of word2vec.c): an occurrence of a word with relative
-//! frequency `f` is kept with probability `sqrt(t/f) + t/f`. Words are dropped before windows are cut, so windows
-//! reach farther over them.
+//! Subsampling of frequent words (Mikolov et al. 2013, in the form of word2vec.c): an occurrence of
+//! a word with relative frequency `f` is kept with probability `sqrt(t/f) + t/f`. Words are dropped
+//! before windows are cut, so windows reach farther.
 
 use rand::Rng;
 
-/// How likely an occurrence of each word is to be kept.
+/// The probability that an occurrence of each word is kept.
 pub(crate) struct Subsample {
-    /// In units of 2^-32; `u32::MAX` stands for 1.
+    /// The probability of each word, in units of 2^-32. `u32::MAX` stands for 1.
     keep: Vec<u32>,
 }
 
 impl Subsample {
-    /// From the counts of words. `threshold` is `t`; 0 keeps everything.
+    /// The probabilities by the counts of words. `threshold` is `t`; 0 keeps everything.
     pub(crate) fn new(counts: &[u64], threshold: f64) -> Self {
         let total: u64 = counts.iter().sum();
         let keep = counts.iter().map(|&count| {
@@ -26,7 +26,7 @@ impl Subsample {
         Self { keep: keep.collect() }
     }
 
-    /// Probability that an occurrence of `word` is kept.
+    /// The probability that an occurrence of `word` is kept.
     pub(crate) fn probability(&self, word: usize) -> f64 {
         (f64::from(self.keep[word]) / f64::from(u32::MAX)).min(1.0)
     }
@@ -38,7 +38,7 @@ impl Subsample {
         kept.resize(begin + words.len(), 0);
         let out = &mut kept[begin..];
         let mut n = 0;
-        // Without a branch: each word is written, and the end moves on when it stays.
+        // There is no branch: each word is written, and the end moves on when the word is kept.
         for pair in words.chunks(2) {
             let random = rng.next_u64();
             for (&word, random) in pair.iter().zip([random as u32, (random >> 32) as u32]) {
