@@ -2,8 +2,9 @@
 //!
 //! `cargo bench --bench training -- CORPUS [skip-gram|cbow] [DIM] [ROUNDS] [THREADS]`
 //!
-//! Each round measures the peak of the multiply-add units, trains one epoch, and measures the peak again. A kept token of
-//! skip-gram costs 6 pairs of words on average (window 5) x 6 targets x 6 dim floating-point operations.
+//! Each round measures the peak of the multiply-add units, trains one epoch, and measures the peak
+//! again. A kept token of skip-gram costs 6 pairs of words on average (window 5) x 6 targets x 6
+//! dim floating-point operations.
 #![allow(missing_docs)]
 
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Scores a model on sets of questions, with intervals: `cargo run --release --example evaluate -- MODEL SET...`
+//! Scores a model on sets of questions, with intervals:
+//! `cargo run --release --example evaluate -- MODEL SET...`
 
 use std::error::Error;
 use std::path::PathBuf;

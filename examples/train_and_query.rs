@@ -1,4 +1,5 @@
-//! Trains skip-gram on a text and asks for neighbours: `cargo run --release --example train_and_query -- TEXT WORD`
+//! Trains skip-gram on a text and asks for neighbours:
+//! `cargo run --release --example train_and_query -- TEXT WORD`
 
 use std::error::Error;
 use std::path::Path;

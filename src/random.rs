@@ -1,5 +1,5 @@
-//! Random numbers. Every one follows from a seed and from numbers that name its place (an epoch, a chunk,
-//! a word, a draw), so that results do not depend on who was faster.
+//! Random numbers. Every one follows from a seed and from numbers that name its place (an epoch, a
+//! chunk, a word, a draw), so that results do not depend on who was faster.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
@@ -12,8 +12,8 @@ pub(crate) fn generator(seed: u64) -> Generator {
     Xoshiro256PlusPlus::seed_from_u64(seed)
 }
 
-/// Spreads what differs in a few bits of `x` over all bits (the finaliser of `SplitMix64`, Steele et al.
-/// 2014).
+/// Spreads what differs in a few bits of `x` over all bits (the finaliser of `SplitMix64`, Steele
+/// et al. 2014).
 pub(crate) fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,6 @@
 //! Evaluation and comparison, as commands and against other programs.
+//!
+//! This file is over 300 lines because each figure has a test of its own against another program.
 #![allow(missing_docs, clippy::float_cmp)]
 
 #[expect(dead_code, reason = "this file uses a part of it")]
@@ -475,8 +477,8 @@ fn statistics_agree_with_scipy() {
     if python::lacks("numpy, scipy.stats") {
         return;
     }
-    // Pairs of words whose cosines are the second numbers, times a constant: the scores are those of the
-    // numbers.
+    // Pairs of words whose cosines are the second numbers, times a constant: the scores are those
+    // of the numbers.
     let items = sample(120);
     let cosines: Vec<f64> = items.iter().map(|(_, y)| y / 10.0).collect();
     let words: Vec<String> = (0..items.len()).map(|i| format!("w{i}")).collect();

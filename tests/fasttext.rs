@@ -1,4 +1,7 @@
 //! fastText's files: its own answers, files that others write and read, and files that lie.
+//!
+//! This file is over 300 lines because it writes fastText's layout itself, field by field, and most
+//! tests start from such a file.
 #![allow(missing_docs)]
 
 #[expect(dead_code, reason = "this file uses a part of it")]

@@ -1,5 +1,5 @@
-//! Training as a whole: it learns what is there to learn, repeats itself, stops, and notices when it
-//! diverges.
+//! Training as a whole: it learns what is there to learn, repeats itself, stops, and notices when
+//! it diverges.
 #![allow(missing_docs)]
 
 #[expect(dead_code, reason = "this file uses a part of it")]
@@ -110,8 +110,9 @@ fn one_thread_and_one_seed_give_the_same_bytes() {
 /// neighbour, and its vector stays as it was at the start.
 #[test]
 fn subsampling_leaves_rare_words_and_thins_out_frequent_ones() {
-    // Each word occurs `beside` a marker this many times, and `before` that in a sentence of its own,
-    // since the first pair of a word teaches its neighbour nothing: output vectors begin at zero.
+    // Each word occurs `beside` a marker this many times, and `before` that in a sentence of its
+    // own, since the first pair of a word teaches its neighbour nothing: output vectors begin at
+    // zero.
     let (beside, before) = ([40_000, 4000, 1600, 500, 20], 200);
     let mut sentences: Vec<Vec<u32>> = (0..5).map(|word| vec![word; before]).collect();
     let mut markers = Vec::new();

@@ -1,4 +1,5 @@
-//! Bytes behind fastText's magic number and version are a model or an error. The first byte chooses the version.
+//! Bytes behind fastText's magic number and version are a model or an error. The first byte chooses
+//! the version.
 #![no_main]
 
 use std::path::Path;

@@ -3,7 +3,7 @@
 //!
 //! Everything is computed over the words that all models have. Models of one method that differ
 //! only in their seed are its runs. The spread of these runs is the yardstick for any difference
-//! between methods, in scores ([`scores`]) as in neighbours ([`neighbours`]).
+//! between methods, in scores (`scores`) as in neighbours (`neighbours`).
 //!
 //! This file is longer than 300 lines because a third of it defines and documents the public data
 //! of a comparison.

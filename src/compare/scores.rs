@@ -92,7 +92,7 @@ pub struct Difference {
     pub corrected: f64,
     /// The smallest difference that this set and this many runs would detect four times in five.
     pub detectable: f64,
-    /// Whether `corrected` is below [`SIGNIFICANCE`].
+    /// Whether `corrected` is below `SIGNIFICANCE`.
     pub detected: bool,
 }
 

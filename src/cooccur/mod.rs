@@ -1,8 +1,8 @@
 //! Co-occurrence counts: how often, and how near, each word occurs beside each other word. GloVe
 //! trains on them.
 //!
-//! A row holds the words that one word occurs with, and their counts. [`source`] counts rows,
-//! [`counts`] is the data of a file of counts, and [`pairs`] puts counts into the order of
+//! A row holds the words that one word occurs with, and their counts. `source` counts rows,
+//! `counts` is the data of a file of counts, and `pairs` puts counts into the order of
 //! training.
 //!
 //! Windows, weights and the orientation of rows are those of Stanford's `cooccur` (Pennington,

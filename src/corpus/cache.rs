@@ -52,7 +52,7 @@ pub fn directory() -> PathBuf {
 /// made twice, such as one from standard input, is not kept (see [`once`]).
 ///
 /// # Errors
-/// As [`encode`], or when the directory can't be made.
+/// As [`encode()`], or when the directory can't be made.
 pub fn corpus(
     producer: &impl Produce,
     directory: &Path,
@@ -74,7 +74,7 @@ pub fn corpus(
 /// Elsewhere [`discard`] removes it.
 ///
 /// # Errors
-/// As [`encode`], or when the directory can't be made.
+/// As [`encode()`], or when the directory can't be made.
 pub fn once(producer: &impl Produce, directory: &Path, progress: &Progress) -> Result<Corpus> {
     static SERIAL: AtomicU32 = AtomicU32::new(0);
     std::fs::create_dir_all(directory).map_err(Error::io(directory))?;

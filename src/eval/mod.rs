@@ -2,7 +2,7 @@
 //! analogies, and graded pairs of sentences.
 //!
 //! A set is read once ([`Set::read`]) and put to any number of models ([`Set::score`]). Its lines
-//! show its kind: each kind is a [`Task`] and an entry of [`TASKS`]. A word is looked up as it is
+//! show its kind: each kind is a `Task` and an entry of `TASKS`. A word is looked up as it is
 //! written, then in lower case. The [`Policy`] decides whether a word that a model does not know is
 //! composed from n-grams, is left out and counted, or counts as zero. The [`Outcome`] keeps the
 //! answer to every single item, for intervals and paired comparisons.

@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | `counts` | U32 `[counts, 2]` | the id of the column's word, and the bits of the count as F32; row by row |
 //! | `row.ends` | U64 `[words]` | where each word's row ends in `counts` |
-//! | `vocab.counts`, `vocab.ends`, `vocab.order`, `vocab.bytes` | | the vocabulary, as in a model ([`super::model`]) |
+//! | `vocab.counts`, `vocab.ends`, `vocab.order`, `vocab.bytes` | | the vocabulary, as in a model (`super::model`) |
 //!
 //! The metadata entry `wordloom` is JSON: the windows, the text and the corpus that was counted
 //! ([`CountsAbout`]).

@@ -1,5 +1,5 @@
 //! Files of word vectors: recognising the format of a file, reading it, and writing it. Each format
-//! is one source file and one entry of [`ALL`].
+//! is one source file and one entry of `ALL`.
 
 mod bytes;
 pub mod counts;

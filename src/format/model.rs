@@ -14,8 +14,8 @@
 //! | `vocab.bytes` | U8 `[bytes]` | the words one after the other, most frequent first |
 //!
 //! The metadata entry `wordloom` is JSON: every setting, the seed, threads, the corpus and its
-//! hash, losses, version ([`Provenance`]). A model with n-grams also has the entry `subwords`,
-//! which is JSON and says which n-grams a word has ([`Subwords`]). All numbers are little-endian.
+//! hash, losses, version (`Provenance`). A model with n-grams also has the entry `subwords`,
+//! which is JSON and says which n-grams a word has (`Subwords`). All numbers are little-endian.
 //! The file is mapped: opening it reads the header alone.
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 //!
 //! A mapped file must not be shortened by another program while it is open: the operating system
 //! would end the process at the next read beyond its new end. wordloom itself never does that:
-//! [`super::replace`] writes beside the old file and renames.
+//! [`super::replace()`] writes beside the old file and renames.
 
 use std::fs::File;
 use std::marker::PhantomData;

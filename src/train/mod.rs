@@ -1,8 +1,8 @@
 //! Training: from an encoded corpus to input and output vectors.
 //!
-//! A window method's training ([`training`]) has a [`state`] that begins, learns ranges of chunks
-//! up to borders, and finishes as a model. Between two borders threads race ([`race`]) or go by
-//! supersteps ([`superstep`]); both run the loop of [`window`]. GloVe ([`glove`]) learns from
+//! A window method's training (`training`) has a `state` that begins, learns ranges of chunks
+//! up to borders, and finishes as a model. Between two borders threads race (`race`) or go by
+//! supersteps (`superstep`); both run the loop of `window`. GloVe (`glove`) learns from
 //! counts, epoch by epoch.
 
 mod config;

@@ -1,6 +1,6 @@
-//! The fast trainer against two references in f64: a plain trainer, which learns from other random numbers
-//! and so must reach the same loss, and the formulas step by step, for a vocabulary of one word. One word
-//! leaves no noise, so that every coordinate can be followed.
+//! The fast trainer against two references in f64: a plain trainer, which learns from other random
+//! numbers and so must reach the same loss, and the formulas step by step, for a vocabulary of one
+//! word. One word leaves no noise, so that every coordinate can be followed.
 #![allow(missing_docs)]
 
 #[path = "../common/corpus.rs"]
@@ -25,8 +25,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// Trains on sentences of the only word of a vocabulary. All noise hits the target and is left out,
 /// so only true pairs are learnt. The trainer differs from word2vec in the moment at which the
-/// target's row moves: the next centre's copy is fetched just before this centre's is corrected, and
-/// a copy goes back, as a difference, two centres later.
+/// target's row moves: the next centre's copy is fetched just before this centre's is corrected,
+/// and a copy goes back, as a difference, two centres later.
 fn reference(
     mut input: Vec<f64>,
     sentences: &[&[u32]],
@@ -55,7 +55,8 @@ fn reference(
             }
             let before_out = copies[this].clone();
             match corrected {
-                // A row that is named n times is updated n times, and the target by the row as it then is.
+                // A row that is named n times is updated n times, and the target by the row as it
+                // then is.
                 None => {
                     for _ in 0..n {
                         for c in 0..DIM {
@@ -132,8 +133,8 @@ fn a_training_follows_the_formulas_step_by_step() {
     }
 }
 
-/// The mean loss of a pair of input and target over a whole text, windows drawn in every width and noise
-/// drawn from all words: what both trainers minimise, without chance.
+/// The mean loss of a pair of input and target over a whole text, windows drawn in every width and
+/// noise drawn from all words: what both trainers minimise, without chance.
 fn expected_loss(
     sentences: &[Vec<usize>],
     (input, output): &(plain::Vectors, plain::Vectors),

@@ -1,8 +1,8 @@
 //! Word2vec in the plainest way, for readers: no SIMD, no threads, no tricks with memory, f64.
 //!
-//! Each word has an input vector and an output vector. At each centre, the words around it predict the
-//! centre among noise words, by logistic regression on the products of input and output vectors (Mikolov
-//! et al. 2013). The head of `src/train/window/negative.rs` derives the gradient.
+//! Each word has an input vector and an output vector. At each centre, the words around it predict
+//! the centre among noise words, by logistic regression on the products of input and output vectors
+//! (Mikolov et al. 2013). The head of `src/train/window/negative.rs` derives the gradient.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
