@@ -268,8 +268,10 @@ fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const P: usize, const T: usize
         }
     }
     let mut new = old;
+    // A slice of its own: the compiler reads the pointer in `x` anew after each write to a row.
+    let rows = &mut x.lines[line..];
     for (&input, g) in inputs.iter().zip(gradient.as_chunks::<T>().0) {
-        let x = &mut x.lines[input + line..][..P];
+        let x = &mut rows[input..][..P];
         let mut before = [V::splat(simd, 0.0); P];
         for p in 0..P {
             before[p] = load(simd, &x[p].0, lane);

@@ -377,12 +377,7 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
     fn fetch_positions(&mut self) {
         let Some(positions) = &mut self.positions else { return };
         if self.centres.is_multiple_of(ROUND) {
-            for slot in 0..positions.len() {
-                if self.centres > 0 {
-                    positions.put_back(slot);
-                }
-                positions.fetch(slot, slot as u32);
-            }
+            exchange(positions, self.centres > 0);
         }
         self.centres += 1;
     }
@@ -393,5 +388,17 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
             (0..positions.len()).for_each(|slot| positions.put_back(slot));
         }
         self.centres = 0;
+    }
+}
+
+/// Fetches all of `rows`, after what was learnt is given back. This rare work is kept out of the
+/// loop over centres, which is slower with it even where there are no position weights.
+#[inline(never)]
+fn exchange(rows: &mut RowCache<impl Store>, learnt: bool) {
+    for slot in 0..rows.len() {
+        if learnt {
+            rows.put_back(slot);
+        }
+        rows.fetch(slot, slot as u32);
     }
 }
