@@ -158,15 +158,7 @@ fn has_extension(name: &str, extension: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::TextOptions;
-
-    fn options(inputs: &[&Path]) -> TextOptions {
-        TextOptions {
-            inputs: inputs.iter().map(|p| p.to_path_buf()).collect(),
-            min_count: 1,
-            ..TextOptions::default()
-        }
-    }
+    use crate::corpus::encode::tests::options;
 
     #[test]
     fn a_corpus_is_encoded_once_and_a_damaged_one_anew() {

@@ -311,13 +311,14 @@ fn translate(spooled: &[u32], to: &[u32]) -> (Vec<u32>, Vec<usize>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
     use super::*;
     use crate::corpus::{Corpus, encode};
 
-    fn options(inputs: &[&Path]) -> TextOptions {
+    /// Text from `inputs`, of which every word is kept.
+    pub(in crate::corpus) fn options(inputs: &[&Path]) -> TextOptions {
         TextOptions {
             inputs: inputs.iter().map(|p| p.to_path_buf()).collect(),
             min_count: 1,

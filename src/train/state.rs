@@ -2,12 +2,14 @@
 //! learns ranges of chunks, and finishes as a model.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::Rng;
 use rayon::prelude::*;
 
 use super::recipe::Recipe;
+use super::superstep::Damping;
 use super::training::Training;
 use super::window::Direction;
 use super::window::Matrices;
@@ -25,6 +27,8 @@ use crate::subword::{Bags, Ngrams};
 /// in the matrices.
 pub(crate) struct State {
     rows: Matrices<Shared>,
+    /// The damping of rows, where training goes by supersteps.
+    damping: Option<Matrices<Arc<Damping>>>,
     /// The next chunk to learn.
     next: usize,
     /// What each epoch has learnt.
@@ -57,7 +61,9 @@ impl State {
                 begin_with(positions, positions.rows(), |_| || 1.0);
             }
         });
-        Ok(Self { rows, next: 0, losses: Vec::new(), begun })
+        let damping =
+            config.reproducible.then(|| superstep::damping(training, rows.positions.as_ref()));
+        Ok(Self { rows, damping, next: 0, losses: Vec::new(), begun })
     }
 
     /// Learns the next chunks, up to a border.
@@ -103,10 +109,11 @@ impl State {
     ) -> Result<()> {
         let Matrices { input, output, positions } = &self.rows;
         let rows = Matrices { input, output, positions: positions.as_ref() };
-        if training.config.reproducible {
-            superstep::learn(training, &rows, chunks.clone(), objective, progress)
-        } else {
-            race::learn(training, rows, chunks.clone(), objective, progress)
+        match &self.damping {
+            Some(damping) => {
+                superstep::learn(training, &rows, damping, chunks.clone(), objective, progress)
+            }
+            None => race::learn(training, rows, chunks.clone(), objective, progress),
         }
     }
 

@@ -180,8 +180,7 @@ impl State {
         if !input.par_iter().chain(output.par_iter().flatten()).all(|x| x.is_finite()) {
             return Err(Error::Diverged { epoch: config.epochs, loss: f64::NAN, lr: config.lr });
         }
-        let time = self.begun.elapsed();
-        let history = history(config, about, pairs.len(), &self.losses, time);
+        let history = history(training, about, &self.losses, self.begun.elapsed());
         let output = output.map(Into::into);
         Ok(Embeddings::new(vocab.clone(), config.dim, input.into(), output, history))
     }
@@ -213,12 +212,12 @@ pub(super) fn begin(config: &GloveConfig, partition: Partition, side: Side) -> V
 
 /// The history of a training by GloVe on counts that were taken as `about` says.
 fn history(
-    config: &GloveConfig,
+    training: &Training,
     about: &CountsAbout,
-    pairs: usize,
     losses: &[EpochLoss],
     time: Duration,
 ) -> Provenance {
+    let Training { pairs, config, level } = *training;
     let mut settings = serde_json::to_value(&about.windows).unwrap_or_default();
     let threads = (!config.reproducible).then(|| threads(config.threads));
     let resolved =
@@ -232,10 +231,10 @@ fn history(
         text: about.text.clone(),
         corpus: about.corpus.clone(),
         tokens_seen: about.corpus.tokens,
-        pairs_seen: (pairs * config.epochs) as u64,
+        pairs_seen: (pairs.len() * config.epochs) as u64,
         losses: losses.iter().map(EpochLoss::mean).collect(),
         seconds: time.as_secs_f64(),
-        simd: math::level(config.simd).map(math::level_name).unwrap_or_default(),
+        simd: math::level_name(level),
         ..Provenance::by("glove")
     }
 }

@@ -22,7 +22,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use fearless_simd::{Simd, dispatch};
 
 use self::barrier::{Barrier, Place};
-use self::damping::Damping;
+pub(super) use self::damping::Damping;
 use self::overlay::{Overlay, PARTS};
 use self::touched::TouchedRows;
 use super::schedule::{Chunk, LANES};
@@ -63,11 +63,11 @@ struct Supersteps<'a, 'w, O> {
 pub(super) fn learn<'a>(
     training: &'a Training<'a>,
     rows: &Matrices<&'a Shared>,
+    damping: &Matrices<Arc<Damping>>,
     chunks: Range<usize>,
     objective: &impl Objective,
     progress: &Progress,
 ) -> Result<()> {
-    let damping = damping(training, rows);
     let overlay =
         |shared: &'a Shared, damping: &Arc<Damping>| Overlay::new(shared, Arc::clone(damping));
     let worker = |_| {
@@ -104,8 +104,9 @@ pub(super) fn learn<'a>(
     Ok(())
 }
 
-/// The damping of the rows of each matrix, by how often a step meets them.
-fn damping(training: &Training, rows: &Matrices<&Shared>) -> Matrices<Arc<Damping>> {
+/// The damping of the rows of each matrix, by how often a step meets them. It is the same from the
+/// beginning of a training to its end.
+pub(super) fn damping(training: &Training, positions: Option<&Shared>) -> Matrices<Arc<Damping>> {
     let (task, corpus) = (&training.task, training.task.corpus);
     let (counts, tokens) = (&corpus.vocab.counts, corpus.tokens().len());
     let steps = tokens as f64 / (LANES * training.schedule.chunk_size()) as f64;
@@ -125,7 +126,7 @@ fn damping(training: &Training, rows: &Matrices<&Shared>) -> Matrices<Arc<Dampin
     );
     // Position weights are met at every centre.
     let always = |rows: &Shared| Arc::new(Damping::new(&vec![f64::INFINITY; rows.rows()], LANES));
-    Matrices { input, output, positions: rows.positions.map(always) }
+    Matrices { input, output, positions: positions.map(always) }
 }
 
 impl<O: Objective> Supersteps<'_, '_, O> {
