@@ -77,7 +77,7 @@ fn main() {
         begin.elapsed().as_secs_f64()
     );
     let config = WindowConfig { dim, epochs: 1, threads: Some(threads), ..WindowConfig::default() };
-    let subsample = config.subsample;
+    let subsample = config.subsample_for(corpus.facts.tokens);
     let recipe = if cbow { Recipe::Cbow(config) } else { Recipe::SkipGram(config) };
     let words = corpus.facts.words_read as f64;
     let keep = |count: u64| {

@@ -40,7 +40,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     let ring = Ring { places: 60, walks: 2000 };
     let corpus = encode(&ring, &file, &Progress::default())?;
     let recipe =
-        Recipe::SkipGram(WindowConfig { dim: 16, subsample: 0.0, ..WindowConfig::default() });
+        Recipe::SkipGram(WindowConfig { dim: 16, subsample: Some(0.0), ..WindowConfig::default() });
     let model = train(&corpus, &recipe, &Progress::default())?;
     let query = Query::word(&model, "place30")?;
     for near in &Index::new(&model).nearest(&[query], 4)[0] {

@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let file = Path::new("my.safetensors");
-    format::write(&model, file, format::Format::to_write(file, None, false))?;
+    format::write(&model, file, format::Format::to_write(file, None, false)?)?;
     println!("the model is in {}", file.display());
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::{Facts, Vocab};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::Mapped;
 use crate::subword::Ngrams;
 
@@ -60,6 +60,9 @@ pub struct Provenance {
     /// Time that counting co-occurrences took before training, in seconds; 0 where none were
     /// counted.
     pub counting_seconds: f64,
+    /// The most memory that the process which trained them had used when it wrote them, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
     /// Things that the user should know about how the file was read, one line for each.
     pub notes: Vec<String>,
     /// The SIMD level; results differ between levels by rounding.
@@ -72,10 +75,11 @@ impl Provenance {
         self.counting_seconds + self.seconds
     }
 
-    /// A copy that is the same for all runs that give the same vectors: its times are 0.
+    /// A copy that is the same for all runs that give the same vectors: its times are 0, and it
+    /// does not say how much memory was used.
     #[must_use]
     pub fn reproducible(&self) -> Self {
-        Self { seconds: 0.0, counting_seconds: 0.0, ..self.clone() }
+        Self { seconds: 0.0, counting_seconds: 0.0, peak_memory: None, ..self.clone() }
     }
 
     /// A history that begins with this program.
@@ -85,6 +89,7 @@ impl Provenance {
     }
 
     /// A history for vectors that were read from a file of another program.
+    #[cfg(test)]
     pub(crate) fn foreign(format: &str) -> Self {
         Self { program: format.into(), ..Self::default() }
     }
@@ -158,21 +163,65 @@ impl Embeddings {
         self.positions.as_deref()
     }
 
+    /// Fails if a word's input vector has a number that is not finite.
+    ///
+    /// # Errors
+    /// [`crate::Error::Refused`], which names the first of these words.
+    pub fn check_finite(&self) -> Result<()> {
+        let bad = |id: &u32| !is_finite(self.vector(*id));
+        match (0..self.vocab.len() as u32).find(bad) {
+            Some(id) => Err(Error::not_finite(&self.vocab.text(id))),
+            None => Ok(()),
+        }
+    }
+
+    /// The number of words whose input vectors have a number that is not finite.
+    pub fn count_not_finite(&self) -> usize {
+        self.input.chunks_exact(self.dim.max(1)).filter(|row| !is_finite(row)).count()
+    }
+
+    /// The same model without the words whose input vectors have a number that is not finite.
+    #[must_use]
+    pub fn without_not_finite(&self) -> Self {
+        let kept: Vec<u32> =
+            (0..self.vocab.len() as u32).filter(|&id| is_finite(self.vector(id))).collect();
+        let words: Vec<&[u8]> = kept.iter().map(|&id| self.vocab.word(id)).collect();
+        let counts = kept.iter().filter_map(|&id| self.vocab.count(id)).collect();
+        let rows = |all: &[f32]| {
+            let row = |&id: &u32| &all[id as usize * self.dim..][..self.dim];
+            kept.iter().flat_map(row).copied().collect::<Vec<f32>>()
+        };
+        Self {
+            vocab: Vocab::new(&words, counts),
+            input: rows(&self.input).into(),
+            output: self.output.as_ref().map(|output| rows(output).into()),
+            ..self.clone()
+        }
+    }
+
     /// The vector of `word`. It is composed from the word's n-grams where the vocabulary lacks the
     /// word.
     ///
     /// # Errors
-    /// [`crate::Error::UnknownWord`], with near spellings, when there are no n-grams or none is
-    /// known.
+    /// [`crate::Error::UnknownWord`] when there are no n-grams or none is known.
+    /// [`crate::Error::Refused`] when the vector has a number that is not finite.
     pub fn find(&self, word: &str) -> Result<Found<'_>> {
-        if let Some(id) = self.vocab.id(word.as_bytes()) {
-            return Ok(Found { id: Some(id), vector: self.vector(id).into() });
-        }
-        match self.ngrams.as_ref().and_then(|ngrams| ngrams.compose(word.as_bytes(), self.dim)) {
-            Some(vector) => Ok(Found { id: None, vector: vector.into() }),
-            None => Err(self.vocab.unknown(word, self.ngrams.is_some())),
-        }
+        let found = if let Some(id) = self.vocab.id(word.as_bytes()) {
+            Found { id: Some(id), vector: self.vector(id).into() }
+        } else {
+            let composed = |ngrams: &Ngrams| ngrams.compose(word.as_bytes(), self.dim);
+            match self.ngrams.as_ref().and_then(composed) {
+                Some(vector) => Found { id: None, vector: vector.into() },
+                None => return Err(Error::unknown(word, self.ngrams.is_some())),
+            }
+        };
+        if is_finite(&found.vector) { Ok(found) } else { Err(Error::not_finite(word)) }
     }
+}
+
+/// Whether all numbers of a vector are finite.
+pub(crate) fn is_finite(vector: &[f32]) -> bool {
+    vector.iter().all(|x| x.is_finite())
 }
 
 /// `a` scaled to length 1; a vector of zeros stays as it is.
@@ -182,10 +231,11 @@ pub(crate) fn unit(a: &[f32]) -> Vec<f32> {
     a.iter().map(|x| (f64::from(*x) * scale) as f32).collect()
 }
 
-/// The cosine of the angle between two vectors; 0 when either is all zeros.
+/// The cosine of the angle between two vectors; 0 when either is all zeros, and not a number when a
+/// number of them is not finite.
 pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let lengths = (dot(a, a) * dot(b, b)).sqrt();
-    if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }
+    if lengths == 0.0 { 0.0 } else { dot(a, b) / lengths }
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {

@@ -104,6 +104,19 @@ impl Error {
         Self::Setting { name, problem: problem.into() }
     }
 
+    /// An [`Error::UnknownWord`] without near spellings. `ngrams` says whether the word's n-grams
+    /// were looked up, too.
+    pub(crate) fn unknown(word: &str, ngrams: bool) -> Self {
+        Self::UnknownWord { word: word.into(), ngrams, near: Vec::new() }
+    }
+
+    /// An [`Error::Refused`] about a word whose vector is not finite.
+    pub(crate) fn not_finite(word: &str) -> Self {
+        let problem =
+            "has a number that is not finite: `wordloom convert --skip-bad` leaves such words out";
+        Self::Refused(format!("the vector of {} {problem}", quoted(word)))
+    }
+
     /// An [`Error::Input`] about `path`.
     pub(crate) fn input(path: impl AsRef<Path>, problem: impl Into<String>) -> Self {
         Self::Input { path: path.as_ref().to_path_buf(), problem: problem.into() }

@@ -6,9 +6,6 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-/// The exit status that a shell expects of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
-
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
@@ -25,7 +22,7 @@ fn main() -> ExitCode {
             let line = cli::show::with_options(&one_line(&error));
             cli::progress::say(&format!("wordloom: {line}"));
             let stopped = matches!(error.downcast_ref(), Some(wordloom::Error::Stopped));
-            if stopped { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
+            if stopped { ExitCode::from(cli::progress::exit_status()) } else { ExitCode::FAILURE }
         }
     }
 }

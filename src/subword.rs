@@ -20,10 +20,25 @@ pub struct Subwords {
     pub buckets: u32,
 }
 
+/// The most characters of an n-gram. The time for a word grows with it.
+const MAX_LENGTH: usize = 100;
+
 /// fastText's mark for the end of a sentence, which has no n-grams.
 const END_OF_SENTENCE: &[u8] = b"</s>";
 
 impl Subwords {
+    /// Checks that the longest n-grams are not so long that composing a word would take forever.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
+        if self.max_n > MAX_LENGTH {
+            let most = self.max_n;
+            return Err(format!("n-grams of {most} characters: at most {MAX_LENGTH} are possible"));
+        }
+        Ok(())
+    }
+
     /// Calls `each` with the bucket of every n-gram of `<word>`, in the order of their first bytes,
     /// short ones first.
     ///

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
-use wordloom::eval::{Policy, Set, Unknown};
+use wordloom::eval::{Policy, Set, SetOptions, Unknown};
 use wordloom::{Embeddings, Provenance, Vocab, format};
 
 use self::common::{Place, Ran, topics};
@@ -116,8 +116,9 @@ fn words_are_composed_from_ngrams_where_the_model_has_them() {
     assert!(all[0] == 3 && all[1] >= 2 && all[2] == all[1] && all[3] == all[1], "{report}");
     let told = place.run("eval m.safetensors set.txt --draws 100").printed();
     assert!(told.contains("by n-grams"), "{told}");
-    let skip = set(place.run("eval m.safetensors set.txt --json --draws 100 --unknown skip"));
-    assert_eq!(counts(&skip), [3, 0, 0, 0]);
+    let skip = place.run("eval m.safetensors set.txt --draws 100 --unknown skip");
+    assert_eq!(skip.code, Some(1), "no item is used");
+    assert!(skip.err.contains("set: no item can be used"), "{}", skip.err);
     // A comparison asks all for the same, and tells what is composed apart.
     place.run("train skip-gram text.txt -o n.safetensors --dim 10 --threads 1").printed();
     place.write("sets/s.txt", format!("{word} {word}s 9\n{word} {word} 5\n"));
@@ -242,9 +243,12 @@ fn bad_sets_and_models_are_told_in_a_line() {
     fs::create_dir(place.path("nothing")).unwrap();
     place.write("nosets/a.md", "no");
     let cases = [
-        ("m.vec empty.txt", vec!["empty.txt", "no line of a set"]),
-        ("m.vec word.txt", vec!["word.txt", "line 2", "a number, found 'man queen high'"]),
-        ("m.vec three.txt", vec!["three.txt", "line 3", "four words"]),
+        ("m.vec empty.txt", vec!["empty.txt", "no set of questions"]),
+        (
+            "m.vec word.txt --strict",
+            vec!["word.txt", "line 2: no number in column 3: 'man queen high'"],
+        ),
+        ("m.vec three.txt --strict", vec!["three.txt", "line 3", "four words"]),
         ("m.vec prose.txt", vec!["prose.txt"]),
         ("m.vec bytes.txt", vec!["bytes.txt", "UTF-8", "byte 11"]),
         ("m.vec lonely.txt", vec!["lonely.txt", "1 pairs of words"]),
@@ -404,7 +408,7 @@ fn a_comparison_that_was_killed_goes_on_where_it_was() {
     let mut child = place.wordloom(&line).spawn().unwrap();
     let finished = || {
         let files = fs::read_dir(place.path("compared")).into_iter().flatten().map(Result::unwrap);
-        files.filter(|file| file.path().extension().is_some_and(|e| e == "json")).count()
+        files.filter(|file| file.path().extension().is_some_and(|e| e == "safetensors")).count()
     };
     let begin = Instant::now();
     while finished() == 0 && begin.elapsed() < Duration::from_secs(60) {
@@ -414,12 +418,20 @@ fn a_comparison_that_was_killed_goes_on_where_it_was() {
     child.wait().unwrap();
     let done = finished();
     assert!(done > 0);
-    // As if it had been killed between the model and the note that it is finished.
-    place.write("compared/skip-gram-seed3-epochs4-00000000.safetensors", "half");
     let again = place.run(&line);
     assert!(again.err.matches("kept from before").count() >= done, "{}", again.err);
     assert_eq!(again.err.matches("seed").count(), 4, "{}", again.err);
     again.printed();
+    // A kept model that was damaged meanwhile is trained again.
+    let model = kept(&place).into_keys().next().unwrap();
+    let name = format!("compared/{model}");
+    let mut bytes = place.read(&name);
+    let middle = bytes.len() / 3;
+    bytes[middle..middle + 64].fill(0xff);
+    place.write(&name, bytes);
+    let again = place.run(&line);
+    assert_eq!(again.err.matches("kept from before").count(), 3, "{}", again.err);
+    assert_eq!(again.err.matches(": trained").count(), 1, "{}", again.err);
 }
 
 #[test]
@@ -494,7 +506,9 @@ fn statistics_agree_with_scipy() {
     let pairs = lines(&|word, x| format!("axis\t{word}\t{x}\n"));
     let sentences = lines(&|word, x| format!("{x}\taxis axis\t{word} {word}\n"));
     let outcome = |text: &str| {
-        Set::parse(Path::new("set"), "set", text).unwrap().score(&model, &Policy::default())
+        Set::parse(Path::new("set"), "set", text, &SetOptions::default())
+            .unwrap()
+            .score(&model, &Policy::default())
     };
     let value = |text: &str, name: &str| {
         let outcome = outcome(text);
@@ -579,8 +593,8 @@ fn two_seeds_of_one_method_are_seldom_called_different() {
 fn a_set_is_put_to_any_number_of_models() {
     let place = Place::with_royals();
     let model = format::read(&place.path("m.vec")).unwrap();
-    let set = Set::parse(Path::new("q.txt"), "q", "man king woman queen\nman boy woman unicorn\n")
-        .unwrap();
+    let questions = "man king woman queen\nman boy woman unicorn\n";
+    let set = Set::parse(Path::new("q.txt"), "q", questions, &SetOptions::default()).unwrap();
     let policy = Policy { restrict: Some(4), unknown: Unknown::Zero };
     let outcome = set.score(&model, &policy);
     assert_eq!((outcome.total, outcome.known, outcome.used()), (2, 1, 2));

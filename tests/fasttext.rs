@@ -556,7 +556,12 @@ fn lies_are_errors() {
     let mut made = Made { words: vec![long, "a", "b"], ..Made::dense() };
     assert!(made.parse().is_ok());
     made.settings[10] = i32::MAX;
+    made.fails("at most 100 are possible");
+    let longer: &'static str = "x".repeat(5_000_000).leak();
+    made.settings[10] = 100;
+    made.words = vec![longer, "a", "b"];
     made.fails("n-grams on average");
+    made.words = vec![long, "a", "b"];
     made.settings[10] = -1;
     assert!(made.parse().unwrap().ngrams().is_none());
 

@@ -33,10 +33,10 @@ fn model(place: &Place, name: &str) -> Embeddings {
     format::read(&place.path(name)).unwrap()
 }
 
-/// The vectors that training with `options` gives. The model stays, as `vectors.of`.
+/// The vectors that training with `options` gives. The model stays, as `vectors_of`.
 fn vectors(place: &Place, options: &str) -> Vec<f32> {
-    place.run(&format!("train glove -o vectors.of {QUICK} -q {options}")).good();
-    model(place, "vectors.of").input().to_vec()
+    place.run(&format!("train glove -o vectors_of {QUICK} -q {options}")).good();
+    model(place, "vectors_of").input().to_vec()
 }
 
 /// Runs `line`, which has to fail while it reads or trains, and to leave nothing but corpora.
@@ -130,10 +130,10 @@ fn counts_of_any_kind_in_any_order_within_any_memory_give_the_same_model() {
     assert!(direct == vectors(&place, "--cooccur my.bin --vocab my.words"));
     assert!(direct == vectors(&place, "--cooccur shuffled.bin --vocab my.words --memory 0"));
 
-    let (history, from_file) = (model(&place, "vectors.of").provenance, "--cooccur my.counts");
+    let (history, from_file) = (model(&place, "vectors_of").provenance, "--cooccur my.counts");
     assert_eq!(history.settings["window"], Value::Null, "Stanford's records don't say");
     vectors(&place, from_file);
-    let history = model(&place, "vectors.of").provenance;
+    let history = model(&place, "vectors_of").provenance;
     assert_eq!(
         (&history.settings["window"], &history.text["inputs"][0]),
         (&15.into(), &"text.txt".into())
@@ -153,7 +153,7 @@ fn counts_follow_the_settings() {
     let rows = |options: &str| {
         place.run(&format!("cooccur t.txt -q -o t.counts --min-count 1 {options}")).good();
         let counts = counts::read(&place.path("t.counts"), None).unwrap();
-        let name = |id: u32| counts.vocab.text(id).into_owned();
+        let name = |id: u32| counts.vocab.text(id);
         let row = |word: u32| {
             counts
                 .row(word)
@@ -176,9 +176,9 @@ fn counts_follow_the_settings() {
 fn the_sum_is_that_of_both_sides() {
     let place = with_text();
     let sum = vectors(&place, "text.txt");
-    assert!(model(&place, "vectors.of").output().is_none());
+    assert!(model(&place, "vectors_of").output().is_none());
     let input = vectors(&place, "text.txt --vectors input");
-    let output = model(&place, "vectors.of").output().unwrap().to_vec();
+    let output = model(&place, "vectors_of").output().unwrap().to_vec();
     let added: Vec<f32> = input.iter().zip(&output).map(|(x, y)| x + y).collect();
     assert_eq!(sum, added);
     assert!(input != output);
@@ -327,7 +327,7 @@ fn gloves_text_goes_there_and_back() {
     let out = place.run("info trap.txt").printed();
     assert!(out.contains("(glove, ") && out.contains("40 lines repeat"), "{out}");
     assert_eq!(
-        Format::to_write(Path::new("a.txt"), None, false).name(),
+        Format::to_write(Path::new("a.txt"), None, false).unwrap().name(),
         "text",
         "GloVe's form has to be named"
     );

@@ -82,7 +82,7 @@ fn word2vec_binary_is_what_its_description_says() {
 // Files of other programs are read
 
 fn texts(model: &Embeddings) -> Vec<String> {
-    (0..model.vocab.len() as u32).map(|id| model.vocab.text(id).into_owned()).collect()
+    (0..model.vocab.len() as u32).map(|id| model.vocab.text(id)).collect()
 }
 
 fn number(text: &str) -> f32 {

@@ -32,7 +32,13 @@ fn two_topics(folder: &Path, sentences: usize) -> Corpus {
 }
 
 fn config() -> WindowConfig {
-    WindowConfig { dim: 20, subsample: 0.0, epochs: 8, threads: Some(1), ..WindowConfig::default() }
+    WindowConfig {
+        dim: 20,
+        subsample: Some(0.0),
+        epochs: 8,
+        threads: Some(1),
+        ..WindowConfig::default()
+    }
 }
 
 /// Mean cosine of words of one topic, and of words of different topics.
@@ -127,7 +133,13 @@ fn subsampling_leaves_rare_words_and_thins_out_frequent_ones() {
     let folder = tempfile::tempdir().unwrap();
     let corpus = corpus::write(&folder.path().join("markers.corpus"), &names, sentences);
     let trained = |subsample: f64, lr: f32| {
-        let config = WindowConfig { dim: 4, epochs: 1, subsample, lr: Some(lr), ..config() };
+        let config = WindowConfig {
+            dim: 4,
+            epochs: 1,
+            subsample: Some(subsample),
+            lr: Some(lr),
+            ..config()
+        };
         train(&corpus, &Recipe::SkipGram(config), &Progress::default()).unwrap()
     };
     let start = trained(0.0, 1e-30);
@@ -188,7 +200,7 @@ fn impossible_settings_are_named() {
         (WindowConfig { epochs: 0, ..config() }, "`epochs`"),
         (WindowConfig { lr: Some(-1.0), ..config() }, "`lr`"),
         (WindowConfig { threads: Some(0), ..config() }, "`threads`"),
-        (WindowConfig { subsample: -1.0, ..config() }, "`subsample`"),
+        (WindowConfig { subsample: Some(-1.0), ..config() }, "`subsample`"),
         (WindowConfig { noise_exponent: f64::NAN, ..config() }, "`noise_exponent`"),
     ] {
         let error = train(&corpus, &Recipe::SkipGram(config), &Progress::default())

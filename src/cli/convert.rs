@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use wordloom::Error;
+use anyhow::Context;
 use wordloom::format::{self, Format};
 
-use super::progress::say;
-use super::{format_parser, show, warn_of_loss};
+use super::progress::{self, OnSignal, say};
+use super::{format_parser, note, outputs, show, warn_of_loss};
 
 const EXAMPLES: &str = "Examples:
   wordloom convert my.safetensors my.vec                  to word2vec text
   wordloom convert GoogleNews.bin news.safetensors        opens at once from then on
   wordloom convert cc.en.300.bin en.safetensors           fastText's, n-grams included
   wordloom convert my.safetensors my.bin                  to fastText's format where there are n-grams
+  wordloom convert cc.en.300.vec.gz en.vec.zst            packed, as the names say
   wordloom convert my.safetensors vectors --to binary
   wordloom convert my.safetensors glove.txt --to glove    for programs that read GloVe's files";
 
@@ -30,19 +31,28 @@ pub(crate) struct Convert {
     /// The format to write [default: by OUT's extension, or else safetensors]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     to: Option<Format>,
+    /// Leave out words whose vectors have numbers that are not finite, and say how many
+    #[arg(long)]
+    skip_bad: bool,
 }
 
 impl Convert {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        if self.to.is_none() && self.out.extension().is_some_and(|end| end == "ftz") {
-            let problem = "quantised files are not written: name it .bin".into();
-            return Err(Error::Input { path: self.out, problem }.into());
+        // A model may be its own output, so it is no input that is in the way.
+        outputs::check(&[&self.out], &[])?;
+        progress::listen(OnSignal::End);
+        let mut model = format::parse(&self.model, &format::open(&self.model)?)?;
+        note(&model.provenance.notes);
+        let bad = model.count_not_finite();
+        if bad > 0 && self.skip_bad {
+            model = model.without_not_finite();
+            let left = show::counted(bad as u64, "word was", "words were");
+            note(&[format!("{left} left out: a number in the vector is not finite")]);
         }
-        let model = format::read(&self.model)?;
-        model.provenance.notes.iter().for_each(|note| say(&format!("wordloom: {note}")));
-        let to = Format::to_write(&self.out, self.to, model.ngrams().is_some());
+        model.check_finite().with_context(|| show::path(&self.model))?;
+        let to = Format::to_write(&self.out, self.to, model.ngrams().is_some())?;
         warn_of_loss(&model, to);
-        format::write(&model, &self.out, to)?;
+        note(&format::write(&model, &self.out, to)?);
         let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());
         let size = std::fs::metadata(&self.out).map_or(0, |about| about.len());
         say(&format!("{words} words x {dim} -> {} ({})", self.out.display(), show::size(size)));

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use wordloom::cooccur::{CountsAbout, Source, Windows};
-use wordloom::corpus::{TextOptions, cache};
+use wordloom::corpus::TextOptions;
 use wordloom::format::counts::{self, CountFormat};
 use wordloom::{Corpus, train};
 
-use super::progress::{self, say};
+use super::progress::{self, OnSignal, say};
 use super::show;
 use super::train::options::RunOptions;
 
@@ -62,16 +62,15 @@ impl Cooccur {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         self.windows.check()?;
         let pool = train::pool(self.threads)?;
-        self.running.check(&self.text, self.output.as_deref())?;
-        progress::listen();
+        self.running.check(&self.text, self.output.as_deref(), &[])?;
+        progress::listen(OnSignal::Stop);
         let corpus = self.running.corpus(
             &self.text,
             self.output.as_deref(),
             train::threads(self.threads),
         )?;
-        let done = pool.install(|| self.count(&corpus));
-        cache::discard(corpus);
-        done.map(|()| ExitCode::SUCCESS)
+        pool.install(|| self.count(&corpus))?;
+        Ok(ExitCode::SUCCESS)
     }
 
     fn count(&self, corpus: &Corpus) -> anyhow::Result<()> {
@@ -93,7 +92,7 @@ impl Cooccur {
                             progress,
                         )
                     })?;
-                (counts, json!({ "file": output, "counts": counts, "about": about }))
+                (counts, json!({ "file": show::path(output), "counts": counts, "about": about }))
             }
             _ => {
                 let counts = source.estimate();

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use wordloom::eval::{Outcome, Policy, Section, Set, Unknown};
-use wordloom::format::{self, Format};
-use wordloom::{Embeddings, Error, Mapped};
+use wordloom::eval::{ColumnNames, Outcome, Policy, Section, Set, SetOptions, Sets, Unknown};
+use wordloom::format;
+use wordloom::{Embeddings, Error};
 
+use super::note;
+use super::progress::say;
 use super::show::{self, range, score};
 
 const EXAMPLES: &str = "Examples:
@@ -16,8 +18,8 @@ const EXAMPLES: &str = "Examples:
   wordloom eval a.safetensors b.bin sets/               all sets of a folder
   wordloom eval my.safetensors sets/ --restrict 30000 --json
 
-Sets, told apart by their lines (apart by tabs, commas or spaces):
-  king queen 8.6                      similarity, with or without a header
+Sets, told apart by their lines (cells apart by tabs, semicolons, commas or spaces):
+  king queen 8.6                      similarity; a header, ids and ratings may be there
   athens greece oslo norway           analogies, in sections that begin with `: name`
   album<TAB>albums/record             pairs (BATS): each asks for each other's
   4.2<TAB>A man runs.<TAB>He runs.    sentences
@@ -36,6 +38,13 @@ pub(crate) struct Eval {
     policy: Policy,
     #[command(flatten)]
     drawing: Drawing,
+    /// The columns of graded pairs: two texts and their grade, by number or by name, as in 2,3,5 or
+    /// word1,word2,score [default: found in each file]
+    #[arg(long, value_name = "A,B,GRADE")]
+    columns: Option<ColumnNames>,
+    /// Stop at lines and files that can't be used (otherwise they are left out, and reported)
+    #[arg(long)]
+    strict: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -70,38 +79,46 @@ impl Eval {
             }
             _ => {}
         }
-        let sets = Set::read(&sets)?;
+        let options = SetOptions { columns: self.columns.clone(), strict: self.strict };
+        let Sets { sets, left_out } = Set::read(&sets, &options)?;
+        note(&left_out);
         let mut out = std::io::stdout().lock();
-        let mut reports = Vec::new();
+        let (mut reports, mut all_used) = (Vec::new(), true);
         for path in &models {
             let model = format::read(path)?;
-            let scored = sets
+            note(&model.provenance.notes);
+            let scored: Vec<Scored> = sets
                 .iter()
-                .map(|set| Scored::new(set, set.score(&model, &self.policy), self.drawing));
+                .map(|set| Scored::new(set, set.score(&model, &self.policy), self.drawing))
+                .collect();
+            for Scored { set, .. } in scored.iter().filter(|scored| scored.outcome.used() == 0) {
+                all_used = false;
+                say(&format!("wordloom: {}", unused(set, path)));
+            }
             if self.json {
                 reports.push(json!({
-                    "model": path, "words": model.vocab.len(), "dim": model.dim(),
-                    "sets": scored.map(|scored| scored.json()).collect::<Vec<_>>(),
+                    "model": show::path(path), "words": model.vocab.len(), "dim": model.dim(),
+                    "sets": scored.iter().map(Scored::json).collect::<Vec<_>>(),
                 }));
                 continue;
             }
-            table(&mut out, path, &model, &scored.collect::<Vec<_>>())?;
+            table(&mut out, path, &model, &scored)?;
         }
         if self.json {
-            let all =
-                json!({ "policy": self.policy, "draws": self.drawing.draws, "models": reports });
+            let all = json!({ "policy": self.policy, "draws": self.drawing.draws, "left_out": left_out, "models": reports });
             writeln!(out, "{all}")?;
         } else {
+            sets.iter().try_for_each(|set| how(&mut out, set))?;
             writeln!(out, "{}", notes(&self.policy, self.drawing))?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if all_used { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
 /// Whether a path is a file of word vectors. A file that can't be opened is taken for a set, and
 /// the reader of sets reports the error.
 pub(crate) fn is_model(path: &Path) -> bool {
-    !path.is_dir() && Mapped::open(path).is_ok_and(|file| Format::of_content(&file).is_some())
+    format::is_vectors(path)
 }
 
 /// A set with its scores and their intervals.
@@ -126,7 +143,7 @@ impl<'a> Scored<'a> {
         let Outcome { total, known, composed, sections, .. } = &self.outcome;
         let mut report = json!({
             "name": self.set.name, "kind": self.set.kind(), "items": total, "known": known,
-            "composed": composed, "used": self.outcome.used(),
+            "composed": composed, "read_as": self.set.how, "left_out": self.set.left_out, "used": self.outcome.used(),
             "scores": self.scores.iter().map(score).collect::<Vec<_>>(),
         });
         if !sections.is_empty() {
@@ -144,7 +161,7 @@ fn table(
     sets: &[Scored],
 ) -> std::io::Result<()> {
     let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());
-    writeln!(out, "{}: {words} words x {dim}", path.display())?;
+    writeln!(out, "{}: {words} words x {dim}", show::shown(&show::path(path)))?;
     let width =
         |names: &mut dyn Iterator<Item = &str>| names.map(|n| n.chars().count()).max().unwrap_or(0);
     let name_width = width(&mut sets.iter().map(|scored| &scored.set.name[..])).max(12);
@@ -155,7 +172,7 @@ fn table(
     writeln!(out, "{title}")?;
     for Scored { set, outcome, scores } in sets {
         for (i, (measure, value, interval)) in scores.iter().enumerate() {
-            let name = if i == 0 { &set.name[..] } else { "" };
+            let name = if i == 0 { show::shown(&set.name) } else { "".into() };
             let line = format!(
                 "{name:name_width$}  {measure:<19} {:>6}  {:<14}",
                 score(*value),
@@ -187,10 +204,32 @@ fn table(
         for Section { name, total, known, add, mul, nearest } in sections {
             let share = |right: &usize| score(*right as f64 / *known as f64);
             let (add, mul, nearest) = (share(add), share(mul), share(nearest));
+            let name = show::shown(name);
             writeln!(out, "{name:width$}  {known:>7} {total:>7} {add:>9} {mul:>9} {nearest:>14}")?;
         }
     }
     writeln!(out)
+}
+
+/// The message for a set of which a model knows nothing.
+pub(crate) fn unused(set: &Set, model: &Path) -> String {
+    format!(
+        "{}: no item can be used, since {} lacks its words: is the set of another language or \
+         spelling? It was read as {}",
+        set.name,
+        model.display(),
+        set.how
+    )
+}
+
+/// Writes how a set was read, and what was left out.
+pub(crate) fn how(out: &mut impl Write, set: &Set) -> std::io::Result<()> {
+    writeln!(out, "{}: {}", show::shown(&set.name), show::shown(&set.how))?;
+    if let Some(first) = set.left_out.first() {
+        let lines = show::counted(set.left_out.len() as u64, "line", "lines");
+        writeln!(out, "  left out: {lines}; {}", show::shown(first))?;
+    }
+    Ok(())
 }
 
 /// A note on how to read the scores.

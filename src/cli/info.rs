@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wordloom::format::{self, Format};
-use wordloom::{Embeddings, Mapped, Ngrams, Provenance};
+use wordloom::{Embeddings, Ngrams, Provenance};
 
 use super::show::{self, settings, training};
 
@@ -29,17 +29,19 @@ pub(crate) struct Info {
 
 impl Info {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let file = Mapped::open(&self.model)?;
+        let file = format::open(&self.model)?;
         let model = format::parse(&self.model, &file)?;
         let format = Format::of_content(&file).map_or("", Format::name);
+        let bad = model.count_not_finite();
         let mut out = std::io::stdout().lock();
         if self.json {
             let facts = json!({
-                "model": self.model,
+                "model": show::path(&self.model),
                 "format": format,
                 "bytes": file.len(),
                 "words": model.vocab.len(),
                 "dim": model.dim(),
+                "not_finite": bad,
                 "tensors": tensors(&model),
                 "ngrams": model.ngrams().map(|ngrams| json!({
                     "min_n": ngrams.subwords.min_n,
@@ -64,9 +66,13 @@ impl Info {
             ("holds", show::list(&tensors(&model))),
             ("n-grams", model.ngrams().map_or_else(String::new, |all| ngrams(all, model.dim()))),
         ];
+        if bad > 0 {
+            let words = show::counted(bad as u64, "word has", "words have");
+            lines.push(("damage", format!("{words} a vector with numbers that are not finite")));
+        }
         lines.extend(history(&model.provenance));
         for (name, text) in lines.iter().filter(|(_, text)| !text.is_empty()) {
-            writeln!(out, "{name:<9} {text}")?;
+            writeln!(out, "{name:<9} {}", show::shown(text))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -151,13 +157,22 @@ fn history(of: &Provenance) -> Vec<(&'static str, String)> {
 fn text(of: &Value) -> String {
     let Some(all) = of.as_object() else { return String::new() };
     let inputs = all.get("inputs").and_then(Value::as_array).into_iter().flatten();
-    let inputs: Vec<&str> = inputs.filter_map(Value::as_str).collect();
+    let inputs: Vec<String> = inputs.map(input).collect();
     let mut rest = all.clone();
     rest.shift_remove("inputs");
     let tokenizer = rest.shift_remove("tokenizer").map(|how| settings(&how)).unwrap_or_default();
     let how =
         [settings(&Value::Object(rest)), tokenizer].into_iter().filter(|text| !text.is_empty());
     format!("{} ({})", inputs.join(" "), how.collect::<Vec<_>>().join(", "))
+}
+
+/// The name of an input. One that is not UTF-8 is stored as its bytes.
+fn input(of: &Value) -> String {
+    let bytes = || of.as_array().into_iter().flatten().filter_map(Value::as_u64).map(|b| b as u8);
+    of.as_str().map_or_else(
+        || String::from_utf8_lossy(&bytes().collect::<Vec<_>>()).into_owned(),
+        Into::into,
+    )
 }
 
 #[cfg(test)]
@@ -171,6 +186,7 @@ mod tests {
             "max_vocab": null, "vocab_file": null, "strict": false,
         });
         assert_eq!(text(&counting), "a.txt b (min count 5, lowercase)");
+        assert_eq!(text(&json!({ "inputs": [[99, 255]] })), "c\u{fffd} ()");
         assert_eq!(text(&Value::Null), "");
     }
 }

@@ -8,6 +8,7 @@ mod cooccur;
 mod demo;
 mod eval;
 mod info;
+mod outputs;
 pub(crate) mod progress;
 mod query;
 pub(crate) mod show;
@@ -59,8 +60,15 @@ fn command() -> clap::Command {
 
 /// Reads the command line.
 pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let arguments = query::similar::options_first(arguments.collect());
-    let matches = command().try_get_matches_from(arguments)?;
+    let (command, mut arguments) = (command(), arguments.collect::<Vec<_>>());
+    let name = arguments.get(1).and_then(|name| name.to_str());
+    let asks = ["similar", "analogy", "similarity", "odd-one-out", "vector"];
+    if let Some(asked) = name.filter(|name| asks.contains(name))
+        && let Some(subcommand) = command.find_subcommand(asked)
+    {
+        arguments = query::options_first(subcommand, arguments);
+    }
+    let matches = command.try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -90,6 +98,13 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
     let value = |format: Format| PossibleValue::new(format.name()).help(format.help());
     PossibleValuesParser::new(Format::all().map(value))
         .map(|name| Format::named(&name).expect("a possible value is the name of a format"))
+}
+
+/// Says notes on how a file was read or written.
+fn note(notes: &[String]) {
+    for note in notes {
+        progress::say(&format!("wordloom: {note}"));
+    }
 }
 
 /// Warns on stderr of what a file of `model` in `format` leaves out.

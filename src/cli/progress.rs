@@ -1,12 +1,16 @@
-//! Progress display and Ctrl-C. The library counts; this module polls its counters and draws them
-//! on stderr.
+//! Progress display, and being asked to stop. The library counts; this module polls its counters
+//! and draws them on stderr.
 
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use wordloom::{Embeddings, Error, Progress, Result, remove_unfinished};
 
 use super::show;
@@ -14,40 +18,117 @@ use super::show;
 /// The time between two looks at the counters.
 const POLL: Duration = Duration::from_millis(100);
 
-/// How long a blocked read gets to notice Ctrl-C.
+/// How long a blocked read gets to notice that it is to stop.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether Ctrl-C was pressed.
-static ASKED_TO_STOP: AtomicBool = AtomicBool::new(false);
+/// The signal that asked to stop, or 0.
+static STOPPED_BY: AtomicI32 = AtomicI32::new(0);
 
-/// Makes Ctrl-C stop the running operation in good order. A second Ctrl-C ends the process at once.
-pub(crate) fn listen() {
-    // Without a handler the system ends the process, which is right too.
-    let _ = ctrlc::set_handler(|| {
-        if ASKED_TO_STOP.swap(true, Ordering::Relaxed) {
-            end();
+/// What a signal to stop does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnSignal {
+    /// The running operation stops in good order. A second signal ends the process at once.
+    Stop,
+    /// The process ends at once.
+    End,
+}
+
+/// Makes Ctrl-C and the signals that ask to terminate or to hang up stop the running operation. A
+/// signal that the process was started to ignore, as by `nohup`, stays ignored.
+pub(crate) fn listen(on: OnSignal) {
+    let caught = Arc::new(AtomicUsize::new(0));
+    for signal in SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)) {
+        // Without a handler the system ends the process, which is right too.
+        let _ = flag::register_usize(signal, Arc::clone(&caught), signal as usize);
+    }
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(POLL / 2);
+            let signal = caught.swap(0, Ordering::Relaxed) as i32;
+            if signal != 0 && (stop(signal) || on == OnSignal::End) {
+                end();
+            }
         }
     });
+}
+
+#[cfg(unix)]
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
+#[cfg(not(unix))]
+const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
+
+/// Whether the process ignores a signal. It is known on Linux only.
+fn is_ignored(signal: i32) -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
+
+/// Asks the running operation to stop, and returns whether it was asked before.
+fn stop(signal: i32) -> bool {
+    STOPPED_BY.swap(signal, Ordering::Relaxed) != 0
+}
+
+/// Stops the running operation when standard input ends, which it does when the process that holds
+/// its other end dies.
+pub(crate) fn stop_with_standard_input() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        stop(SIGTERM);
+    });
+}
+
+/// The exit status that a shell expects of a process that a signal stopped.
+pub(crate) fn exit_status() -> u8 {
+    128 + STOPPED_BY.load(Ordering::Relaxed) as u8
 }
 
 /// Removes unfinished files and ends the process at once.
 fn end() -> ! {
     remove_unfinished();
-    std::process::exit(130)
+    std::process::exit(exit_status().into())
 }
 
-/// Fails with [`Error::Stopped`] if Ctrl-C was pressed.
+/// Whether the running operation was asked to stop.
+fn asked_to_stop() -> bool {
+    STOPPED_BY.load(Ordering::Relaxed) != 0
+}
+
+/// Fails with [`Error::Stopped`] if the running operation was asked to stop.
 pub(crate) fn stop_if_asked() -> Result<()> {
-    if ASKED_TO_STOP.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+    if asked_to_stop() { Err(Error::Stopped) } else { Ok(()) }
 }
 
 /// Writes a line to stderr, whether or not anyone reads it.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", show::shown(&show::shortened(line)));
 }
 
-/// Runs `work` on another thread. Meanwhile it calls `look` every [`POLL`] and passes Ctrl-C on to
-/// `stop`.
+/// Runs a child process to its end. `line` is written to its standard input, which is closed when
+/// this process is asked to stop, or dies.
+pub(crate) fn attended(command: &mut Command, line: &str) -> std::io::Result<Output> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut input = child.stdin.take();
+    if let Some(input) = &mut input {
+        // A child that ends before it has read the line says itself why.
+        let _ = writeln!(input, "{line}");
+    }
+    let unused = AtomicBool::new(false);
+    watched(
+        &unused,
+        || child.wait_with_output(),
+        || {
+            if asked_to_stop() {
+                input = None;
+            }
+        },
+    )
+}
+
+/// Runs `work` on another thread. Meanwhile it calls `look` every [`POLL`] and sets `stop`
+/// when the process was asked to stop.
 fn watched<T: Send>(
     stop: &AtomicBool,
     work: impl FnOnce() -> T + Send,
@@ -61,7 +142,7 @@ fn watched<T: Send>(
             result
         });
         while waiting.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
-            if ASKED_TO_STOP.load(Ordering::Relaxed) {
+            if asked_to_stop() {
                 stop.store(true, Ordering::Relaxed);
             }
             look();

@@ -1,5 +1,6 @@
 //! Numbers, sizes, times, settings and names, written as people write them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -88,6 +89,41 @@ pub(crate) fn list(items: &[&str]) -> String {
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
+
+/// A path as text, for JSON.
+pub(crate) fn path(path: &std::path::Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Text from a file, as it can be shown on a terminal: characters that control the terminal, the
+/// direction of the text or the end of the line are written as `\u{1b}`.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    if !text.contains(controls) {
+        return text.into();
+    }
+    let escape = |c: char| if controls(c) { c.escape_unicode().to_string() } else { c.into() };
+    text.chars().map(escape).collect()
+}
+
+/// Whether a terminal may take a character for a command.
+fn controls(c: char) -> bool {
+    let direction = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}');
+    c.is_control() || direction || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+/// A line of at most a thousand characters: the middle of a longer one is left out.
+pub(crate) fn shortened(line: &str) -> Cow<'_, str> {
+    let place = |n: usize| line.char_indices().nth(n).map(|(at, _)| at);
+    if place(LONGEST_LINE).is_none() {
+        return line.into();
+    }
+    let last = line.char_indices().rev().nth(LONGEST_LINE / 4).map_or(0, |(at, _)| at);
+    format!("{} … {}", &line[..place(LONGEST_LINE / 2).unwrap_or(0)], &line[last..]).into()
+}
+
+/// The most characters of a line that is written to stderr.
+const LONGEST_LINE: usize = 1000;
 
 /// A path as an argument that can be typed into a shell.
 pub(crate) fn argument(path: &std::path::Path) -> String {
@@ -224,6 +260,16 @@ mod tests {
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
         assert_eq!(argument(std::path::Path::new("it's")), r"'it'\''s'");
         assert_eq!(json(0.1).to_string(), "0.1");
+    }
+
+    #[test]
+    fn nothing_that_is_shown_controls_the_terminal() {
+        assert_eq!(shown("naïve 日本 🇩🇪"), "naïve 日本 🇩🇪");
+        assert_eq!(shown("a\u{1b}]0;x\u{7}\r\n\tb"), "a\\u{1b}]0;x\\u{7}\\u{d}\\u{a}\\u{9}b");
+        assert_eq!(shown("\u{9b}2J\u{202e}"), "\\u{9b}2J\\u{202e}");
+        assert_eq!(shortened("short"), "short");
+        let long = shortened(&"é".repeat(5000)).into_owned();
+        assert!(long.chars().count() < 1000 && long.contains(" … "), "{long}");
     }
 
     #[test]

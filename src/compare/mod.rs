@@ -35,8 +35,6 @@ pub struct TrainedRun {
     pub name: String,
     /// The vectors.
     pub model: Embeddings,
-    /// The most memory that its training used, in bytes; `None` if it was not measured.
-    pub peak_memory: Option<u64>,
 }
 
 /// A method to be compared, with its runs.
@@ -188,6 +186,12 @@ pub fn compare(
         sets.iter().map(|set| FullVocabulary::new(&contenders, set, &options.policy)).collect();
     let cut = cut_to_common(&mut contenders)?;
     let outcomes = scores::outcomes(&contenders, sets, &options.policy);
+    let unused = sets.iter().zip(&outcomes).find(|(_, outcomes)| !scores::has_items(outcomes));
+    if let Some((set, _)) = unused {
+        let problem = "no item can be used, since all models or some lack its words";
+        let (name, how) = (&set.name, &set.how);
+        return Err(Error::Refused(format!("the set '{name}': {problem}; it was read as {how}")));
+    }
     let sets = scores::scores(&contenders, sets, &outcomes, own, options);
     let curves = scores::curves(&contenders, &outcomes);
     let lists = Lists::new(&contenders);
@@ -208,7 +212,7 @@ fn method(contender: &Contender) -> MethodSummary {
             seed: history.settings.get("seed").and_then(Value::as_u64),
             seconds,
             words_per_second: seconds.map(|seconds| history.tokens_seen as f64 / seconds),
-            peak_memory: run.peak_memory,
+            peak_memory: run.model.provenance.peak_memory,
         }
     };
     let first = &contender.runs[0].model;

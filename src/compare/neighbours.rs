@@ -158,9 +158,9 @@ pub(super) fn neighbours(contenders: &[Contender], lists: &Lists) -> Agreement {
                 (!shares.is_empty()).then(|| mean(&shares))
             };
             let (within, between) = (over(|a, b| a == b), over(|a, b| a < b).unwrap_or(0.0));
-            let name = |near: &Neighbour| vocab.text(near.id).into_owned();
+            let name = |near: &Neighbour| vocab.text(near.id);
             let near = |method: &Vec<Vec<Vec<Neighbour>>>| method[0][i].iter().map(name).collect();
-            let word = vocab.text(lists.words[i]).into_owned();
+            let word = vocab.text(lists.words[i]);
             let near = lists.near.iter().map(near).collect();
             differing
                 .push((within.unwrap_or(1.0) - between, Differing { word, between, within, near }));

@@ -43,8 +43,8 @@ impl Preset {
 /// subsamples less.
 fn word2vec(settings: PresetSettings, lr: f32) -> WindowConfig {
     let subsample = match settings {
-        PresetSettings::Aligned => 1e-4,
-        PresetSettings::Native => 1e-3,
+        PresetSettings::Aligned => None,
+        PresetSettings::Native => Some(1e-3),
     };
     WindowConfig { subsample, lr: Some(lr), ..WindowConfig::default() }
 }

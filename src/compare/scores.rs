@@ -5,6 +5,8 @@
 //! paired. The effect of seeds is estimated from the runs of a method and added to each draw
 //! ([`stats::widen`]). With one run of a method there is no estimate; the intervals then leave
 //! seeds out, and the output says so.
+//!
+//! This file is over 300 lines because a third of it describes what a comparison gives.
 
 use serde::Serialize;
 
@@ -91,7 +93,8 @@ pub struct Difference {
     /// The p-value, corrected by Holm for the number of sets and pairs of methods.
     pub corrected: f64,
     /// The smallest difference that this set and this many runs would detect four times in five.
-    pub detectable: f64,
+    /// `None` if there is no such difference.
+    pub detectable: Option<f64>,
     /// Whether `corrected` is below `SIGNIFICANCE`.
     pub detected: bool,
 }
@@ -142,6 +145,11 @@ pub(super) fn outcomes(
         Outcomes { runs: outcomes(&contender.runs), shorter: outcomes(&contender.shorter) }
     };
     sets.iter().map(|set| contenders.iter().map(|contender| of(contender, set)).collect()).collect()
+}
+
+/// Whether a set has an item that was scored.
+pub(super) fn has_items(outcomes: &[Outcomes]) -> bool {
+    outcomes.iter().all(|of| of.runs.iter().all(|outcome| outcome.used() > 0))
 }
 
 /// The scores of methods with n-grams on a set whose unknown words they compose. The models must be
@@ -224,13 +232,17 @@ fn of_set(
             let error = spread / (runs.len() as f64).sqrt();
             stats::widen(&mut drawn, error, runs.len() - 1, options.seed);
             let spread = (!spread.is_nan()).then_some(spread);
-            Score { runs: runs.clone(), mean: mean(runs), spread, interval: interval(&drawn) }
+            let [low, high] = measure.range();
+            let interval = interval(&drawn).map(|x| x.clamp(low, high));
+            Score { runs: runs.clone(), mean: mean(runs), spread, interval }
         };
         let methods = runs.iter().zip(&drawn).map(score).collect();
         measures.push(Scores { measure: measure.name, methods });
         if place == 0 {
             let pairs = (0..runs.len()).flat_map(|a| (a + 1..runs.len()).map(move |b| [a, b]));
-            differences = pairs.map(|pair| difference(pair, &runs, &drawn, options.seed)).collect();
+            let [low, high] = measure.range();
+            let of = |pair| difference(pair, &runs, &drawn, high - low, options.seed);
+            differences = pairs.map(of).collect();
         }
     }
     SetScores {
@@ -246,8 +258,15 @@ fn of_set(
     }
 }
 
-/// The difference of two methods, from the scores of their runs and the draws of their means.
-fn difference([a, b]: [usize; 2], runs: &[Vec<f64>], drawn: &[Vec<f64>], seed: u64) -> Difference {
+/// The difference of two methods, from the scores of their runs and the draws of their means. No
+/// difference is greater than `most`.
+fn difference(
+    [a, b]: [usize; 2],
+    runs: &[Vec<f64>],
+    drawn: &[Vec<f64>],
+    most: f64,
+    seed: u64,
+) -> Difference {
     let mut differences: Vec<f64> = drawn[a].iter().zip(&drawn[b]).map(|(x, y)| x - y).collect();
     // Both methods are taken to have the same variance over seeds, estimated from the runs of both.
     let freedom = runs[a].len() + runs[b].len() - 2;
@@ -263,10 +282,10 @@ fn difference([a, b]: [usize; 2], runs: &[Vec<f64>], drawn: &[Vec<f64>], seed: u
     Difference {
         methods: [a, b],
         difference: mean(&runs[a]) - mean(&runs[b]),
-        interval: interval(&differences),
+        interval: interval(&differences).map(|x| x.clamp(-most, most)),
         p: stats::p_value(&differences),
         corrected: 1.0,
-        detectable: FOUR_OF_FIVE * deviation(&finite),
+        detectable: Some(FOUR_OF_FIVE * deviation(&finite)).filter(|least| *least <= most),
         detected: false,
     }
 }

@@ -191,8 +191,7 @@ impl Sink<'_> {
         let bytes: usize = self.memory.iter().map(|part| size_of_val(&part[..])).sum();
         if self.disk.is_none() && bytes as u64 > self.limit {
             std::fs::create_dir_all(self.directory).map_err(Error::io(self.directory))?;
-            // Clearing the cache removes a file of this name. It is left only when the process is
-            // killed.
+            // A killed process leaves this file, and the next one to use the cache removes it.
             self.disk = Some(Staged::new(&self.directory.join("once-pairs"))?);
         }
         if let Some(disk) = &mut self.disk {

@@ -4,16 +4,18 @@
 //! its directory may be removed at any time.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
-use super::{Corpus, Produce, encode};
+use super::{Corpus, Produce, encode, encode_once};
 use crate::error::{Error, Result};
+use crate::memory::remove_if_abandoned;
 use crate::progress::Progress;
 /// The extension of an encoded corpus.
 const EXTENSION: &str = "corpus";
-/// The names of corpora that are not kept begin with this.
-const ONCE: &str = "once-";
+/// The extension of a file that is being written.
+const TEMPORARY: &str = "tmp";
+/// The names of files that are not kept begin with this.
+const ONCE: &str = "once";
 
 /// An encoded corpus in a cache directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +29,8 @@ pub struct CachedCorpus {
 }
 
 /// The directory that is used when none is named. It is `$WORDLOOM_CACHE`, or else `wordloom` in
-/// the system's directory for caches, or else `wordloom` in the system's directory for temporary
-/// files.
+/// the system's directory for caches, or else a directory of this user in the system's directory
+/// for temporary files.
 pub fn directory() -> PathBuf {
     let named =
         |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -44,12 +46,49 @@ pub fn directory() -> PathBuf {
     };
     // The XDG specification says that a relative path in this variable is to be ignored.
     let caches = named("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or(system);
-    caches.unwrap_or_else(std::env::temp_dir).join("wordloom")
+    caches.map_or_else(shared, |caches| caches.join("wordloom"))
+}
+
+/// This user's directory in that for the temporary files of all users.
+fn shared() -> PathBuf {
+    let name = user().map_or_else(|| "wordloom".into(), |user| format!("wordloom-{user}"));
+    std::env::temp_dir().join(name)
+}
+
+/// The number of the user, where the system tells it.
+fn user() -> Option<u32> {
+    #[cfg(unix)]
+    return std::fs::metadata("/proc/self").ok().map(|me| std::os::unix::fs::MetadataExt::uid(&me));
+    #[cfg(not(unix))]
+    None
+}
+
+/// Makes a directory for corpora, which nobody else can read, and removes what killed processes
+/// left in it.
+fn prepare(directory: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(Error::io(directory))?;
+    #[cfg(unix)]
+    if directory == shared() {
+        let about = std::fs::metadata(directory).map_err(Error::io(directory))?;
+        if user().is_some_and(|user| user != std::os::unix::fs::MetadataExt::uid(&about)) {
+            let problem = "belongs to another user: name a cache directory of your own";
+            return Err(Error::input(directory, problem));
+        }
+    }
+    for path in files(directory)?.iter().filter(|path| is_temporary(path)) {
+        remove_if_abandoned(path);
+    }
+    Ok(())
 }
 
 /// The corpus of `producer` from `directory`, and whether it was there already. A corpus that was
 /// not there is made, on the threads of the current rayon pool, and kept. A corpus that can't be
-/// made twice, such as one from standard input, is not kept (see [`once`]).
+/// made twice, such as one from standard input, is not kept (see [`once`]). A damaged one is made
+/// anew.
 ///
 /// # Errors
 /// As [`encode()`], or when the directory can't be made.
@@ -65,36 +104,17 @@ pub fn corpus(
     if let Ok(corpus) = Corpus::open(&path) {
         return Ok((corpus, true));
     }
-    std::fs::create_dir_all(directory).map_err(Error::io(directory))?;
+    prepare(directory)?;
     Ok((encode(producer, &path, progress)?, false))
 }
 
-/// Makes the corpus of `producer` in a file in `directory` that is not kept. Where the system
-/// allows it, the file's name is removed at once, and the file disappears with its last mapping.
-/// Elsewhere [`discard`] removes it.
+/// Makes the corpus of `producer` in a file in `directory` that is not kept.
 ///
 /// # Errors
 /// As [`encode()`], or when the directory can't be made.
 pub fn once(producer: &impl Produce, directory: &Path, progress: &Progress) -> Result<Corpus> {
-    static SERIAL: AtomicU32 = AtomicU32::new(0);
-    std::fs::create_dir_all(directory).map_err(Error::io(directory))?;
-    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    let path = directory.join(format!("{ONCE}{}-{serial}.{EXTENSION}", std::process::id()));
-    let corpus = encode(producer, &path, progress)?;
-    if cfg!(unix) {
-        std::fs::remove_file(&path).map_err(Error::io(&path))?;
-        return Ok(corpus);
-    }
-    Ok(Corpus { temporary: true, ..corpus })
-}
-
-/// Closes a corpus and, if it came from [`once`], removes its file.
-pub fn discard(corpus: Corpus) {
-    let path = corpus.temporary.then(|| corpus.path.clone());
-    drop(corpus);
-    if let Some(path) = path {
-        let _ = std::fs::remove_file(path);
-    }
+    prepare(directory)?;
+    encode_once(producer, &directory.join(format!("{ONCE}.{EXTENSION}")), progress)
 }
 
 /// The encoded corpora in `directory`, the newest first. A missing directory counts as empty.
@@ -118,7 +138,8 @@ pub fn entries(directory: &Path) -> Result<Vec<CachedCorpus>> {
 }
 
 /// Removes all encoded corpora in `directory`, and the unfinished ones that interrupted runs left.
-/// Nothing else is removed. Returns the number of files removed, and their bytes.
+/// What another process is writing stays, and nothing else is removed. Returns the number of files
+/// removed, and their bytes.
 ///
 /// # Errors
 /// When a file can't be removed.
@@ -126,7 +147,13 @@ pub fn clear(directory: &Path) -> Result<(usize, u64)> {
     let (mut removed, mut bytes) = (0, 0);
     for path in files(directory)? {
         let length = std::fs::metadata(&path).map_or(0, |about| about.len());
-        std::fs::remove_file(&path).map_err(Error::io(&path))?;
+        if is_temporary(&path) {
+            if !remove_if_abandoned(&path) {
+                continue;
+            }
+        } else {
+            std::fs::remove_file(&path).map_err(Error::io(&path))?;
+        }
         removed += 1;
         bytes += length;
     }
@@ -139,8 +166,8 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
         let stem = name.trim_start_matches('.').split('.').next().unwrap_or_default();
         let hash = stem.len() == 16 && stem.bytes().all(|b| b.is_ascii_hexdigit());
-        let unfinished = name.starts_with('.') && has_extension(name, "tmp");
-        (hash || stem.starts_with(ONCE)) && (unfinished || has_extension(name, EXTENSION))
+        let unfinished = name.starts_with('.') && is_temporary(path);
+        (hash || stem.starts_with(ONCE)) && (unfinished || has_extension(path, EXTENSION))
     };
     let listed = match std::fs::read_dir(directory) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -151,14 +178,19 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(listed.iter().map(std::fs::DirEntry::path).filter(|path| ours(path)).collect())
 }
 
-fn has_extension(name: &str, extension: &str) -> bool {
-    Path::new(name).extension().is_some_and(|e| e == extension)
+fn is_temporary(path: &Path) -> bool {
+    has_extension(path, TEMPORARY)
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|e| e == extension)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::corpus::encode::tests::options;
+    use crate::memory::Staged;
 
     #[test]
     fn a_corpus_is_encoded_once_and_a_damaged_one_anew() {
@@ -188,9 +220,11 @@ mod tests {
         for name in ours.iter().chain(&others) {
             std::fs::write(cache.join(name), "12").unwrap();
         }
+        let living = Staged::new(&cache.join("fedcba9876543210.spool")).unwrap();
         assert_eq!(entries(cache).unwrap().len(), 2);
         assert_eq!(clear(cache).unwrap(), (3, 6));
-        assert_eq!(std::fs::read_dir(cache).unwrap().count(), others.len());
+        assert_eq!(std::fs::read_dir(cache).unwrap().count(), others.len() + 1);
+        assert!(living.temporary().exists(), "what another process writes stays");
         assert_eq!(entries(&cache.join("missing")).unwrap(), []);
     }
 
@@ -201,7 +235,19 @@ mod tests {
         std::fs::write(&text, "one two one\n").unwrap();
         let corpus = once(&options(&[&text]), &cache, &Progress::default()).unwrap();
         assert_eq!(corpus.tokens(), [0, 1, 0]);
-        discard(corpus);
         assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 0);
+        std::fs::write(cache.join(".once-pairs.0123456789abcdef.tmp"), "left").unwrap();
+        once(&options(&[&text]), &cache, &Progress::default()).unwrap();
+        assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 0, "what a killed run left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_a_cache_that_was_made_here() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let cache = folder.path().join("a/cache");
+        prepare(&cache).unwrap();
+        assert_eq!(std::fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

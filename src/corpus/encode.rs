@@ -18,7 +18,7 @@ use crate::memory::{Mapped, Staged};
 use crate::progress::Progress;
 use crate::text::{self, Blocks, Token, Tokenizer};
 /// A part of every key. It is raised with every change by which the same text gives another corpus.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// In the spool, this value ends a sentence. In a translation, it means that the vocabulary lacks
 /// the word.
 const NONE: u32 = u32::MAX;
@@ -32,6 +32,7 @@ const BATCH: usize = 64;
 pub struct TextOptions {
     /// Text: files (plain, gzip, zstd), directories, or - for standard input
     #[cfg_attr(feature = "cli", arg(value_name = "INPUT", required = true))]
+    #[serde(with = "super::paths")]
     pub inputs: Vec<PathBuf>,
     /// How text is split into words.
     #[cfg_attr(feature = "cli", command(flatten))]
@@ -45,6 +46,7 @@ pub struct TextOptions {
     /// Keep exactly the words of this file that occur (`word count` lines), whatever their counts
     /// in the text
     #[cfg_attr(feature = "cli", arg(long = "vocab", value_name = "FILE"))]
+    #[serde(with = "super::paths::optional")]
     pub vocab_file: Option<PathBuf>,
     /// Stop at bytes that are not UTF-8 (otherwise they are kept, counted and reported)
     #[cfg_attr(feature = "cli", arg(long))]
@@ -102,16 +104,20 @@ impl TextOptions {
 
     /// A description of the text and these options as JSON, which models store.
     pub fn describe(&self) -> serde_json::Value {
-        if self.inputs.iter().any(|path| Corpus::is_corpus(path)) {
+        let mut all = serde_json::to_value(self).unwrap_or_default();
+        if let (Some(all), true) =
+            (all.as_object_mut(), self.inputs.iter().any(|path| Corpus::is_corpus(path)))
+        {
             // Nothing is known about how the corpus was made.
-            return serde_json::json!({ "inputs": self.inputs });
+            all.retain(|name, _| name == "inputs");
         }
-        serde_json::to_value(self).unwrap_or_default()
+        all
     }
 }
 
 impl Produce for TextOptions {
-    /// A hash of the inputs' paths, lengths and modification times, and of every setting.
+    /// A hash of every setting, and of what the system knows about each input: its path, length,
+    /// place on the disk, and when it was changed.
     fn key(&self) -> Result<Option<u64>> {
         let mut hash = Xxh3::new();
         // Every part comes with its length, so that no two lists of parts look alike.
@@ -140,6 +146,15 @@ impl Produce for TextOptions {
             part(canonical.as_os_str().as_encoded_bytes());
             part(&about.len().to_le_bytes());
             part(&[&[before][..], &since.as_nanos().to_le_bytes()].concat());
+            #[cfg(unix)]
+            {
+                // A program can set the time of the last change to its content back, but not that
+                // of the last change to anything.
+                use std::os::unix::fs::MetadataExt;
+                let about =
+                    [about.dev(), about.ino(), about.ctime() as u64, about.ctime_nsec() as u64];
+                part(bytemuck::cast_slice(&about));
+            }
         }
         Ok(Some(hash.digest()))
     }
@@ -250,9 +265,11 @@ fn count(
                 words += 1;
                 ids.push(counter.add(word, 1));
             }
-            Token::End => ids.push(NONE),
+            // One end is as good as several.
+            Token::End if ids.last() != Some(&NONE) => ids.push(NONE),
+            Token::End => {}
         });
-        if block.last {
+        if block.last && ids.last() != Some(&NONE) {
             ids.push(NONE);
         }
         let mut spool = spool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -329,11 +346,7 @@ pub(super) mod tests {
     fn decoded(corpus: &Corpus) -> String {
         let tokens = corpus.tokens();
         let sentence = |s: std::ops::Range<usize>| {
-            tokens[s]
-                .iter()
-                .map(|&id| corpus.vocab.text(id).into_owned())
-                .collect::<Vec<_>>()
-                .join(" ")
+            tokens[s].iter().map(|&id| corpus.vocab.text(id)).collect::<Vec<_>>().join(" ")
         };
         corpus.sentences(0..tokens.len()).map(sentence).collect::<Vec<_>>().join("\n")
     }

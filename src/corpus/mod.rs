@@ -16,6 +16,7 @@
 pub mod cache;
 mod count;
 mod encode;
+mod paths;
 mod vocab;
 
 use std::io::Seek;
@@ -31,7 +32,7 @@ pub use self::vocab::Vocab;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
 use crate::progress::Progress;
-pub use crate::text::{Tokenizer, expand};
+pub use crate::text::{Tokenizer, expand, trim, words};
 
 const MAGIC: &[u8; 16] = b"wordloom corpus1";
 
@@ -84,8 +85,6 @@ pub struct Corpus {
     pub facts: Facts,
     tokens: Mapped<u32>,
     ends: Mapped<u64>,
-    /// Whether the file is removed when the corpus is discarded.
-    temporary: bool,
 }
 
 /// A source of a corpus: text, or anything else that consists of sequences of tokens.
@@ -115,11 +114,22 @@ pub fn encode(producer: &impl Produce, path: &Path, progress: &Progress) -> Resu
     writer.finish(&vocab, facts)
 }
 
+/// Makes a corpus in a temporary file beside `path`, whose name is removed at once: the file
+/// disappears with its last mapping. (Where the system does not allow that, the next corpus made
+/// there removes it.)
+fn encode_once(producer: &impl Produce, path: &Path, progress: &Progress) -> Result<Corpus> {
+    let mut writer = CorpusWriter::new(path)?;
+    let (vocab, facts) = producer.write(&mut writer, progress)?;
+    let mut staged = writer.seal(&vocab, facts)?;
+    std::io::Write::flush(&mut staged).map_err(Error::io(path))?;
+    Corpus::open(staged.temporary())
+}
+
 impl Corpus {
     /// Opens an encoded corpus by mapping it.
     ///
     /// # Errors
-    /// When the file is missing, cut short, or of another version.
+    /// When the file is missing, cut short, damaged, or of another version.
     pub fn open(path: &Path) -> Result<Self> {
         let file = Mapped::open(path)?;
         let bad = |problem: &str| Error::format(path, file.len() as u64, problem);
@@ -152,7 +162,6 @@ impl Corpus {
             tokens: section(&file, &header, "tokens").ok_or_else(|| bad("bad section 'tokens'"))?,
             ends: section(&file, &header, "ends").ok_or_else(|| bad("bad section 'ends'"))?,
             facts: header.facts,
-            temporary: false,
         };
         let v = &corpus.vocab;
         if v.counts.len() != v.len()
@@ -161,7 +170,24 @@ impl Corpus {
         {
             return Err(bad("sections of unequal lengths"));
         }
+        if corpus.hash() != corpus.facts.hash {
+            return Err(bad(
+                "a damaged encoded corpus, which has another hash than it should: remove it",
+            ));
+        }
         Ok(corpus)
+    }
+
+    /// The hash of what the file holds, which is to be `facts.hash`.
+    fn hash(&self) -> u64 {
+        let mut hash = Xxh3::new();
+        hash.update(bytemuck::cast_slice(&self.tokens));
+        hash.update(bytemuck::cast_slice(&self.ends));
+        hash.update(&self.vocab.bytes);
+        hash.update(bytemuck::cast_slice(&self.vocab.ends));
+        hash.update(bytemuck::cast_slice(&self.vocab.counts));
+        hash.update(bytemuck::cast_slice(&self.vocab.order));
+        hash.digest()
     }
 
     /// Whether a file is an encoded corpus, by its first bytes.
@@ -251,7 +277,14 @@ impl CorpusWriter {
     ///
     /// # Errors
     /// When writing fails.
-    pub fn finish(mut self, vocab: &Vocab, mut facts: Facts) -> Result<Corpus> {
+    pub fn finish(self, vocab: &Vocab, facts: Facts) -> Result<Corpus> {
+        let path = self.path.clone();
+        self.seal(vocab, facts)?.finish()?;
+        Corpus::open(&path)
+    }
+
+    /// Writes all that is left to write.
+    fn seal(mut self, vocab: &Vocab, mut facts: Facts) -> Result<Staged> {
         self.end_sentence();
         let mut sections = vec![("tokens".to_string(), 64, self.tokens * 4)];
         let ends = std::mem::take(&mut self.ends);
@@ -277,8 +310,7 @@ impl CorpusWriter {
         for part in [&header[..], &(header.len() as u64).to_le_bytes(), MAGIC] {
             self.write(part)?;
         }
-        self.out.finish()?;
-        Corpus::open(&self.path)
+        Ok(self.out)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -341,6 +373,12 @@ mod tests {
             if let Ok(corpus) = Corpus::open(&path) {
                 corpus.sentences(0..corpus.tokens().len()).for_each(drop);
             }
+        }
+        for at in [64, 64 + 7 * 4 - 1, 128, 192, whole.len() / 2 / 64 * 64] {
+            let mut wrong = whole.clone();
+            wrong[at] ^= 1;
+            std::fs::write(&path, &wrong).unwrap();
+            assert!(Corpus::open(&path).is_err(), "one bit at {at}");
         }
     }
 }

@@ -5,6 +5,10 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::memory::{self, Mapped};
+use crate::text;
+
+/// Near spellings are looked for only for words of at most this many characters.
+const LONGEST_NEAR: usize = 64;
 
 /// Words with their ids and counts, most frequent first (ties by bytes). Ids are positions, from 0.
 ///
@@ -60,8 +64,10 @@ impl Vocab {
     }
 
     /// Word `id` as text. Bytes that are not UTF-8 show as �.
-    pub fn text(&self, id: u32) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(self.word(id))
+    pub fn text(&self, id: u32) -> String {
+        // The word may be in a mapped file, so it is copied before it is text.
+        let copy = self.word(id).to_vec();
+        String::from_utf8_lossy(&copy).into_owned()
     }
 
     /// How often word `id` occurs, when known.
@@ -84,32 +90,30 @@ impl Vocab {
             .filter(|&id| (id as usize) < self.len() && self.word(id) == word)
     }
 
-    /// The id of `word`, or an error that names the closest spellings.
+    /// The id of `word`, or an error. [`Vocab::near`] finds the closest spellings.
     ///
     /// # Errors
     /// [`Error::UnknownWord`] when the vocabulary lacks the word.
     pub fn known(&self, word: &str) -> Result<u32> {
-        self.id(word.as_bytes()).ok_or_else(|| self.unknown(word, false))
-    }
-
-    /// The error for a word that the vocabulary lacks. `ngrams` says whether its n-grams were
-    /// looked up, too.
-    pub(crate) fn unknown(&self, word: &str, ngrams: bool) -> Error {
-        Error::UnknownWord { word: word.into(), ngrams, near: self.near(word, 3) }
+        self.id(word.as_bytes()).ok_or_else(|| Error::unknown(word, false))
     }
 
     /// Up to `k` known spellings close to `word`, best first: the same letters in another case,
-    /// then the fewest edits (at most two, fewer in short words), then the most frequent.
-    fn near(&self, word: &str, k: usize) -> Vec<String> {
+    /// then the fewest edits (at most two, fewer in short words), then the most frequent. A word of
+    /// more than 64 characters has none. All words are looked at.
+    pub fn near(&self, word: &str, k: usize) -> Vec<String> {
+        if word.chars().nth(LONGEST_NEAR).is_some() {
+            return Vec::new();
+        }
         let lower = word.to_lowercase();
         let length = lower.chars().count();
         let allowed = if length < 5 { 1 } else { 2 };
         let mut found: Vec<(usize, u32)> = Vec::new();
         for (id, known) in self.words().enumerate() {
-            let Ok(known) = std::str::from_utf8(known) else { continue };
             if known.len() > word.len() + 8 || known.len() + 8 < word.len() {
                 continue;
             }
+            let Ok(known) = String::from_utf8(known.to_vec()) else { continue };
             let known = known.to_lowercase();
             let edits = if known == lower {
                 0
@@ -124,7 +128,7 @@ impl Vocab {
         }
         found.sort_unstable();
         found.truncate(k);
-        found.into_iter().map(|(_, id)| self.text(id).into_owned()).collect()
+        found.into_iter().map(|(_, id)| self.text(id)).collect()
     }
 
     /// Writes `word count` lines.
@@ -147,10 +151,10 @@ impl Vocab {
     /// # Errors
     /// When the file can't be read, has no word, or has a line that is not a word and a count.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = Mapped::open(path)?;
+        let file = Mapped::open(path)?.to_vec();
         let (mut words, mut counts, mut at) = (Vec::new(), Vec::new(), 0);
-        for line in text.split(|&b| b == b'\n') {
-            let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+        for line in file.split(|&b| b == b'\n') {
+            let mut fields = text::words_of(line).into_iter();
             if let Some(word) = fields.next() {
                 let count =
                     fields.next().and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
@@ -175,12 +179,10 @@ impl Vocab {
 /// # Errors
 /// When the file can't be read or has no word.
 pub(crate) fn read_words(path: &Path) -> Result<Vec<Vec<u8>>> {
-    let text = Mapped::open(path)?;
-    let lines = text.split(|&b| b == b'\n');
-    let words: Vec<Vec<u8>> = lines
-        .filter_map(|line| line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty()))
-        .map(<[u8]>::to_vec)
-        .collect();
+    let file = Mapped::open(path)?.to_vec();
+    let lines = file.split(|&b| b == b'\n');
+    let words: Vec<Vec<u8>> =
+        lines.filter_map(|line| text::words_of(line).first().map(|word| word.to_vec())).collect();
     if words.is_empty() {
         return Err(Error::input(path, "no word in this vocabulary: expected `word count` lines"));
     }
@@ -208,8 +210,10 @@ mod tests {
         assert_eq!(vocab.near("HOUSE", 2), ["house", "House"]);
         assert_eq!(vocab.near("muose", 1), ["mouse"]);
         assert!(vocab.near("quite else", 3).is_empty());
-        let error = vocab.known("hose").unwrap_err().to_string();
-        assert_eq!(error, "unknown word 'hose'; did you mean 'house', 'House'?");
+        assert_eq!(vocab.near("hose", 2), ["house", "House"]);
+        assert_eq!(vocab.known("hose").unwrap_err().to_string(), "unknown word 'hose'");
+        let long = "x".repeat(100_000);
+        assert!(Vocab::new(&[&long], vec![]).near(&long, 3).is_empty());
     }
 
     #[test]
@@ -242,7 +246,7 @@ mod tests {
                 Err(_) => prop_assert!(expected.is_empty()),
                 Ok(vocab) => {
                     let got: Vec<_> = (0..vocab.len() as u32)
-                        .map(|id| (vocab.text(id).into_owned(), vocab.count(id).unwrap()))
+                        .map(|id| (vocab.text(id), vocab.count(id).unwrap()))
                         .collect();
                     prop_assert_eq!(&got, &expected);
                     for (id, (word, _)) in expected.iter().enumerate() {

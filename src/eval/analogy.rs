@@ -11,36 +11,59 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::known::Known;
-use super::lines::{cells, graded, lines};
 use super::outcome::{Answers, Measure, Outcome, Section};
-use super::{Source, Task, TaskKind};
+use super::sheet::{Row, Sheet};
+use super::{Parsed, Source, Task, TaskKind};
 use crate::error::{Error, Result};
 use crate::query;
 use crate::stats::Clusters;
 /// Lines of four words, the last of which is the answer, in sections that begin with `: section`.
 pub(super) const QUESTIONS: TaskKind = TaskKind {
-    recognises: |line| {
-        let cells = cells(line);
-        let four = cells.len() > 2 && line.split_whitespace().count() == 4;
-        line.starts_with(':') || four && graded(&cells).is_none()
-    },
+    fits: |sheet| rows_of(sheet, |row| row.section().is_some() || row.cells.len() == 4),
     line: "four words that are an analogy",
     folder_is_set: false,
-    parse: |sources| parse(sources, Questions::parse),
+    parse: |sources| {
+        let how = "analogies: four words in a line, of which the fourth is the answer";
+        parse(sources, how, Questions::parse)
+    },
 };
 /// Lines of a word and its answers, `word<TAB>answer/another`. Each pair asks for the answers of
 /// every other pair.
 pub(super) const WORD_PAIRS: TaskKind = TaskKind {
-    recognises: |line| !line.starts_with(':') && cells(line).len() == 2,
+    fits: |sheet| rows_of(sheet, |row| row.cells.len() == 2 && row.section().is_none()),
     line: "a word and its answers",
     folder_is_set: true,
-    parse: |sources| parse(sources, Questions::of_pairs),
+    parse: |sources| {
+        let how = "analogies: pairs of words without a grade, of which each asks for the answers of \
+                   the others";
+        parse(sources, how, Questions::of_pairs)
+    },
 };
 
-fn parse(sources: &[Source], parse: fn(&Source) -> Result<Questions>) -> Result<Arc<dyn Task>> {
-    let questions = sources.iter().map(parse).collect::<Result<Vec<_>>>()?;
-    let sections = questions.into_iter().flat_map(|questions| questions.sections).collect();
-    Ok(Arc::new(Questions { sections }))
+/// Reads the files of a set with `read`, which also returns why it left lines out.
+fn parse(sources: &[Source], how: &str, read: fn(&Source) -> Result<Relations>) -> Result<Parsed> {
+    let (mut sections, mut left_out) = (Vec::new(), Vec::new());
+    for source in sources {
+        let (mut read, mut out) = read(source)?;
+        sections.append(&mut read);
+        left_out.append(&mut out);
+    }
+    Ok(Parsed { task: Arc::new(Questions { sections }), how: how.into(), left_out })
+}
+
+/// Sections, and why lines were left out.
+type Relations = (Vec<Relation>, Vec<String>);
+
+/// The number of rows that fit, if the rows are not graded pairs.
+fn rows_of(sheet: &Sheet, fits: fn(&&Row) -> bool) -> usize {
+    if sheet.columns.is_some() { 0 } else { sheet.rows.iter().filter(fits).count() }
+}
+
+/// Whether a word is the name of a relation, as `JJ_JJR` is.
+fn is_relation(word: &str) -> bool {
+    let capital =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_uppercase() || b == b'$');
+    word.split_once('_').is_some_and(|(a, b)| capital(a) && capital(b))
 }
 
 /// The most pairs in a file of pairs, of which each asks for every other.
@@ -84,30 +107,31 @@ struct Asked {
 impl Questions {
     /// Reads lines of four words, the last of which is the answer, in sections that begin with
     /// `: section`.
-    fn parse(&Source { file, name, text }: &Source) -> Result<Self> {
-        let mut all = Self::default();
+    fn parse(&Source { file, name, sheet }: &Source) -> Result<Relations> {
+        let (mut all, mut left_out) = (Self::default(), Vec::new());
         let mut seen: HashMap<WordPair, u32> = HashMap::new();
-        for (number, line) in lines(text) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            // A line of four words is a question even if its first word begins with a colon.
-            if let (Some(title), true) =
-                (line.strip_prefix(':'), words.len() != 4 || words[0] == ":")
-            {
-                all.sections.push(Relation { name: title.trim().into(), ..Relation::default() });
+        let labelled = sheet.rows.iter().filter(|row| is_relation(&row.cells[0])).count();
+        if labelled == sheet.rows.len() {
+            let problem = "the first word of each line is the name of a relation, so that the answers \
+                           must be elsewhere: give lines of four words, the last of which is the answer";
+            return Err(Error::input(file, problem));
+        }
+        for row in &sheet.rows {
+            if let Some(title) = row.section() {
+                all.sections.push(Relation { name: title.into(), ..Relation::default() });
                 seen.clear();
                 continue;
             }
-            let &[a, b, c, d] = &words[..] else {
-                let problem =
-                    format!("line {number}: expected `: section` or four words, found '{line}'");
-                return Err(Error::input(file, problem));
+            let [a, b, c, d] = &row.cells[..] else {
+                left_out.push(row.problem("expected `: section` or four words"));
+                continue;
             };
             if all.sections.is_empty() {
                 all.sections.push(Relation { name: name.into(), ..Relation::default() });
             }
             let Some(section) = all.sections.last_mut() else { continue };
             let question = [[a, b], [c, d]].map(|[word, answer]| {
-                let pair = WordPair { word: word.into(), answers: vec![answer.into()] };
+                let pair = WordPair { word: word.clone(), answers: vec![answer.clone()] };
                 *seen.entry(pair).or_insert_with_key(|pair| {
                     section.pairs.push(pair.clone());
                     section.pairs.len() as u32 - 1
@@ -118,19 +142,17 @@ impl Questions {
         if all.sections.iter().all(|section| section.questions.is_empty()) {
             return Err(Error::input(file, "no analogy question: expected lines of four words"));
         }
-        Ok(all)
+        Ok((all.sections, left_out))
     }
 
     /// Reads lines of a word and its answers, `word<TAB>answer/another`. Each pair asks for the
     /// answers of every other pair.
-    fn of_pairs(&Source { file, name, text }: &Source) -> Result<Self> {
-        let mut pairs = Vec::new();
-        for (number, line) in lines(text) {
-            let cells = cells(line);
-            let [word, answers] = &cells[..] else {
-                let problem =
-                    format!("line {number}: expected a word and its answers, found '{line}'");
-                return Err(Error::input(file, problem));
+    fn of_pairs(&Source { file, name, sheet }: &Source) -> Result<Relations> {
+        let (mut pairs, mut left_out) = (Vec::new(), Vec::new());
+        for row in &sheet.rows {
+            let [word, answers] = &row.cells[..] else {
+                left_out.push(row.problem("expected a word and its answers"));
+                continue;
             };
             let answers = answers
                 .split('/')
@@ -138,17 +160,20 @@ impl Questions {
                 .filter(|a| !a.is_empty())
                 .map(Into::into)
                 .collect();
-            pairs.push(WordPair { word: word.to_string(), answers });
+            pairs.push(WordPair { word: word.clone(), answers });
         }
         if !(2..=MAX_PAIRS).contains(&pairs.len()) {
-            let problem =
-                format!("{} pairs of words: between 2 and {MAX_PAIRS} make questions", pairs.len());
+            let problem = format!(
+                "{} pairs of words without a grade: between 2 and {MAX_PAIRS} make analogies, in which \
+                 each asks for the answers of the others",
+                pairs.len()
+            );
             return Err(Error::input(file, problem));
         }
         let n = pairs.len() as u32;
         let questions =
             (0..n).flat_map(|i| (0..n).filter(move |&j| j != i).map(move |j| [i, j])).collect();
-        Ok(Self { sections: vec![Relation { name: name.into(), pairs, questions }] })
+        Ok((vec![Relation { name: name.into(), pairs, questions }], left_out))
     }
 
     /// The questions that can be asked with the words that are known. Their answers must be in the

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::Policy;
-use crate::embeddings::Embeddings;
+use crate::embeddings::{Embeddings, is_finite};
+use crate::text;
 
 /// The words that count as known: those of the vocabulary, up to `limit`, and some that were
 /// composed.
@@ -31,7 +32,7 @@ impl<'a> Known<'a> {
     /// Makes `word` known by its n-grams, if it is not known and the model has some of them.
     pub(super) fn compose(&mut self, word: &str) {
         let Some(ngrams) = self.e.ngrams().filter(|_| self.find(word).is_none()) else { return };
-        let spelling = if self.cased { word.into() } else { word.to_lowercase() };
+        let spelling = if self.cased { word.into() } else { text::lower(word) };
         let Some(vector) = ngrams.compose(spelling.as_bytes(), self.e.dim()) else { return };
         let id = self.e.vocab.len() + self.composed.len();
         self.composed.insert(word.into(), id as u32);
@@ -43,11 +44,12 @@ impl<'a> Known<'a> {
         self.in_vocabulary(word).or_else(|| self.composed.get(word).copied())
     }
 
-    /// The id of `word`, or else of its lower-case spelling.
+    /// The id of `word`, or else of its lower-case spelling. A word whose vector has a number that
+    /// is not finite counts as unknown.
     pub(super) fn in_vocabulary(&self, word: &str) -> Option<u32> {
-        let id =
-            |word: &str| self.e.vocab.id(word.as_bytes()).filter(|&id| (id as usize) < self.limit);
-        id(word).or_else(|| id(&word.to_lowercase()))
+        let known = |&id: &u32| (id as usize) < self.limit && is_finite(self.e.vector(id));
+        let id = |word: &str| self.e.vocab.id(word.as_bytes()).filter(known);
+        id(word).or_else(|| id(&text::lower(word)))
     }
 
     /// Whether a word was composed.

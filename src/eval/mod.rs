@@ -9,9 +9,9 @@
 
 mod analogy;
 mod known;
-mod lines;
 mod outcome;
 mod sentence;
+mod sheet;
 mod similarity;
 
 use std::path::{Path, PathBuf};
@@ -20,8 +20,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use self::known::Known;
-use self::lines::lines;
 pub use self::outcome::{Measure, Outcome, Section};
+pub use self::sheet::ColumnNames;
+use self::sheet::Sheet;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::Mapped;
@@ -32,17 +33,17 @@ const TASKS: [&TaskKind; 4] =
 
 /// A kind of set.
 struct TaskKind {
-    /// Whether a line could be of this kind.
-    recognises: fn(&str) -> bool,
+    /// The number of rows that could be of this kind.
+    fits: fn(&Sheet) -> usize,
     /// What a line is, for error messages.
     line: &'static str,
     /// Whether files of this kind in one folder are the sections of one set.
     folder_is_set: bool,
-    /// Reads the lines of all files of a set.
+    /// Reads the rows of all files of a set. There are several only for `folder_is_set`.
     ///
     /// # Errors
-    /// [`Error::Input`] with the line that can't be read.
-    parse: fn(&[Source]) -> Result<Arc<dyn Task>>,
+    /// Why there is nothing to read.
+    parse: fn(&[Source]) -> Result<Parsed>,
 }
 
 /// A file of a set.
@@ -51,7 +52,16 @@ struct Source<'a> {
     file: &'a Path,
     /// Its name.
     name: &'a str,
-    text: &'a str,
+    sheet: &'a Sheet,
+}
+
+/// What was read of a file.
+struct Parsed {
+    task: Arc<dyn Task>,
+    /// How it was read, in words.
+    how: String,
+    /// Why lines were left out, one message for each.
+    left_out: Vec<String>,
 }
 
 /// Items with known answers.
@@ -75,7 +85,29 @@ trait Task: std::fmt::Debug + Send + Sync {
 pub struct Set {
     /// The name of its file or folder.
     pub name: String,
+    /// How it was read, in words: what a line is, and which columns were taken.
+    pub how: String,
+    /// What was left out, and why: one message for each line.
+    pub left_out: Vec<String>,
     task: Arc<dyn Task>,
+}
+
+/// How sets are read.
+#[derive(Clone, Debug, Default)]
+pub struct SetOptions {
+    /// The columns of graded pairs, where they can't be told from the files.
+    pub columns: Option<ColumnNames>,
+    /// Whether a line or a file that can't be used is an error. Otherwise it is left out.
+    pub strict: bool,
+}
+
+/// Sets that were read.
+#[derive(Clone, Debug)]
+pub struct Sets {
+    /// The sets.
+    pub sets: Vec<Set>,
+    /// The files of folders that hold no set, and why: one message for each.
+    pub left_out: Vec<String>,
 }
 
 /// Which words count as known, and what becomes of items with other words.
@@ -107,19 +139,20 @@ pub enum Unknown {
 
 impl Set {
     /// Reads the sets that `paths` name. A file is one set. A folder stands for all `.txt`, `.tsv`,
-    /// `.csv` and `.tab` files in it and in its folders. If files of pairs lie in one folder (as in
-    /// BATS, Gladkova et al. 2016), they are the sections of one set.
+    /// `.csv` and `.tab` files in it and in its folders; those that hold no set are left out. If
+    /// files of pairs lie in one folder (as in BATS, Gladkova et al. 2016), they are the sections
+    /// of one set.
     ///
     /// # Errors
-    /// Fails if a file is missing or unreadable, or if there is no file at all. [`Error::Input`]
-    /// names the line that can't be read.
-    pub fn read(paths: &[PathBuf]) -> Result<Vec<Self>> {
+    /// Fails if a file is missing or unreadable, or if there is no set at all. [`Error::Input`]
+    /// names the file, and the line where one can't be read.
+    pub fn read(paths: &[PathBuf], options: &SetOptions) -> Result<Sets> {
         let mut files = Vec::new();
         for path in paths {
             let found = text::expand(std::slice::from_ref(path))?;
             let named =
                 |file: &PathBuf| file == path || has_extension(file, &["txt", "tsv", "csv", "tab"]);
-            files.extend(found.into_iter().filter(named));
+            files.extend(found.into_iter().filter(named).map(|file| (file == *path, file)));
         }
         if files.is_empty() {
             let first = paths.first().map_or(Path::new("sets"), PathBuf::as_path);
@@ -128,36 +161,43 @@ impl Set {
                 "no .txt, .tsv or .csv file here: name files with questions",
             ));
         }
-        let mut opened = Vec::new();
-        for file in &files {
-            let bytes = Mapped::open(file)?;
-            let text = std::str::from_utf8(&bytes).map_err(|e| {
-                Error::input(file, format!("no UTF-8 at byte {}: not a set", e.valid_up_to()))
-            })?;
-            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            opened.push((file, name, kind_of(file, text)?, text.to_string()));
+        let (mut opened, mut left_out) = (Vec::new(), Vec::new());
+        for (named, file) in &files {
+            match open(file, options) {
+                Ok((kind, name, sheet)) => opened.push((file, name, kind, sheet)),
+                Err(error) if *named || options.strict => return Err(error),
+                Err(error) => left_out.push(format!("left out: {error}")),
+            }
+        }
+        if let (true, Some(first)) = (opened.is_empty(), left_out.first()) {
+            return Err(Error::Refused(format!("no set of questions in this folder: {first}")));
         }
         let together = opened.chunk_by(|a, b| {
             a.2.folder_is_set && std::ptr::eq(a.2, b.2) && a.0.parent() == b.0.parent()
         });
-        let set = |files: &[(&PathBuf, String, &TaskKind, String)]| {
-            let sources: Vec<Source> =
-                files.iter().map(|(file, name, _, text)| Source { file, name, text }).collect();
+        let set = |files: &[(&PathBuf, String, &TaskKind, Sheet)]| {
             let folder = files[0].0.parent().and_then(Path::file_name).filter(|_| files.len() > 1);
             let name = folder
                 .map_or_else(|| files[0].1.clone(), |name| name.to_string_lossy().into_owned());
-            Ok(Self { name, task: (files[0].2.parse)(&sources)? })
+            let sources: Vec<Source> =
+                files.iter().map(|(file, name, _, sheet)| Source { file, name, sheet }).collect();
+            Ok(Self::of(name, (files[0].2.parse)(&sources)?))
         };
-        together.map(set).collect()
+        Ok(Sets { sets: together.map(set).collect::<Result<_>>()?, left_out })
     }
 
     /// The set in `text`, of the kind that most of its lines are of. Errors name `file`.
     ///
     /// # Errors
-    /// [`Error::Input`] with the line that can't be read, or if there is no line of any kind.
-    pub fn parse(file: &Path, name: &str, text: &str) -> Result<Self> {
-        let kind = kind_of(file, text)?;
-        Ok(Self { name: name.into(), task: (kind.parse)(&[Source { file, name, text }])? })
+    /// [`Error::Input`] if there is no line of any kind, or if a line can't be read and `options`
+    /// are strict.
+    pub fn parse(file: &Path, name: &str, text: &str, options: &SetOptions) -> Result<Self> {
+        let (kind, sheet) = parse(file, name, text, options)?;
+        Ok(Self::of(name.into(), (kind.parse)(&[Source { file, name, sheet: &sheet }])?))
+    }
+
+    fn of(name: String, Parsed { task, how, left_out }: Parsed) -> Self {
+        Self { name, how, left_out, task }
     }
 
     /// The kind of its items, in one word: `similarity`, `analogies` or `sentences`.
@@ -180,17 +220,44 @@ impl Set {
     }
 }
 
+/// Reads a file of a set: its kind, its name, and its rows.
+fn open(file: &Path, options: &SetOptions) -> Result<(&'static TaskKind, String, Sheet)> {
+    let bytes = Mapped::open(file)?.to_vec();
+    let text = std::str::from_utf8(&bytes).map_err(|e| {
+        Error::input(file, format!("no UTF-8 at byte {}: not a set", e.valid_up_to()))
+    })?;
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let (kind, sheet) = parse(file, &name, text, options)?;
+    Ok((kind, name, sheet))
+}
+
+/// The kind and the rows of a text, of which at least some can be read.
+fn parse(
+    file: &Path,
+    name: &str,
+    text: &str,
+    options: &SetOptions,
+) -> Result<(&'static TaskKind, Sheet)> {
+    let sheet = Sheet::new(file, text, options.columns.as_ref())?;
+    let kind = kind_of(file, &sheet)?;
+    let parsed = (kind.parse)(&[Source { file, name, sheet: &sheet }])?;
+    match parsed.left_out.first() {
+        Some(problem) if options.strict => Err(Error::input(file, problem)),
+        _ => Ok((kind, sheet)),
+    }
+}
+
 /// The kind that most lines of a file are of.
-fn kind_of(file: &Path, text: &str) -> Result<&'static TaskKind> {
-    let count = |kind: &TaskKind| lines(text).filter(|(_, line)| (kind.recognises)(line)).count();
-    let counted = TASKS.map(|kind| (count(kind), kind));
+fn kind_of(file: &Path, sheet: &Sheet) -> Result<&'static TaskKind> {
+    let counted = TASKS.map(|kind| ((kind.fits)(sheet), kind));
     // Of equals the last is taken, which is the first of the list as it is reversed.
     let (most, kind) =
         counted.into_iter().rev().max_by_key(|(count, _)| *count).unwrap_or((0, TASKS[0]));
-    if most == 0 {
+    if 2 * most < sheet.rows.len().max(1) {
         let expected = TASKS.map(|kind| kind.line).join(", or of ");
-        let problem = format!("no line of a set of questions: expected lines of {expected}");
-        return Err(Error::input(file, problem));
+        let first = sheet.rows.first().map_or_else(String::new, |row| row.problem("found"));
+        let problem = format!("no set of questions: expected lines of {expected}; {first}");
+        return Err(Error::input(file, problem.trim_end_matches("; ")));
     }
     Ok(kind)
 }

@@ -97,6 +97,14 @@ impl Outcome {
 }
 
 impl Measure {
+    /// The least and the greatest score that is possible.
+    pub(crate) fn range(&self) -> [f64; 2] {
+        match self.answers {
+            Answers::Ranked(_) | Answers::Graded(_) => [-1.0, 1.0],
+            Answers::Micro(_) | Answers::Macro(_) => [0.0, 1.0],
+        }
+    }
+
     /// The score on a draw of the items; not a number where it is not defined.
     pub(crate) fn score(&self, clusters: &Clusters, draw: &Draw) -> f64 {
         match &self.answers {

@@ -5,41 +5,59 @@
 use std::sync::Arc;
 
 use super::known::Known;
-use super::lines::{cells, graded, graded_lines};
 use super::outcome::{Answers, Measure, Outcome};
-use super::similarity::is_text;
-use super::{Source, Task, TaskKind};
+use super::similarity::graded_rows;
+use super::{Parsed, Task, TaskKind};
 use crate::embeddings::Embeddings;
+use crate::error::Error;
 use crate::stats::{Ranked, components, dot};
-use crate::text::{Token, Tokenizer};
-/// Lines of a number and two sentences, or of two sentences and a number.
+use crate::text::{self, Token, Tokenizer};
+/// Lines of two sentences and a number.
 pub(super) const PAIRS: TaskKind = TaskKind {
-    recognises: |line| {
-        let cells = cells(line);
-        let texts = graded(&cells).map(|(_, texts)| texts);
-        !line.starts_with(':') && cells.len() > 2 && texts.is_some_and(is_text)
-    },
+    fits: |sheet| graded_rows(sheet, true),
     line: "a score and two sentences",
     folder_is_set: false,
     parse: |sources| {
-        let lines = |source: &Source| graded_lines(source.file, source.text, "two sentences");
-        let pairs = sources.iter().map(lines).collect::<Result<Vec<_>, _>>()?.concat();
-        let split = |(grade, texts): (f64, [String; 2])| (grade, texts.map(|text| words(&text)));
-        Ok(Arc::new(Sentences(pairs.into_iter().map(split).collect())))
+        let source = &sources[0];
+        let (pairs, left_out) = source.sheet.graded();
+        if pairs.is_empty() {
+            return Err(Error::input(source.file, "no pair of sentences with a grade"));
+        }
+        let how = source.sheet.how(&pairs);
+        let split = |(grade, texts): (f64, [String; 2])| (grade, texts.map(|text| pieces(&text)));
+        let pairs = pairs.into_iter().map(split).collect();
+        Ok(Parsed { how, left_out, task: Arc::new(Sentences(pairs)) })
     },
 };
 /// The `a` in the weight `a / (a + p)` of a word whose share of the text is `p`.
 const SMOOTHING: f64 = 1e-3;
 
-/// Pairs of sentences, as lists of words, with their grades.
+/// What is between white space in a sentence, and the words that Unicode's rules find in it,
+/// without punctuation.
 #[derive(Debug)]
-struct Sentences(Vec<(f64, [Vec<String>; 2])>);
+struct Piece {
+    whole: String,
+    words: Vec<String>,
+}
+
+/// Pairs of sentences, with their grades.
+#[derive(Debug)]
+struct Sentences(Vec<(f64, [Vec<Piece>; 2])>);
 
 impl Sentences {
-    /// The known words of each pair of sentences.
+    /// The known words of each pair of sentences. A piece that the vocabulary has is a word,
+    /// whatever it contains (`U.S.`, `e-mail`, a segmented word of Chinese). Others are split
+    /// further.
     fn ids(&self, known: &Known) -> Vec<[Vec<u32>; 2]> {
-        let ids = |words: &Vec<String>| {
-            words.iter().filter_map(|word| known.find(word)).collect::<Vec<u32>>()
+        let ids = |pieces: &Vec<Piece>| {
+            let mut ids = Vec::new();
+            for piece in pieces {
+                match known.in_vocabulary(&piece.whole) {
+                    Some(id) => ids.push(id),
+                    None => ids.extend(piece.words.iter().filter_map(|word| known.find(word))),
+                }
+            }
+            ids
         };
         self.0.iter().map(|(_, texts)| texts.each_ref().map(ids)).collect()
     }
@@ -51,7 +69,8 @@ impl Task for Sentences {
     }
 
     fn words(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        Box::new(self.0.iter().flat_map(|(_, texts)| texts).flatten().map(String::as_str))
+        let pieces = self.0.iter().flat_map(|(_, texts)| texts).flatten();
+        Box::new(pieces.flat_map(|piece| &piece.words).map(String::as_str))
     }
 
     fn known(&self, known: &Known) -> usize {
@@ -99,15 +118,19 @@ fn is_known(pair: &[Vec<u32>; 2]) -> bool {
     pair.iter().all(|words| !words.is_empty())
 }
 
-/// The words of a sentence, without punctuation.
-fn words(sentence: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    Tokenizer { unicode_words: true, ..Tokenizer::default() }.split(sentence.as_bytes(), |token| {
-        if let Token::Word(word) = token {
-            words.push(String::from_utf8_lossy(word).into_owned());
-        }
-    });
-    words
+/// The pieces of a sentence.
+fn pieces(sentence: &str) -> Vec<Piece> {
+    let unicode = Tokenizer { unicode_words: true, ..Tokenizer::default() };
+    let piece = |whole: &str| {
+        let mut words = Vec::new();
+        unicode.split(whole.as_bytes(), |token| {
+            if let Token::Word(word) = token {
+                words.push(String::from_utf8_lossy(word).into_owned());
+            }
+        });
+        Piece { whole: whole.into(), words }
+    };
+    text::words(sentence).map(piece).collect()
 }
 
 /// The weight of each word of the vocabulary. A composed word is taken to be so rare that it has

@@ -4,35 +4,36 @@
 use std::sync::Arc;
 
 use super::known::Known;
-use super::lines::{cells, graded, graded_lines};
 use super::outcome::{Answers, Measure, Outcome};
-use super::{Source, Task, TaskKind};
+use super::sheet::{Graded, Sheet};
+use super::{Parsed, Task, TaskKind};
 use crate::embeddings::cosine;
+use crate::error::Error;
 use crate::stats::Ranked;
-/// Lines of two words and a number, which is the first number behind them.
+/// Lines of two words and a number.
 pub(super) const PAIRS: TaskKind = TaskKind {
-    recognises: |line| {
-        let cells = cells(line);
-        let texts = graded(&cells).map(|(_, texts)| texts);
-        !line.starts_with(':') && cells.len() > 2 && texts.is_some_and(|texts| !is_text(texts))
-    },
+    fits: |sheet| graded_rows(sheet, false),
     line: "two words and their similarity",
     folder_is_set: false,
     parse: |sources| {
-        let lines = |source: &Source| graded_lines(source.file, source.text, "two words");
-        let pairs = sources.iter().map(lines).collect::<Result<Vec<_>, _>>()?;
-        Ok(Arc::new(GradedPairs(pairs.concat())))
+        let source = &sources[0];
+        let (pairs, left_out) = source.sheet.graded();
+        if pairs.is_empty() {
+            return Err(Error::input(source.file, "no pair of words with a grade"));
+        }
+        Ok(Parsed { how: source.sheet.how(&pairs), left_out, task: Arc::new(GradedPairs(pairs)) })
     },
 };
 
-/// Whether one of two graded texts has several words, so that they are sentences.
-pub(super) fn is_text(texts: [&str; 2]) -> bool {
-    texts.iter().any(|text| text.contains(char::is_whitespace))
+/// The number of graded rows, of sentences or of words.
+pub(super) fn graded_rows(sheet: &Sheet, sentences: bool) -> usize {
+    let columns = sheet.columns.as_ref().filter(|columns| columns.sentences == sentences);
+    columns.map_or(0, |_| sheet.graded().0.len())
 }
 
 /// Pairs of words, with their grades.
 #[derive(Debug)]
-struct GradedPairs(Vec<(f64, [String; 2])>);
+struct GradedPairs(Vec<Graded>);
 
 impl GradedPairs {
     /// The ids of the words of each pair, if both are known.

@@ -27,9 +27,9 @@ impl<'a> Cursor<'a> {
         self.bytes.len() - self.at
     }
 
-    /// The next byte.
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+    /// The offset of the next byte.
+    pub(super) fn at(&self) -> usize {
+        self.at
     }
 
     /// An error about the field that was read last.

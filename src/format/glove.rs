@@ -4,20 +4,20 @@
 //! billion tokens some words contain spaces (`. . .`). A line is therefore read from its end: the
 //! last `dim` fields are the vector, and everything before them is the word. The dimension `dim` is
 //! the one that most lines have. Some words occur twice: the first occurrence is kept, and
-//! [`Provenance::notes`] says so. A last row `<unk>`, the mean of rare words, is a word like any
+//! a note says so. A last row `<unk>`, the mean of rare words, is a word like any
 //! other. A file that has a line of sizes, which doesn't count this row, is read by
 //! [`super::word2vec`].
 
-use std::collections::{BTreeMap, HashSet};
-use std::io::Write;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Kind;
-use super::word2vec::{header, is_gap, number, text_size};
-use crate::corpus::Vocab;
-use crate::embeddings::{Embeddings, Provenance};
+use super::rows::{Release, fields, is_gap, last_field, lines, number, open_end, read_lines};
+use super::word2vec::{header, text_size};
+use super::written::Words;
+use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::memory::{self, Mapped};
+use crate::memory::{Mapped, Staged};
 
 pub(super) const FORMAT: Kind = Kind {
     name: "glove",
@@ -31,103 +31,69 @@ pub(super) const FORMAT: Kind = Kind {
     size: text_size,
 };
 
-/// Splits the last field off a line that doesn't end in a gap.
-fn last_field(line: &[u8]) -> (&[u8], &[u8]) {
-    let start = line.iter().rposition(|&b| is_gap(b)).map_or(0, |gap| gap + 1);
-    let end = line[..start].iter().rposition(|&b| !is_gap(b)).map_or(0, |last| last + 1);
-    (&line[..end], &line[start..])
-}
+/// The lines by which the format is recognised.
+const LOOKED_AT: usize = 64;
 
-fn fields(line: &[u8]) -> usize {
-    line.split(|&b| is_gap(b)).filter(|field| !field.is_empty()).count()
-}
-
-fn lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut at = 0;
-    file.split(|&b| b == b'\n').filter_map(move |line| {
-        let start = at;
-        at += line.len() + 1;
-        let end = line.iter().rposition(|&b| !is_gap(b))? + 1;
-        Some((start, &line[..end]))
-    })
-}
-
-/// Whether the first line is a word and at least two numbers, and the numbers are at least half of
-/// its fields.
+/// Whether most of the first lines are a word and at least two numbers. A line of two words and a
+/// number, as in sets of questions, is none.
 fn looks_glove(file: &[u8]) -> bool {
-    let Some((_, line)) = lines(file).next().filter(|_| header(file).is_none()) else {
+    if header(file).is_some() {
         return false;
-    };
-    let (mut rest, mut numbers) = (line, 0);
-    while let (before, field) = last_field(rest)
-        && !before.is_empty()
-        && number(field).is_some()
-    {
-        (rest, numbers) = (before, numbers + 1);
     }
-    numbers > 1 && 2 * numbers >= fields(line)
+    let numbers = |line: &[u8]| {
+        let (mut rest, mut numbers) = (line, 0);
+        loop {
+            let (before, field) = last_field(rest);
+            if before.is_empty() || number(field).is_none() {
+                return numbers;
+            }
+            numbers += 1;
+            rest = &before[..before.iter().rposition(|&b| !is_gap(b)).map_or(0, |last| last + 1)];
+        }
+    };
+    let (mut looked, mut fit) = (0, 0);
+    for (_, line) in lines(file).take(LOOKED_AT) {
+        let (numbers, fields) = (numbers(line), fields(line));
+        looked += 1;
+        fit += usize::from(numbers > 1 && numbers + 1 >= fields);
+        if looked == 1 && 2 * numbers < fields {
+            return false;
+        }
+    }
+    2 * fit > looked
 }
 
 fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
-    lines(file).for_each(|(_, line)| *sizes.entry(fields(line)).or_default() += 1);
+    let mut release = Release::new(file);
+    for (at, line) in lines(file) {
+        *sizes.entry(fields(line)).or_default() += 1;
+        release.before(at);
+    }
     let dim = sizes.iter().max_by_key(|(_, lines)| **lines).map_or(0, |(fields, _)| fields - 1);
     if dim == 0 {
         return Err(Error::format(path, 0, "most lines have no number: not vectors"));
     }
-    let (mut words, mut vectors, mut known) = (Vec::new(), Vec::new(), HashSet::new());
-    let mut repeated = 0;
-    for (at, line) in lines(file) {
-        let bad = |problem: String| Err(Error::format(path, at as u64, problem));
-        let (begin, mut word) = (vectors.len(), line);
-        for found in 0..dim {
-            let (before, field) = last_field(word);
-            // The word itself may be missing if the line begins with a gap.
-            if word.is_empty() || before.is_empty() && (found + 1 < dim || !is_gap(line[0])) {
-                let found = fields(line) - 1;
-                return bad(format!(
-                    "{found} numbers in a line where there should be {dim}: is the file cut short?"
-                ));
-            }
-            let Some(x) = number(field) else {
-                return bad(format!("'{}' is no number", String::from_utf8_lossy(field)));
-            };
-            vectors.push(x);
-            word = before;
-        }
-        vectors[begin..].reverse();
-        if known.insert(word) {
-            words.push(word);
-        } else {
-            vectors.truncate(begin);
-            repeated += 1;
-        }
-    }
-    let notes = match repeated {
-        0 => Vec::new(),
-        1 => vec!["one line repeats a word and was left out".into()],
-        n => vec![format!("{n} lines repeat a word and were left out")],
-    };
-    let provenance = Provenance { program: "GloVe text".into(), notes, ..Provenance::default() };
-    Ok(Embeddings::new(Vocab::new(&words, vec![]), dim, vectors.into(), None, provenance))
+    let rows = read_lines(path, file, 0, sizes.values().sum(), dim)?;
+    Ok(rows.finish("GloVe text", open_end(file).into_iter().collect()))
 }
 
-fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
-    memory::replace(path, |out| {
-        for (id, word) in embeddings.vocab.words().enumerate() {
-            let edge = |byte: Option<&u8>| byte.is_none_or(|&b| is_gap(b));
-            if word.contains(&b'\n') || edge(word.first()) || edge(word.last()) {
-                let word = String::from_utf8_lossy(word).into_owned();
-                let problem = "is empty, has a line end, or begins or ends with a space: GloVe's text can't hold it";
-                return Err(Error::input(path, format!("the word '{word}' {problem}")));
-            }
-            let mut numbers = embeddings.vector(id as u32).iter();
-            let row =
-                out.write_all(word).and_then(|()| numbers.try_for_each(|x| write!(out, " {x}")));
-            row.and_then(|()| writeln!(out)).map_err(Error::io(path))?;
+fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
+    let inner_spaces = |word: &[u8]| {
+        let edge = |byte: Option<&u8>| byte.is_none_or(|&b| is_gap(b));
+        !word.contains(&b'\n') && !edge(word.first()) && !edge(word.last())
+    };
+    let words = Words::new(embeddings, inner_spaces);
+    words.each(|id, word| {
+        use std::fmt::Write;
+        let mut line = String::new();
+        for x in embeddings.vector(id) {
+            let _ = write!(line, " {x}");
         }
-        Ok(())
-    })
+        line.push('\n');
+        out.put(word).and_then(|()| out.put(line.as_bytes()))
+    })?;
+    Ok(words.notes())
 }
 
 #[cfg(test)]
@@ -135,6 +101,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::corpus::Vocab;
+    use crate::embeddings::Provenance;
     use crate::format::{self, Format};
 
     fn read_bytes(bytes: impl AsRef<[u8]>) -> Result<Embeddings> {
@@ -150,7 +118,7 @@ mod tests {
     }
 
     fn words(of: &Embeddings) -> Vec<String> {
-        (0..of.vocab.len() as u32).map(|id| of.vocab.text(id).into_owned()).collect()
+        (0..of.vocab.len() as u32).map(|id| of.vocab.text(id)).collect()
     }
 
     #[test]
@@ -165,6 +133,8 @@ mod tests {
         assert_eq!(vector(&read, "2008"), [0.001, -0.5, 2.0]);
         assert_eq!(vector(&read, "<unk>"), [3.0, 2.0, 1.0]);
         assert_eq!(read.provenance.notes, ["one line repeats a word and was left out"]);
+        let sets = ["dog cat 7.5 8 9 7\nsun moon 3 4 2 3\n", "1 dog cat 7.5 8\n2 sun moon 3 4\n"];
+        assert!(sets.iter().all(|set| !looks_glove(set.as_bytes())), "questions are no vectors");
         let first = read_bytes(". . . 4 5 6\nthe 1 2 3\nof 1 2 3\n").unwrap();
         assert_eq!(words(&first), [". . .", "the", "of"], "a first word with spaces");
         let missing = read_bytes("the 1 2 3\n 4 5 6\nof 7 8 9").unwrap();

@@ -1,19 +1,26 @@
 //! Files of word vectors: recognising the format of a file, reading it, and writing it. Each format
 //! is one source file and one entry of `ALL`.
+//!
+//! This file is over 300 lines because a third of it is tests.
 
 mod bytes;
 pub mod counts;
 mod fasttext;
 mod glove;
 mod model;
+mod rows;
 mod safetensors;
 mod word2vec;
+mod written;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::memory::Mapped;
+use crate::memory::{Mapped, Staged, replace};
+use crate::text::{Packing, unpack_beside};
 /// All formats, in the order in which a file's content is tried.
 const ALL: [Format; 5] = [
     Format(&model::FORMAT),
@@ -42,7 +49,8 @@ struct Kind {
     /// Whether a file's content is in this format.
     looks: fn(&[u8]) -> bool,
     read: fn(&Path, &Mapped<u8>) -> Result<Embeddings>,
-    write: fn(&Embeddings, &Path) -> Result<()>,
+    /// Writes a model, and returns what a user should know about how it was written.
+    write: fn(&Embeddings, &mut Staged) -> Result<Vec<String>>,
     /// About how many bytes a model takes.
     size: fn(&Contents) -> u64,
 }
@@ -111,6 +119,11 @@ impl Part {
 }
 
 impl Format {
+    /// wordloom's own format.
+    pub fn own() -> Self {
+        Self(&model::FORMAT)
+    }
+
     /// All formats.
     pub fn all() -> impl Iterator<Item = Self> {
         ALL.into_iter()
@@ -132,20 +145,42 @@ impl Format {
     }
 
     /// The format in which to write to `path`: the `named` one, or else the one that the extension
-    /// stands for, or else wordloom's own. If two formats have the same extension, a model with
-    /// n-grams (`ngrams`) takes the one that holds them, and any other model takes the other one.
-    pub fn to_write(path: &Path, named: Option<Self>, ngrams: bool) -> Self {
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    /// stands for, or else wordloom's own if there is no extension. If two formats have the same
+    /// extension, a model with n-grams (`ngrams`) takes the one that holds them, and any other
+    /// model takes the other one. An extension `.gz` or `.zst` stands behind that of the format.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an extension that stands for no format.
+    pub fn to_write(path: &Path, named: Option<Self>, ngrams: bool) -> Result<Self> {
+        let unpacked = path.with_extension("");
+        let path_of_format = if Packing::named(path).is_some() { &unpacked } else { path };
+        let extension = path_of_format.extension().map(|e| e.to_string_lossy().to_lowercase());
         let stands = |format: &Self| {
             extension.as_ref().is_some_and(|e| format.0.extensions.contains(&e.as_str()))
         };
         let fits = |format: &Self| format.0.holds.contains(&Part::Ngrams) == ngrams;
         let by_name = Self::all().filter(stands).find(fits).or_else(|| Self::all().find(stands));
-        named.or(by_name).unwrap_or(Self(&model::FORMAT))
+        if let Some(format) = named.or(by_name) {
+            return Ok(format);
+        }
+        let Some(extension) = extension else { return Ok(Self::own()) };
+        if extension == "ftz" {
+            return Err(Error::input(path, "quantised files are not written: name it .bin"));
+        }
+        let mut known: Vec<String> =
+            Self::all().flat_map(|f| f.0.extensions).map(|e| format!(".{e}")).collect();
+        known.sort();
+        known.dedup();
+        let known = known.join(", ");
+        let problem = format!(
+            ".{extension} stands for no format: end the name in one of {known}, or name a format by `to`"
+        );
+        Err(Error::input(path, problem))
     }
 
     /// The format of a file, recognised by its content.
     pub fn of_content(file: &[u8]) -> Option<Self> {
+        let file = file.strip_prefix(MARK).unwrap_or(file);
         Self::all().find(|format| (format.0.looks)(file))
     }
 
@@ -175,20 +210,64 @@ impl std::fmt::Debug for Format {
     }
 }
 
-/// Opens a file of word vectors in any format that can be read. The format is recognised by the
-/// content.
+/// The bytes by which the format of a packed file is recognised.
+const HEAD: u64 = 4 << 20;
+
+/// Opens a file of word vectors. One that is packed with gzip or zstd is unpacked into a temporary
+/// file, which disappears with the value that is returned.
 ///
 /// # Errors
-/// A missing file, one of no known format, or a damaged one.
-pub fn read(path: &Path) -> Result<Embeddings> {
-    parse(path, &Mapped::open(path)?)
+/// A missing file, a damaged packed one, or a full disk.
+pub fn open(path: &Path) -> Result<Mapped<u8>> {
+    let file = Mapped::open(path)?;
+    match Packing::of(&file) {
+        None => Ok(file),
+        Some(packing) => {
+            let place = std::env::temp_dir().join("wordloom-unpacked");
+            let unpacked = unpack_beside(path, packing, &place)?;
+            Mapped::open(unpacked.temporary())
+        }
+    }
 }
 
-/// Reads word vectors as [`read`] does, from a file that is in memory. Errors name it by `path`.
+/// Whether a file has word vectors, by its beginning. A file that can't be read has none.
+pub fn is_vectors(path: &Path) -> bool {
+    let looks = || {
+        let file = Mapped::open(path)?;
+        let Some(packing) = Packing::of(&file) else { return Ok(Format::of_content(&file)) };
+        let mut head = Vec::new();
+        let unpacked = packing.unpack(path, File::open(path).map_err(Error::io(path))?);
+        unpacked.take(HEAD).read_to_end(&mut head).map_err(Error::io(path))?;
+        Ok::<_, Error>(Format::of_content(&head))
+    };
+    !path.is_dir() && looks().is_ok_and(|format| format.is_some())
+}
+
+/// Opens a file of word vectors in any format that can be read. The format is recognised by the
+/// content. The numbers of a file that is mapped are not looked at: see
+/// [`Embeddings::check_finite`].
+///
+/// # Errors
+/// A missing file, one of no known format, or a damaged one. A file of another program is damaged,
+/// too, if one of its numbers is not finite.
+pub fn read(path: &Path) -> Result<Embeddings> {
+    let file = open(path)?;
+    let model = parse(path, &file)?;
+    if Format::of_content(&file) != Some(Format::own()) {
+        model.check_finite().map_err(|e| Error::input(path, e.to_string()))?;
+    }
+    Ok(model)
+}
+
+/// Reads word vectors from a file that is in memory. Errors name it by `path`. The numbers are not
+/// looked at: see [`Embeddings::check_finite`].
 ///
 /// # Errors
 /// A file of no known format, or a damaged one.
 pub fn parse(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
+    if let Some(text) = without_mark(file) {
+        return parse(path, &text);
+    }
     if let Some(format) = Format::of_content(file) {
         return (format.0.read)(path, file);
     }
@@ -203,12 +282,31 @@ pub fn parse(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     Err(Error::format(path, 0, problem))
 }
 
-/// Writes word vectors to `path`, in one step: an existing file is replaced whole or not at all.
+/// What follows the byte order mark, if there is one.
+fn without_mark(file: &Mapped<u8>) -> Option<Mapped<u8>> {
+    if file.starts_with(MARK) { file.part(MARK.len()..file.len()) } else { None }
+}
+
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Writes word vectors to `path`, in one step: an existing file is replaced whole or not at all. If
+/// the name of the file ends in `.gz` or `.zst`, it is packed. Returns what a user should know
+/// about how words were written, one line for each.
 ///
 /// # Errors
-/// When the file can't be written, or the format can't hold a word.
-pub fn write(embeddings: &Embeddings, path: &Path, format: Format) -> Result<()> {
-    (format.0.write)(embeddings, path)
+/// When the file can't be written, the format can't hold the model, or a number is not finite.
+pub fn write(embeddings: &Embeddings, path: &Path, format: Format) -> Result<Vec<String>> {
+    embeddings.check_finite().map_err(|e| Error::input(path, e.to_string()))?;
+    let Some(packing) = Packing::named(path) else {
+        return replace(path, |out| (format.0.write)(embeddings, out));
+    };
+    let mut plain = Staged::new(path)?;
+    let notes = (format.0.write)(embeddings, &mut plain)?;
+    std::io::Write::flush(&mut plain).map_err(Error::io(path))?;
+    let plain_file = File::open(plain.temporary()).map_err(Error::io(path))?;
+    replace(path, |out| packing.pack(plain_file, out).map_err(Error::io(path)))?;
+    Ok(notes)
 }
 
 #[cfg(test)]
@@ -219,14 +317,59 @@ mod tests {
     fn formats_follow_names_unless_told() {
         let to_write = |name: &str, named: Option<&str>, ngrams| {
             let named = named.and_then(Format::named);
-            Format::to_write(Path::new(name), named, ngrams).name()
+            Format::to_write(Path::new(name), named, ngrams).map_or("none", Format::name)
         };
         assert_eq!(to_write("a.vec", None, false), "text");
-        assert_eq!(to_write("a.model", None, true), "safetensors");
+        assert_eq!(to_write("a", None, true), "safetensors");
+        assert_eq!(to_write("a.model", None, true), "none");
+        assert_eq!(to_write("a.model", Some("text"), true), "text");
+        assert_eq!(to_write("a.ftz", None, true), "none");
+        assert_eq!(to_write("a.vec.gz", None, false), "text");
+        assert_eq!(to_write("a.bin.ZST", None, true), "fasttext");
+        assert_eq!(to_write("a.gz", None, false), "safetensors");
         assert_eq!(to_write("a.vec", Some("binary"), true), "binary");
         assert_eq!(to_write("a.BIN", None, false), "binary");
         assert_eq!(to_write("a.bin", None, true), "fasttext");
         assert_eq!(to_write("a.vec", None, true), "text", "no other format has this extension");
+    }
+
+    #[test]
+    fn packed_files_are_read_and_written_by_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "2 2\nthe 1 2\nof 3 -4.5\n";
+        let plain = folder.path().join("m.vec");
+        std::fs::write(&plain, text).unwrap();
+        let model = read(&plain).unwrap();
+        for name in ["m.vec.gz", "m.vec.zst", "m.bin.gz"] {
+            let path = folder.path().join(name);
+            write(&model, &path, Format::to_write(&path, None, false).unwrap()).unwrap();
+            assert!(is_vectors(&path), "{name}");
+            assert_eq!(Packing::of(&std::fs::read(&path).unwrap()), Packing::named(&path));
+            let again = read(&path).unwrap();
+            assert_eq!(again.input(), model.input(), "{name}");
+            assert_eq!(again.vocab.text(1), "of");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "nothing else is left");
+        std::fs::write(&plain, format!("\u{feff}{text}")).unwrap();
+        assert_eq!(read(&plain).unwrap().input(), model.input(), "a byte order mark");
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_neither_read_nor_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.vec");
+        for number in ["nan", "-nan", "inf", "1e39"] {
+            std::fs::write(&path, format!("2 2\nthe 1 2\nof 3 {number}\n")).unwrap();
+            let error = read(&path).err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(error.contains("'of'"), "{number}: {error}");
+            let model = parse(&path, &open(&path).unwrap()).unwrap();
+            assert_eq!(model.count_not_finite(), 1);
+            assert!(model.find("the").is_ok() && model.find("of").is_err());
+            assert!(write(&model, &path, Format::named("text").unwrap()).is_err());
+            let rest = model.without_not_finite();
+            assert_eq!(rest.vocab.words().collect::<Vec<_>>(), [b"the"]);
+            write(&rest, &path, Format::named("text").unwrap()).unwrap();
+        }
     }
 
     #[test]

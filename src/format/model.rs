@@ -28,14 +28,14 @@ use super::safetensors::{Tensor, Tensors, header, looks_safetensors};
 use super::{Contents, Kind, Part};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::memory::{self, Mapped};
+use crate::memory::{Mapped, Staged};
 use crate::subword::{Ngrams, Subwords};
 
 pub(super) const FORMAT: Kind = Kind {
     name: "safetensors",
-    help: "wordloom's model: a safetensors file with everything in it (.safetensors)",
+    help: "wordloom's model: a safetensors file with everything in it (.safetensors, .st)",
     program: "wordloom",
-    extensions: &["safetensors"],
+    extensions: &["safetensors", "st"],
     holds: &Part::ALL,
     looks: looks_safetensors,
     read,
@@ -85,11 +85,12 @@ fn ngrams(all: &Tensors, rows: usize, dim: usize) -> Result<Ngrams> {
     let (Some(bytes), Some(NgramRule { subwords, pruned })) = (all.bytes_of("ngrams"), rule) else {
         return Err(all.bad("n-grams without the metadata 'subwords': not a wordloom model"));
     };
+    subwords.check().map_err(|problem| all.bad(problem))?;
     let buckets = Some(all.get("ngrams.buckets", Dtype::U32, Some(&[rows]))?);
     Ok(Ngrams { subwords, buckets, rows: bytes, pruned })
 }
 
-fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
+fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
     let (vocab, dim) = (&embeddings.vocab, embeddings.dim() as u64);
     let words = vocab.len() as u64;
     // Matrices come first, the first of them at a multiple of 64. The other tensors follow by
@@ -141,10 +142,9 @@ fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
             (*name, *dtype, shape.clone(), bytes.len() as u64)
         };
     let described: Vec<Tensor> = tensors.iter().map(described).collect();
-    memory::replace(path, |out| {
-        out.put(&header(notes, &described, 0))?;
-        tensors.iter().try_for_each(|(.., bytes)| out.put(bytes))
-    })
+    out.put(&header(notes, &described, 0))?;
+    tensors.iter().try_for_each(|(.., bytes)| out.put(bytes))?;
+    Ok(Vec::new())
 }
 
 /// The metadata entry `subwords`.
@@ -161,6 +161,7 @@ mod tests {
     use super::*;
     use crate::corpus::Vocab;
     use crate::embeddings::Provenance;
+    use crate::format::Format;
 
     fn model(words: &[&str], dim: usize, output: bool, counts: bool) -> Embeddings {
         let counts = if counts { (1..=words.len() as u64).rev().collect() } else { vec![] };
@@ -196,7 +197,7 @@ mod tests {
                 }),
             );
             let before = before.with_positions(output.then(|| vec![1.0; 4 * dim].into()));
-            write(&before, &path).unwrap();
+            crate::format::write(&before, &path, Format::own()).unwrap();
             let after = crate::format::read(&path).unwrap();
             assert_eq!(before.input(), after.input());
             assert_eq!(before.output(), after.output());
@@ -223,7 +224,7 @@ mod tests {
     fn a_file_cut_or_changed_anywhere_is_an_error_or_harmless() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.safetensors");
-        write(&model(&["a", "bc"], 2, true, true), &path).unwrap();
+        crate::format::write(&model(&["a", "bc"], 2, true, true), &path, Format::own()).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();

@@ -9,17 +9,23 @@
 //! and then a newline (word2vec.c) or none (gensim, the published `GoogleNews` file). Newlines
 //! before a word are skipped, so that both are read.
 //!
-//! Words are bytes that can't contain white space. Counts aren't stored.
+//! Other programs write words that contain spaces or nothing, and both formats are read with care:
+//! in a text line the last `dim` fields are the vector, and in a binary file a word ends where the
+//! rest of the file makes sense. Of words that occur twice the first is kept. Written words have no
+//! white space: `_` takes its place. Counts aren't stored.
+//!
+//! This file is over 300 lines because two fifths of it are tests.
 
-use std::io::Write;
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::bytes::Cursor;
+use super::rows::{Release, Rows, is_gap, last_field, lines, number, open_end, read_lines, shown};
+use super::written::Words;
 use super::{Contents, Kind};
-use crate::corpus::Vocab;
-use crate::embeddings::{Embeddings, Provenance};
+use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::memory::{self, Mapped};
+use crate::memory::{Mapped, Staged};
 
 pub(super) const TEXT: Kind = Kind {
     name: "text",
@@ -57,7 +63,7 @@ const HEADER: usize = 64;
 /// The number of words and the dimension in the first line, and the length of this line in bytes.
 pub(super) fn header(file: &[u8]) -> Option<(usize, usize, usize)> {
     let end = memchr::memchr(b'\n', &file[..file.len().min(HEADER)])?;
-    let line = std::str::from_utf8(&file[..end]).ok()?;
+    let line = String::from_utf8(file[..end].to_vec()).ok()?;
     let mut sizes = line.split_ascii_whitespace().map(str::parse);
     match (sizes.next()?, sizes.next()?, sizes.next()) {
         (Ok(words), Ok(dim), None) => Some((words, dim, end + 1)),
@@ -65,27 +71,21 @@ pub(super) fn header(file: &[u8]) -> Option<(usize, usize, usize)> {
     }
 }
 
-/// Whether a byte separates fields.
-pub(super) fn is_gap(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r')
-}
-
-fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    line.split(|&b| is_gap(b)).filter(|field| !field.is_empty())
-}
-
-pub(super) fn number(field: &[u8]) -> Option<f32> {
-    std::str::from_utf8(field).ok()?.parse().ok()
-}
-
-/// Whether a line of sizes is followed by a word and as many numbers as it says.
+/// Whether a line of sizes is followed by a line that ends with as many numbers as it says.
 fn looks_text(file: &[u8]) -> bool {
     let Some((_, dim, start)) = header(file) else { return false };
-    let rest = &file[start..];
-    let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
-    let numbers = fields(line).skip(1);
-    let count = numbers.clone().count();
-    dim == count && count > 0 && numbers.clone().all(|field| number(field).is_some())
+    let Some((_, line)) = lines(&file[start..]).next() else { return false };
+    let mut rest = line;
+    for _ in 0..dim {
+        let (before, field) = last_field(rest);
+        if before.is_empty() || number(field).is_none() {
+            return false;
+        }
+        let end = before.iter().rposition(|&b| !is_gap(b)).map_or(0, |last| last + 1);
+        // A word that is missing leaves the gap before the numbers.
+        rest = if end == 0 { &before[..1] } else { &before[..end] };
+    }
+    dim > 0
 }
 
 /// Whether the first line has sizes, with a dimension above 0, and is not the end of the file.
@@ -96,37 +96,114 @@ fn looks_binary(file: &[u8]) -> bool {
 fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let (claimed, dim, start) =
         header(file).ok_or_else(|| Error::format(path, 0, "no line with the sizes"))?;
-    let (mut words, mut vectors) = (Vec::new(), Vec::new());
-    let mut at = start;
-    for line in file[start..].split(|&b| b == b'\n') {
-        let bad = |problem: String| Error::format(path, at as u64, problem);
-        let mut fields = fields(line);
-        if let Some(word) = fields.next() {
-            let before = vectors.len();
-            for field in fields {
-                let x = number(field).ok_or_else(|| {
-                    bad(format!("'{}' is no number", String::from_utf8_lossy(field)))
-                })?;
-                vectors.push(x);
-            }
-            let found = vectors.len() - before;
-            if found != dim {
-                return Err(bad(format!("{found} numbers in a line where there should be {dim}")));
-            }
-            words.push(word);
-        }
-        at += line.len() + 1;
-    }
-    let one_more = words.len() == claimed.saturating_add(1) && words.last() == Some(&&b"<unk>"[..]);
-    if claimed != words.len() && !one_more {
-        let problem = format!(
-            "{} words where the first line says {claimed}: is the file cut short?",
-            words.len()
-        );
+    let rows = read_lines(path, file, start, claimed, dim)?;
+    let found = rows.len();
+    let one_more = found == claimed.saturating_add(1) && rows.last_word() == b"<unk>";
+    if claimed != found && !one_more {
+        let why = if found < claimed {
+            "is the file cut short? If it is whole, correct its first line"
+        } else {
+            "correct its first line"
+        };
+        let problem = format!("{found} words where the first line says {claimed}: {why}");
         return Err(Error::format(path, file.len() as u64, problem));
     }
-    let vocab = Vocab::new(&words, vec![]);
-    Ok(Embeddings::new(vocab, dim, vectors.into(), None, Provenance::foreign("word2vec text")))
+    Ok(rows.finish("word2vec text", open_end(file).into_iter().collect()))
+}
+
+/// More bytes than this without a space are no word.
+const LONGEST_WORD: usize = 1 << 16;
+/// A number of a greater size is taken for other bytes that are read as a number.
+const LARGEST: f32 = 1e6;
+
+/// Where the parts of a binary file are.
+#[derive(Clone, Copy)]
+struct Layout<'a> {
+    file: &'a [u8],
+    /// The number of words.
+    count: usize,
+    dim: usize,
+    /// Where the first word begins.
+    start: usize,
+}
+
+impl<'a> Layout<'a> {
+    /// Where the word begins that is next from `at` on: behind newlines.
+    fn word_start(&self, at: usize) -> usize {
+        at + self.file[at..].iter().take_while(|&&b| b == b'\n').count()
+    }
+
+    /// The numbers of a row that begins at `at`, if the file has them.
+    fn row(&self, at: usize) -> Option<impl Iterator<Item = f32> + 'a> {
+        let bytes = self.file.get(at..at.checked_add(4 * self.dim)?)?;
+        Some(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)))
+    }
+
+    /// Whether a row at `at` has numbers as vectors have them.
+    fn is_row(&self, at: usize) -> bool {
+        self.row(at).is_some_and(|mut row| row.all(|x| x.abs() <= LARGEST))
+    }
+
+    /// Whether a row at `at` begins with text and a space, and has numbers such as letters make: it
+    /// begins within a word.
+    fn is_text(&self, at: usize) -> bool {
+        let Some(mut row) = self.row(at) else { return false };
+        row.any(|x| x.abs() > LARGEST && x.is_finite())
+            && self.spaces(at, at).next().is_some_and(|end| end < at + 4 * self.dim)
+    }
+
+    /// Where the words end, so that all words are text, all rows have numbers as vectors have them,
+    /// and the last row ends where the file does. Words may contain spaces. Of several ways the
+    /// first is taken: that with the shortest words, beginning with the first word. `None` if there
+    /// is no way.
+    fn word_ends(&self) -> Option<Vec<usize>> {
+        /// The most steps for each word, on average.
+        const STEPS: usize = 8;
+        let mut ends: Vec<usize> = Vec::with_capacity(self.count);
+        let mut dead: HashSet<(usize, usize)> = HashSet::new();
+        let mut steps = (self.count + 100_000).saturating_mul(STEPS);
+        // Where the word begins whose end is looked for, and from where on.
+        let (mut begin, mut from) = (self.word_start(self.start), self.word_start(self.start));
+        loop {
+            steps = steps.checked_sub(1)?;
+            let row = ends.len();
+            let end = if row == self.count || dead.contains(&(row, begin)) {
+                None
+            } else {
+                self.spaces(begin, from).find(|&end| self.is_row(end + 1))
+            };
+            if let Some(end) = end {
+                ends.push(end);
+                let next = self.word_start(end + 1 + 4 * self.dim);
+                if ends.len() == self.count && next == self.file.len() {
+                    return Some(ends);
+                }
+                (begin, from) = (next, next);
+            } else {
+                dead.insert((row, begin));
+                let last = ends.pop()?;
+                let before = ends.last().map_or(self.start, |end| end + 1 + 4 * self.dim);
+                (begin, from) = (self.word_start(before), last + 1);
+            }
+        }
+    }
+
+    /// The places of spaces from `from` on before which all from `begin` on is text.
+    fn spaces(&self, begin: usize, from: usize) -> impl Iterator<Item = usize> {
+        let rest = &self.file[begin..self.file.len().min(begin + LONGEST_WORD)];
+        let text = rest.iter().take_while(|&&b| b >= b' ' && b != 0x7f).count();
+        let is_end = move |&at: &usize| {
+            rest[at] == b' ' && at > 0 && std::str::from_utf8(&rest[..at]).is_ok()
+        };
+        ((from - begin).min(text)..text).filter(is_end).map(move |at| begin + at)
+    }
+}
+
+/// Whether a word could be one: it is not empty, and it has no control characters.
+fn is_plain(word: &[u8]) -> bool {
+    !word.is_empty()
+        && word.iter().all(|&b| b >= b' ' && b != 0x7f)
+        && std::str::from_utf8(word).is_ok()
 }
 
 fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
@@ -139,69 +216,95 @@ fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     if count == 0 || dim == 0 {
         return Err(cursor.bad(format!("the first line says {count} words x {dim}")));
     }
-    let newlines = |cursor: &mut Cursor| {
-        while cursor.peek() == Some(b'\n') {
-            cursor.take(1, "a newline")?;
-        }
-        Ok(())
-    };
-    let (mut words, mut vectors) = (Vec::with_capacity(count), Vec::with_capacity(count * dim));
+    let layout = Layout { file, count, dim, start };
+    let mut rows = Rows::new(path, count, dim)?;
+    let (mut release, mut odd) = (Release::new(file), None);
     for _ in 0..count {
-        newlines(&mut cursor)?;
-        words.push(cursor.until(b' ', "a word")?);
-        let row = cursor.take(4 * dim, "a vector")?;
-        vectors.extend(row.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+        let next = layout.word_start(cursor.at());
+        cursor.take(next - cursor.at(), "newlines")?;
+        let word = cursor.until(b' ', "a word")?;
+        let at = cursor.at();
+        let plain = is_plain(word) && (layout.is_row(at) || layout.row(at).is_none());
+        if odd.is_none() && !plain {
+            // Perhaps words contain spaces. If the file makes sense with them, it is read so.
+            if let Some(ends) = layout.word_ends() {
+                return spaced(path, &layout, &ends);
+            }
+            odd = Some(word);
+        }
+        if layout.is_text(at) {
+            let problem = format!(
+                "the vector of '{}' has numbers as if they were letters: does a word contain a \
+                 space? Save the vectors as word2vec text",
+                shown(word)
+            );
+            return Err(cursor.bad(problem));
+        }
+        cursor.take(4 * dim, "a vector")?;
+        rows.push(word, layout.row(at).into_iter().flatten());
+        release.before(at);
     }
-    newlines(&mut cursor)?;
-    cursor.end()?;
-    let vocab = Vocab::new(&words, vec![]);
-    Ok(Embeddings::new(vocab, dim, vectors.into(), None, Provenance::foreign("word2vec binary")))
+    let end = layout.word_start(cursor.at());
+    cursor.take(end - cursor.at(), "newlines")?;
+    if let Err(longer) = cursor.end() {
+        let spaced_words = layout.word_ends();
+        return spaced_words.map_or(Err(longer), |ends| spaced(path, &layout, &ends));
+    }
+    Ok(rows.finish("word2vec binary", Vec::new()))
 }
 
-fn write_text(embeddings: &Embeddings, path: &Path) -> Result<()> {
-    write(embeddings, path, |out, id| {
+/// The vectors of a file in which words contain spaces, where the ends of the words are known.
+fn spaced(path: &Path, layout: &Layout, ends: &[usize]) -> Result<Embeddings> {
+    let mut rows = Rows::new(path, layout.count, layout.dim)?;
+    let mut at = layout.start;
+    for &end in ends {
+        let begin = layout.word_start(at);
+        rows.push(&layout.file[begin..end], layout.row(end + 1).into_iter().flatten());
+        at = end + 1 + 4 * layout.dim;
+    }
+    Ok(rows.finish("word2vec binary", Vec::new()))
+}
+
+fn write_text(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
+    let mut line = String::with_capacity(12 * embeddings.dim());
+    write(embeddings, out, |out, vector| {
         use std::fmt::Write;
-        let mut line = String::with_capacity(12 * embeddings.dim());
+        line.clear();
         // Rust writes the shortest digits that read back as the same float.
-        for x in embeddings.vector(id) {
+        for x in vector {
             let _ = write!(line, " {x}");
         }
-        writeln!(out, "{line}")
+        line.push('\n');
+        out.put(line.as_bytes())
     })
 }
 
-fn write_binary(embeddings: &Embeddings, path: &Path) -> Result<()> {
-    write(embeddings, path, |out, id| {
-        out.write_all(b" ")?;
-        embeddings.vector(id).iter().try_for_each(|x| out.write_all(&x.to_le_bytes()))?;
-        out.write_all(b"\n")
+fn write_binary(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
+    write(embeddings, out, |out, vector| {
+        out.put(b" ")?;
+        vector.iter().try_for_each(|x| out.put(&x.to_le_bytes()))?;
+        out.put(b"\n")
     })
 }
 
 fn write(
     embeddings: &Embeddings,
-    path: &Path,
-    row: impl Fn(&mut dyn Write, u32) -> std::io::Result<()>,
-) -> Result<()> {
-    memory::replace(path, |out| {
-        writeln!(out, "{} {}", embeddings.vocab.len(), embeddings.dim())
-            .map_err(Error::io(path))?;
-        for (id, word) in embeddings.vocab.words().enumerate() {
-            if word.is_empty() || word.iter().any(u8::is_ascii_whitespace) {
-                let word = String::from_utf8_lossy(word).into_owned();
-                let problem = format!(
-                    "the word '{word}' is empty or has white space, which word2vec's formats can't hold"
-                );
-                return Err(Error::input(path, problem));
-            }
-            out.write_all(word).and_then(|()| row(out, id as u32)).map_err(Error::io(path))?;
-        }
-        Ok(())
-    })
+    out: &mut Staged,
+    mut row: impl FnMut(&mut Staged, &[f32]) -> Result<()>,
+) -> Result<Vec<String>> {
+    let words = Words::new(embeddings, |word| word.split(u8::is_ascii_whitespace).count() == 1);
+    out.put(format!("{} {}\n", words.len(), embeddings.dim()).as_bytes())?;
+    words.each(|id, word| {
+        out.put(word)?;
+        row(out, embeddings.vector(id))
+    })?;
+    Ok(words.notes())
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::corpus::Vocab;
+    use crate::embeddings::Provenance;
     use crate::format::word2vec::*;
     use crate::format::{self, Format};
 
@@ -232,7 +335,7 @@ mod tests {
         let before = model();
         for (name, form) in [("m.txt", "text"), ("m.bin", "binary"), ("m.vec", "text")] {
             let path = folder.path().join(name);
-            let format = Format::to_write(&path, None, false);
+            let format = Format::to_write(&path, None, false).unwrap();
             assert_eq!(format.name(), form);
             format::write(&before, &path, format).unwrap();
             same(&before, &format::read(&path).unwrap());
@@ -277,17 +380,100 @@ mod tests {
         fails(b"18446744073709551615 4611686018427387904\nthe \0\0\0\0");
         fails(b"99999999 100\nthe \0\0\0\0");
         assert!(fails(b"2 2\nthe 1 2\n").contains("cut short"));
+        let more = fails(b"1 2\nthe 1 2\nof 1 2\n");
+        assert!(more.contains("2 words") && !more.contains("cut short"), "{more}");
         assert!(fails(b"2 2\nthe 1 2\nof 1\n").contains("1 numbers in a line"));
         assert!(fails(b"2 2\nthe 1 2\nof 1 x\n").contains("'x' is no number"));
         assert!(fails(b"").contains("empty"));
         assert!(fails(b"quite another file\n").contains("neither"));
-        let spaced = Embeddings::new(
-            Vocab::new(&["a b"], vec![]),
+    }
+
+    fn words(of: &Embeddings) -> Vec<String> {
+        of.vocab.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+
+    /// A binary file of `words` with vectors as training makes them.
+    fn binary(words: &[&str], dim: usize, newlines: bool) -> (Vec<u8>, Vec<f32>) {
+        let numbers: Vec<f32> = (0..words.len() * dim)
+            .map(|i| ((i * 7919 % 1009) as f32 / 1009.0 - 0.5) * 3.0)
+            .collect();
+        let mut file = format!("{} {dim}\n", words.len()).into_bytes();
+        for (word, row) in words.iter().zip(numbers.chunks(dim)) {
+            file.extend_from_slice(word.as_bytes());
+            file.push(b' ');
+            file.extend(row.iter().flat_map(|x| x.to_le_bytes()));
+            if newlines {
+                file.push(b'\n');
+            }
+        }
+        (file, numbers)
+    }
+
+    #[test]
+    fn words_with_spaces_in_binary_files_are_read_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.bin");
+        let names =
+            ["the", "New York", "of", "cat", "São Paulo do Sul", "a b", "Los Angeles", "7 8"];
+        for dim in [2, 3, 4, 8, 100] {
+            for newlines in [false, true] {
+                let (file, numbers) = binary(&names, dim, newlines);
+                std::fs::write(&path, file).unwrap();
+                let read = format::read(&path).unwrap();
+                assert_eq!(words(&read), names, "{dim} {newlines}");
+                assert_eq!(read.input(), numbers);
+            }
+        }
+        // Where the file can't be read with spaces, it is refused.
+        let (mut file, _) = binary(&["the", "New York", "cut\u{e9}"], 4, false);
+        let at = file.windows(2).position(|two| two == [0xc3, 0xa9]).unwrap();
+        file[at] = 0xff;
+        std::fs::write(&path, file).unwrap();
+        let error = format::read(&path).unwrap_err().to_string();
+        assert!(error.contains("'New'") && error.contains("space"), "{error}");
+    }
+
+    #[test]
+    fn the_first_of_words_that_occur_twice_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m");
+        let (file, numbers) = binary(&["the", "of", "the"], 2, false);
+        for file in [&file[..], b"3 2\nthe 1 2\nof 3 4\nthe 5 6\n"] {
+            std::fs::write(&path, file).unwrap();
+            let read = format::read(&path).unwrap();
+            assert_eq!(words(&read), ["the", "of"]);
+            assert!(read.input() == &numbers[..4] || read.input() == [1.0, 2.0, 3.0, 4.0]);
+            assert_eq!(read.provenance.notes.len(), 1);
+        }
+    }
+
+    #[test]
+    fn words_that_hold_white_space_or_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.vec");
+        for text in ["2 2\nnew york 1 2\nof 3 4\n", "2 2\nof 1 2\n. . 3 4\n", "2 2\n 1 2\n\t 3 4\n"]
+        {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(format::read(&path).unwrap().input(), [1.0, 2.0, 3.0, 4.0], "{text}");
+        }
+        let names = ["new york", "of", "", "a b", "a_b"];
+        let model = Embeddings::new(
+            Vocab::new(&names, vec![]),
             1,
-            vec![1.0].into(),
+            vec![1.0, 2.0, 3.0, 4.0, 5.0].into(),
             None,
             Provenance::foreign(""),
         );
-        assert!(format::write(&spaced, &path, named("text")).is_err());
+        for name in ["text", "binary"] {
+            let notes = format::write(&model, &path, named(name)).unwrap();
+            assert_eq!(notes.len(), 2, "{notes:?}");
+            assert!(
+                notes[0].contains("words: 1") && notes[1].contains(": 2, first ''"),
+                "{notes:?}"
+            );
+            let read = format::read(&path).unwrap();
+            assert_eq!(words(&read), ["new_york", "of", "a_b"]);
+            assert_eq!(read.input(), [1.0, 2.0, 5.0]);
+        }
     }
 }

@@ -29,6 +29,8 @@ enum Bytes {
     /// A vector of any plain type, which stays as it was made.
     Owned(Arc<dyn Elements>),
     File(Arc<Mmap>),
+    /// Memory that was mapped to be written to, and no longer is.
+    Memory(Arc<Mmap>),
 }
 
 /// A vector whose elements are plain bytes.
@@ -46,7 +48,7 @@ impl Bytes {
     fn as_slice(&self) -> &[u8] {
         match self {
             Self::Owned(elements) => elements.bytes(),
-            Self::File(map) => map,
+            Self::File(map) | Self::Memory(map) => map,
         }
     }
 }
@@ -74,8 +76,8 @@ impl Mapped<u8> {
         let too_large = |_| Error::input(path, "too large for this machine");
         let length = usize::try_from(length).map_err(too_large)?;
         // SAFETY: the map is read-only and lives as long as the `Arc`. What the language cannot
-        // rule out, another process changing the file under us, is the documented condition above;
-        // bytes read are only ever data.
+        // rule out, another process changing the file under us, is the documented condition above.
+        // Bytes read are only ever data: whoever makes text of them copies them first.
         #[allow(unsafe_code)]
         let map = unsafe { memmap2::MmapOptions::new().len(length).map(&file) };
         let map = Arc::new(map.map_err(Error::io(path))?);
@@ -96,11 +98,33 @@ impl<T: Pod + Send + Sync> Mapped<T> {
         Some(Mapped { bytes: self.bytes.clone(), range: start..end, of: PhantomData })
     }
 
-    /// `length` elements, which are zeros before `fill` sees them.
-    pub(crate) fn filled(length: usize, fill: impl FnOnce(&mut [T])) -> Self {
+    /// `length` elements, which are zeros before `fill` sees them. `None` when there is not enough
+    /// memory.
+    pub(crate) fn filled(length: usize, fill: impl FnOnce(&mut [T])) -> Option<Self> {
+        // The system gives zeros for the asking, but only by a way that can't fail. So it is asked
+        // first whether there is room.
+        Vec::<T>::new().try_reserve_exact(length).ok()?;
         let mut values = vec![T::zeroed(); length];
         fill(&mut values);
-        values.into()
+        Some(values.into())
+    }
+
+    /// Tells the system that the pages of a mapped file in `range` (in elements) are not needed for
+    /// now. They are read again when they are.
+    pub(crate) fn release(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Bytes::File(map) = &self.bytes {
+            let start = self.range.start + range.start * size_of::<T>();
+            let length = (range.end - range.start) * size_of::<T>();
+            // SAFETY: the map is read-only and of a file, so a page that is dropped comes back from
+            // the file with the same bytes.
+            #[allow(unsafe_code)]
+            let advised = unsafe {
+                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length)
+            };
+            // It is advice. Nothing depends on whether it was taken.
+            let _ = advised;
+        }
     }
 
     /// The first `length` elements of memory that was mapped to be written to, and no longer is.
@@ -114,7 +138,7 @@ impl<T: Pod + Send + Sync> Mapped<T> {
         let range = 0..length * size_of::<T>();
         assert!(range.end <= map.len());
         let map = Arc::new(map.make_read_only()?);
-        Ok(Self { bytes: Bytes::File(map), range, of: PhantomData })
+        Ok(Self { bytes: Bytes::Memory(map), range, of: PhantomData })
     }
 }
 

@@ -18,6 +18,7 @@ mod primitives;
 
 pub use self::mapped::Mapped;
 pub(crate) use self::primitives::prefetch;
+pub(crate) use self::replace::remove_if_abandoned;
 pub use self::replace::{Staged, remove_unfinished, replace};
 pub(crate) use self::shared::Shared;
 pub(crate) use self::store::Store;

@@ -4,13 +4,15 @@
 
 mod open;
 mod tokenizer;
+mod unpack;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use self::open::{Input, Text};
-pub use self::tokenizer::Tokenizer;
-pub(crate) use self::tokenizer::{Token, split_whitespace};
+use self::open::Input;
+pub(crate) use self::tokenizer::{Token, lower, split_whitespace, words_of};
+pub use self::tokenizer::{Tokenizer, trim, words};
+pub(crate) use self::unpack::{Packing, unpack_beside};
 use crate::error::{Error, Result};
 /// About this many bytes of text make a block.
 const BLOCK: usize = 1 << 20;
@@ -26,16 +28,13 @@ pub(crate) struct Block {
     pub offset: u64,
     /// Whether this is the input's last block: a sentence ends with it.
     pub last: bool,
-    text: Text,
+    text: Vec<u8>,
 }
 
 impl Block {
     /// The text.
     pub(crate) fn text(&self) -> &[u8] {
-        match &self.text {
-            Text::Mapped(text) => text,
-            Text::Read(text) => text,
-        }
+        &self.text
     }
 
     /// The number of words that are not UTF-8, and the offset in the input of the first invalid
@@ -169,6 +168,10 @@ mod tests {
         assert_eq!(words(lower, text), "the cat's tail, / ünder δας / / end");
         let unicode = Tokenizer { unicode_words: true, lowercase: true };
         assert_eq!(words(unicode, text), "the cat's tail / ünder δας / / end");
+        let wide = "日本\u{3000}東京\u{a0}a\u{2028}b\u{85}c \u{200b} \u{feff}d";
+        assert_eq!(words(plain, wide), "日本 東京 a b c d");
+        assert_eq!(words(lower, wide), "日本 東京 a b c d");
+        assert_eq!(words(unicode, "so 👩‍👩‍👧 — ☕, 🇩🇪!"), "so 👩‍👩‍👧 ☕ 🇩🇪");
     }
 
     #[test]
@@ -243,8 +246,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whitespace_splitting_agrees_with_the_standard_library(text in "[ -~\t\n]{0,200}") {
-            let expected: Vec<Vec<u8>> = text.split_ascii_whitespace().map(|w| w.as_bytes().to_vec()).collect();
+        fn whitespace_splitting_agrees_with_the_standard_library(text in "[ -~\t\n\u{a0}\u{3000}é語]{0,200}") {
+            let expected: Vec<Vec<u8>> = text.split_whitespace().map(|w| w.as_bytes().to_vec()).collect();
             let got = tokens(Tokenizer::default(), text.as_bytes());
             prop_assert_eq!(got.iter().filter(|t| t.is_none()).count(), text.matches('\n').count());
             prop_assert_eq!(got.into_iter().flatten().collect::<Vec<_>>(), expected);

@@ -10,7 +10,9 @@ pub struct Tokenizer {
     /// Put words in lower case (Unicode)
     #[cfg_attr(feature = "cli", arg(long))]
     pub lowercase: bool,
-    /// Split at Unicode word boundaries and drop punctuation, instead of splitting at white space
+    /// Split at Unicode word boundaries and drop punctuation and symbols but emoji, instead of
+    /// splitting at white space. Scripts without spaces (Thai, Khmer, Chinese...) fall apart into
+    /// single characters: segment such text first
     #[cfg_attr(feature = "cli", arg(long))]
     pub unicode_words: bool,
 }
@@ -36,10 +38,8 @@ impl Tokenizer {
             }
             for chunk in line.utf8_chunks() {
                 if self.unicode_words {
-                    chunk
-                        .valid()
-                        .unicode_words()
-                        .for_each(|word| self.word(word.as_bytes(), &mut each));
+                    let pieces = chunk.valid().split_word_bounds().filter(|piece| is_word(piece));
+                    pieces.for_each(|word| self.word(word.as_bytes(), &mut each));
                 }
             }
             if !self.unicode_words {
@@ -56,34 +56,133 @@ impl Tokenizer {
         if !self.lowercase || word.iter().all(u8::is_ascii_lowercase) {
             return each(Token::Word(word));
         }
-        let mut lower = Vec::with_capacity(word.len());
+        let mut lowered = Vec::with_capacity(word.len());
         for chunk in word.utf8_chunks() {
-            lower.extend_from_slice(chunk.valid().to_lowercase().as_bytes());
-            lower.extend_from_slice(chunk.invalid());
+            lowered.extend_from_slice(lower(chunk.valid()).as_bytes());
+            lowered.extend_from_slice(chunk.invalid());
         }
-        each(Token::Word(&lower));
+        each(Token::Word(&lowered));
     }
 }
 
-/// Splits at ASCII white space.
+/// Whether a piece between Unicode word boundaries is a word: it has a letter or a digit, or it is
+/// an emoji.
+fn is_word(piece: &str) -> bool {
+    piece.chars().any(|c| c.is_alphanumeric() || is_emoji(c))
+}
+
+/// Whether a character is from one of the blocks that emoji are in.
+fn is_emoji(c: char) -> bool {
+    matches!(c, '\u{2300}'..='\u{23ff}' | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}'
+        | '\u{1f000}'..='\u{1faff}')
+}
+
+/// A text in lower case (Unicode). The Turkish `İ` becomes `i`, so that a word and its spelling in
+/// capital letters become the same: Unicode would have it followed by a dot.
+pub(crate) fn lower(text: &str) -> String {
+    let mut lower = text.to_lowercase();
+    if lower.contains("i\u{307}") {
+        lower = lower.replace("i\u{307}", "i");
+    }
+    lower
+}
+
+/// Splits at white space, and ends sentences at newlines.
+///
+/// White space is what Unicode calls so (ASCII's, the no-break and the ideographic space, the line
+/// separators), and two characters that are as good as nothing: the zero width space, and the byte
+/// order mark.
 pub(crate) fn split_whitespace(text: &[u8], mut each: impl FnMut(Token)) {
-    let mut start = 0;
-    for (i, &byte) in text.iter().enumerate() {
-        if is_space(byte) {
-            if start < i {
-                each(Token::Word(&text[start..i]));
-            }
-            if byte == b'\n' {
-                each(Token::End);
-            }
-            start = i + 1;
+    let (mut start, mut at) = (0, 0);
+    while at < text.len() {
+        let Some(length) = space_at(text, at) else {
+            at += 1;
+            continue;
+        };
+        if start < at {
+            each(Token::Word(&text[start..at]));
         }
+        if text[at] == b'\n' {
+            each(Token::End);
+        }
+        at += length;
+        start = at;
     }
     if start < text.len() {
         each(Token::Word(&text[start..]));
     }
 }
 
-pub(super) fn is_space(byte: u8) -> bool {
-    byte <= b' ' && matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
+/// The words of a line of bytes, which [`split_whitespace`] finds.
+pub(crate) fn words_of(line: &[u8]) -> Vec<&[u8]> {
+    let (mut words, mut start) = (Vec::new(), 0);
+    while start < line.len() {
+        let space = (start..line.len()).find_map(|at| Some((at, space_at(line, at)?)));
+        let (end, length) = space.unwrap_or((line.len(), 0));
+        if start < end {
+            words.push(&line[start..end]);
+        }
+        start = end + length;
+    }
+    words
+}
+
+/// The words of a line: what is between white space, as in the text of a corpus.
+pub fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(is_white).filter(|word| !word.is_empty())
+}
+
+/// A line without the white space at its ends.
+pub fn trim(line: &str) -> &str {
+    line.trim_matches(is_white)
+}
+
+/// Whether a character is white space, as [`split_whitespace`] has it.
+fn is_white(c: char) -> bool {
+    c.is_whitespace() || c == '\u{200b}' || c == '\u{feff}'
+}
+
+/// The length in bytes of the character of white space that begins at `at`, if one does.
+#[inline]
+pub(super) fn space_at(text: &[u8], at: usize) -> Option<usize> {
+    match text[at] {
+        byte if byte > b' ' && byte < 0xc2 => None,
+        b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r' => Some(1),
+        0xc2 | 0xe1 | 0xe2 | 0xe3 | 0xef => wide_space(&text[at..]),
+        _ => None,
+    }
+}
+
+/// The length of the white space that a text begins with, if it is not of ASCII.
+#[cold]
+fn wide_space(text: &[u8]) -> Option<usize> {
+    match text {
+        [0xc2, 0x85 | 0xa0, ..] => Some(2),
+        [0xe1, 0x9a, 0x80, ..]
+        | [0xe2, 0x80, 0x80..=0x8b | 0xa8 | 0xa9 | 0xaf, ..]
+        | [0xe2, 0x81, 0x9f, ..]
+        | [0xe3, 0x80, 0x80, ..]
+        | [0xef, 0xbb, 0xbf, ..] => Some(3),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_is_unicodes_and_two_characters_more() {
+        for c in (0..=0x0010_ffff).filter_map(char::from_u32) {
+            let text = format!("a{c}b");
+            let split = words_of(text.as_bytes()).len() == 2;
+            assert_eq!(split, is_white(c), "U+{:04X}", u32::from(c));
+        }
+    }
+
+    #[test]
+    fn a_word_is_the_same_in_capital_letters() {
+        assert_eq!(lower("İSTANBUL"), "istanbul");
+        assert_eq!(lower("ΔΑΣ"), "δας");
+    }
 }

@@ -1,6 +1,7 @@
 //! The settings of the window methods, and the checks that all methods share.
 
 use super::window::objective::CbowGradient;
+use super::window::subsample::Subsample;
 use super::window::{LONGEST_WINDOW, Window};
 use crate::error::{Error, Result};
 use crate::math::{self, LINE, SimdLevel};
@@ -49,6 +50,12 @@ impl std::str::FromStr for NgramLengths {
     }
 }
 
+/// The share of a large text above which words are thinned out.
+const DEFAULT_SUBSAMPLE: f64 = 1e-4;
+
+/// A word that occurs at most this many times is kept by default.
+const ALWAYS_KEPT: f64 = 100.0;
+
 /// Settings of the window methods. The defaults are word2vec.c's, except for `subsample`, which is
 /// fastText's.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -78,12 +85,10 @@ pub struct WindowConfig {
         arg(long, value_name = "X", default_value_t = 0.75, allow_negative_numbers = true)
     )]
     pub noise_exponent: f64,
-    /// Thin out words that make up more than about this share of the text; 0 keeps all
-    #[cfg_attr(
-        feature = "cli",
-        arg(long, value_name = "X", default_value_t = 1e-4, allow_negative_numbers = true)
-    )]
-    pub subsample: f64,
+    /// Thin out words that make up more than about this share of the text; 0 keeps all [default:
+    /// 0.0001, and 100 divided by the number of words in texts below a million words]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
+    pub subsample: Option<f64>,
     /// Also learn character n-grams of MIN to MAX characters, as fastText does: words share the
     /// vectors of their n-grams, and unseen words get vectors (3..6 is usual; 0 learns none)
     #[cfg_attr(feature = "cli", arg(long, value_name = "MIN..MAX"))]
@@ -134,7 +139,7 @@ impl Default for WindowConfig {
             whole_sequence: false,
             negative: 5,
             noise_exponent: 0.75,
-            subsample: 1e-4,
+            subsample: None,
             subwords: None,
             min_n: None,
             max_n: None,
@@ -152,6 +157,21 @@ impl Default for WindowConfig {
 }
 
 impl WindowConfig {
+    /// The share of the text above which words are thinned out, in a text of `tokens` tokens. By
+    /// default a word that occurs up to 100 times is never left out, however small the text is.
+    pub fn subsample_for(&self, tokens: u64) -> f64 {
+        let default = || DEFAULT_SUBSAMPLE.max(ALWAYS_KEPT / tokens.max(1) as f64).min(1.0);
+        self.subsample.unwrap_or_else(default)
+    }
+
+    /// The number of tokens that subsampling is expected to keep in an epoch, where the words occur
+    /// `counts` times.
+    pub fn kept(&self, counts: &[u64]) -> f64 {
+        let subsample = Subsample::new(counts, self.subsample_for(counts.iter().sum()));
+        let kept = |(word, &count): (usize, &u64)| count as f64 * subsample.probability(word);
+        counts.iter().enumerate().map(kept).sum()
+    }
+
     /// The n-grams to learn, if any.
     pub(crate) fn subwords(&self) -> Option<Subwords> {
         if (self.subwords, self.min_n, self.max_n) == (None, None, None) {
@@ -184,7 +204,7 @@ impl WindowConfig {
     /// [`Error::Setting`], with the name of the setting.
     pub(crate) fn check(&self) -> Result<()> {
         check_shared(self.dim, self.epochs, self.threads)?;
-        let lengths = |s: Subwords| s.min_n == 0 || s.min_n > s.max_n || s.max_n > 100;
+        let lengths = |s: Subwords| s.min_n == 0 || s.min_n > s.max_n || s.check().is_err();
         let wrong = Error::setting;
         Err(match () {
             () if self.window == 0 => wrong("window", "must be at least 1"),
@@ -196,8 +216,10 @@ impl WindowConfig {
                 "negative",
                 "must be at least 1: without noise there is nothing to tell apart",
             ),
-            () if !self.noise_exponent.is_finite() => wrong("noise_exponent", "must be a number"),
-            () if !(0.0..=1.0).contains(&self.subsample) => {
+            () if !(-10.0..=10.0).contains(&self.noise_exponent) => {
+                wrong("noise_exponent", "must be a number between -10 and 10")
+            }
+            () if self.subsample.is_some_and(|share| !(0.0..=1.0).contains(&share)) => {
                 wrong("subsample", "must be between 0 and 1")
             }
             () if self.subwords().is_some_and(lengths) => {
@@ -252,7 +274,7 @@ pub(super) fn check_shared(dim: usize, epochs: usize, threads: Option<usize>) ->
 }
 
 pub(super) fn positive(x: f32) -> bool {
-    x > 0.0 && x.is_finite()
+    x > 0.0 && x.is_normal()
 }
 
 /// The error for matrices of `words` rows of dimension `dim` that do not fit into memory.

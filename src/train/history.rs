@@ -16,6 +16,7 @@ pub(super) fn of_windows(training: &Training, losses: &[EpochLoss], time: Durati
     let facts = &training.task.corpus.facts;
     let resolved = WindowConfig {
         lr: Some(training.schedule.first_rate()),
+        subsample: Some(config.subsample_for(facts.tokens)),
         threads: (!config.reproducible).then(|| super::threads(config.threads)),
         buckets: config.subwords().map(|subwords| subwords.buckets),
         ..config.clone()

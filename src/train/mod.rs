@@ -29,7 +29,7 @@ pub use self::window::objective::CbowGradient;
 use crate::cooccur::{CountsAbout, Pairs, Source};
 use crate::corpus::Corpus;
 use crate::embeddings::Embeddings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 pub use crate::math::SimdLevel;
 use crate::progress::Progress;
 /// How far from 0 input vectors begin: their length is about 0.46 for any dimension. word2vec.c
@@ -51,12 +51,22 @@ pub fn train(corpus: &Corpus, recipe: &Recipe, progress: &Progress) -> Result<Em
             .install(|| count_and_train(corpus, settings, progress));
     }
     let window = recipe.window().expect("all other methods learn from windows");
+    if !has_pair(corpus) {
+        let problem = "no two words occur near each other: give more text, or lines of more than \
+                       one word";
+        return Err(Error::Refused(problem.into()));
+    }
     let training = Training::new(corpus, recipe, &window)?;
     let mut state = State::begin(&training)?;
     for chunks in training.schedule.borders() {
         state.learn(&training, chunks, progress)?;
     }
     state.finish(&training)
+}
+
+/// Whether some sentence has two words.
+fn has_pair(corpus: &Corpus) -> bool {
+    corpus.sentences(0..corpus.tokens().len()).any(|sentence| sentence.len() > 1)
 }
 
 /// Trains GloVe on the counts of a corpus, which are taken first.

@@ -6,7 +6,6 @@ use super::schedule::LANES;
 use super::superstep::overlay;
 use super::training;
 use super::window::Direction;
-use super::window::subsample::Subsample;
 use crate::corpus::Corpus;
 use crate::error::Result;
 use crate::subword::Bags;
@@ -38,15 +37,14 @@ impl Plan {
         let Some(window) = recipe.window() else { return Ok(None) };
         let config = window.config;
         let vocab = &corpus.vocab;
-        let subsample = Subsample::new(&vocab.counts, config.subsample);
-        let counts = vocab.counts.iter().enumerate();
-        let kept = counts.map(|(word, &n)| n as f64 * subsample.probability(word)).sum();
+        let kept = config.kept(&vocab.counts);
         let subwords = config.subwords();
         let bags = subwords.map(|subwords| Bags::new(vocab, &subwords));
         let buckets = bags.as_ref().map(|bags| bags.buckets.len() as u64);
         let all = subwords.map_or(0, |subwords| u64::from(subwords.buckets));
         let resolved = WindowConfig {
             lr: Some(window.rate()),
+            subsample: Some(config.subsample_for(corpus.facts.tokens)),
             threads: Some(super::threads(config.threads)),
             buckets: subwords.map(|subwords| subwords.buckets),
             ..config.clone()

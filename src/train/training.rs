@@ -55,7 +55,7 @@ impl<'a> Training<'a> {
                 _ => Direction::Inward,
             },
             bags,
-            subsample: Subsample::new(counts, config.subsample),
+            subsample: Subsample::new(counts, config.subsample_for(corpus.facts.tokens)),
             noise: Noise::new(counts, config.noise_exponent),
             negative: config.negative,
             window: config.window(),

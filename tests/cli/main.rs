@@ -5,6 +5,7 @@
 mod common;
 
 mod demo;
+mod field;
 mod files;
 mod query;
 mod recipe;

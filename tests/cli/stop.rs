@@ -91,3 +91,86 @@ fn a_full_disk_leaves_nothing_half_written() {
         skip("there is no /dev/full");
     }
 }
+
+/// Sends a signal to a process alone.
+#[cfg(unix)]
+fn signal(child: &std::process::Child, name: &str) {
+    let kill = format!("kill -{name} {}", child.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+/// The trainings that run in the folder of `place`.
+#[cfg(target_os = "linux")]
+fn trainings(place: &Place) -> usize {
+    let here = |entry: &fs::DirEntry| {
+        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let folder = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+        folder == place.path("").canonicalize().unwrap()
+            && command.windows(10).any(|part| part == b"--attended")
+    };
+    fs::read_dir("/proc").unwrap().flatten().filter(here).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_comparison_takes_its_trainings_with_it() {
+    for name in ["TERM", "INT", "KILL"] {
+        let place = Place::with_text(3000);
+        place.write("set.txt", "sea1 sea2 5\nsea1 hill1 1\n");
+        let line = "compare text.txt --methods cbow,skip-gram --runs 1 --no-curves --sets set.txt \
+                    --epochs 9999";
+        let mut child = place.wordloom(line).spawn().unwrap();
+        let begin = Instant::now();
+        while trainings(&place) == 0 && begin.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(trainings(&place), 1, "{name}");
+        signal(&child, name);
+        let code = child.wait().unwrap().code();
+        assert_eq!(
+            code,
+            [("TERM", 143), ("INT", 130)].into_iter().find(|n| n.0 == name).map(|n| n.1)
+        );
+        let begin = Instant::now();
+        while trainings(&place) > 0 && begin.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(trainings(&place), 0, "{name}: an orphan");
+        let left = fs::read_dir(place.path("compared")).unwrap().count();
+        assert_eq!(left, 0, "{name}: nothing half done");
+    }
+}
+
+/// A run that was started to ignore a signal goes on when the signal comes.
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_that_are_ignored_from_the_start_stay_ignored() {
+    let place = Place::with_text(2000);
+    let line = format!(
+        "trap '' HUP; exec {} train skip-gram text.txt -o m.vec --epochs 40 --dim 50",
+        env!("CARGO_BIN_EXE_wordloom")
+    );
+    let mut child = place.command("sh").args(["-c", &line]).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("epoch 1 of") {
+        assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    signal(&child, "HUP");
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(place.has("m.vec"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_killed_run_left_is_gone_after_the_next() {
+    let place = Place::with_text(3000);
+    let line = "train skip-gram text.txt -o m.vec --dim 10 --threads 1 --epochs 2 -q";
+    place.write(".m.vec.0123456789abcdef.tmp", "left");
+    place.write(".m.vec.4711-0.tmp", "left by an earlier version");
+    fs::write(place.cache().join(".0123456789abcdef.spool.0123456789abcdef.tmp"), "left").unwrap();
+    place.run(line).good();
+    let left: Vec<PathBuf> = place.everything().into_keys().collect();
+    assert!(!left.iter().any(|path| path.extension().is_some_and(|e| e == "tmp")), "{left:?}");
+}

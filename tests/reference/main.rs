@@ -99,7 +99,7 @@ fn a_training_follows_the_formulas_step_by_step() {
             dim: DIM,
             window: 2,
             fixed_window: true,
-            subsample: 0.0,
+            subsample: Some(0.0),
             epochs: 1,
             lr: Some(0.5),
             threads: Some(1),
@@ -192,7 +192,7 @@ fn the_fast_trainer_reaches_the_loss_of_the_plain_one() {
             lr: Some(lr as f32),
             // Words occur about alike often, as the plain trainer assumes.
             noise_exponent: 0.0,
-            subsample: 0.0,
+            subsample: Some(0.0),
             threads: Some(1),
             cbow_gradient: if corrected {
                 CbowGradient::Corrected

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use wordloom::compare::{CompareOptions, Report, TrainedRun, compare, group};
-use wordloom::corpus::TextOptions;
-use wordloom::eval::{Policy, Set};
-use wordloom::{Error, Staged, format, replace};
+use wordloom::corpus::{TextOptions, expand};
+use wordloom::eval::{ColumnNames, Policy, Set, SetOptions, Sets};
+use wordloom::{Error, format, replace};
 
 use self::trainings::TrainingOptions;
-use super::eval::Drawing;
-use super::{progress, show};
+use super::eval::{Drawing, how};
+use super::progress::{self, OnSignal};
+use super::{note, outputs, show};
 
 const EXAMPLES: &str = "Examples:
   wordloom compare text.txt --methods skip-gram,cbow,glove,fasttext --sets sets/ --report out.html
@@ -41,6 +42,10 @@ pub(crate) struct Compare {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// The columns of graded pairs in sets: two texts and their grade, by number or by name
+    /// [default: found in each file]
+    #[arg(long, value_name = "A,B,GRADE")]
+    columns: Option<ColumnNames>,
     /// Treat each model as a method of its own, even if only the seed differs
     #[arg(long, conflicts_with = "methods")]
     apart: bool,
@@ -66,11 +71,15 @@ pub(super) fn adapt_help(command: clap::Command) -> clap::Command {
 impl Compare {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         // Whatever can fail at once is checked before hours are spent.
-        let sets = Set::read(&self.sets)?;
+        let options = SetOptions { columns: self.columns.clone(), strict: self.text.strict };
+        let Sets { sets, left_out } = Set::read(&self.sets, &options)?;
+        note(&left_out);
         if let Some(report) = &self.report {
-            Staged::check(report)?;
+            let mut inputs = [&self.sets[..], self.text.vocab_file.as_slice()].concat();
+            inputs.extend(expand(&self.text.inputs)?);
+            outputs::check(&[report], &expand(&inputs)?)?;
         }
-        progress::listen();
+        progress::listen(OnSignal::Stop);
         let contenders = if self.training.methods.is_empty() {
             group(self.models()?, self.apart)
         } else {
@@ -94,6 +103,8 @@ impl Compare {
             writeln!(out, "{}", serde_json::to_value(&compared.comparison)?)?;
         } else {
             print::print(&mut out, &compared.comparison)?;
+            writeln!(out)?;
+            sets.iter().try_for_each(|set| how(&mut out, set))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -112,7 +123,7 @@ impl Compare {
                 return Err(Error::Input { path: path.clone(), problem: problem.into() });
             }
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            Ok(TrainedRun { name, model: format::read(path)?, peak_memory: None })
+            Ok(TrainedRun { name, model: format::read(path)? })
         };
         Ok(self.text.inputs.iter().map(run).collect::<Result<_, _>>()?)
     }

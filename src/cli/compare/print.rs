@@ -116,7 +116,10 @@ fn verdict(of: &Difference, names: &[&str]) -> String {
         (true, true) => format!("{a} is better"),
         (true, false) => format!("{b} is better"),
         _ if of.difference.is_nan() => "no score".into(),
-        _ => format!("no difference detected (could find {})", score(of.detectable)),
+        _ => match of.detectable {
+            Some(least) => format!("no difference detected (could find {})", score(least)),
+            None => "no difference detected (more items or runs are needed)".into(),
+        },
     }
 }
 
@@ -140,6 +143,7 @@ fn time(seconds: f64) -> String {
 }
 
 fn learning(out: &mut impl Write, all: &Comparison, curve: &Curve, name: &str) -> Result<()> {
+    let name = show::shown(name);
     writeln!(out, "\nLearning of {name} (a whole training for each number of epochs)")?;
     let rows = curve.points.iter().enumerate().map(|(i, (epochs, seconds))| {
         let mut row = vec![epochs.to_string(), time(*seconds)];
@@ -172,10 +176,10 @@ fn overlap(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()>
 fn differing(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
     writeln!(out, "\nWords whose neighbours differ most")?;
     for differing in all.neighbours.differing.iter().take(SHOWN_WORDS) {
-        writeln!(out, "  {}", differing.word)?;
+        writeln!(out, "  {}", show::shown(&differing.word))?;
         for (name, near) in names.iter().zip(&differing.near) {
             let near: Vec<&str> = near.iter().take(SHOWN_NEAR).map(String::as_str).collect();
-            writeln!(out, "    {name}: {}", near.join(" "))?;
+            writeln!(out, "    {}: {}", show::shown(name), show::shown(&near.join(" ")))?;
         }
     }
     Ok(())
@@ -200,7 +204,8 @@ fn table(
     rows: impl Iterator<Item = Vec<String>>,
 ) -> Result<()> {
     let head: Vec<String> = head.into_iter().map(|cell| cell.to_string()).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let shown = |row: Vec<String>| row.iter().map(|cell| show::shown(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).map(shown).collect();
     let number = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c));
     let columns: Vec<(usize, bool)> = (0..rows[0].len())
         .map(|i| {

@@ -2,18 +2,16 @@
 //! own. A finished training is kept and not done again.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wordloom::compare::{Contender, PRESETS, Preset, PresetSettings, TrainedRun};
 use wordloom::corpus::{TextOptions, cache};
 use wordloom::train::{Recipe, RecipeChange};
-use wordloom::{Corpus, Error, Progress, format, replace};
+use wordloom::{Corpus, Error, Progress, format};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cli::{progress, show};
@@ -51,12 +49,6 @@ pub(crate) struct TrainingOptions {
     /// Keep the encoded corpus in DIR [default: see `wordloom cache`]
     #[arg(long, value_name = "DIR", requires = "methods")]
     cache: Option<PathBuf>,
-}
-
-/// A file beside each finished model. A run without this note is not finished.
-#[derive(Serialize, Deserialize)]
-struct Note {
-    peak_memory: Option<u64>,
 }
 
 /// One training to do.
@@ -178,53 +170,37 @@ impl Trainer<'_> {
         let name = format!("{}-seed{}-epochs{}", job.name, job.seed, job.recipe.epochs());
         let key = xxh3_64(key.as_bytes()) as u32;
         let file = self.of.keep.join(format!("{name}-{key:08x}.safetensors"));
-        let note = file.with_extension("json");
-        let known =
-            fs::read(&note).ok().and_then(|text| serde_json::from_slice::<Note>(&text).ok());
-        let kept = known.and_then(|note| Some((note, format::read(&file).ok()?)));
+        // A model is put in its place whole, so one that is there is finished, and may be damaged.
+        let kept = format::read(&file).ok().filter(|model| model.check_finite().is_ok());
         let how = if kept.is_some() { "kept from before" } else { "trained" };
-        let (Note { peak_memory }, model) = match kept {
-            Some(kept) => kept,
-            None => (self.train(job, recipe, &file, &note)?, format::read(&file)?),
+        let model = if let Some(kept) = kept {
+            kept
+        } else {
+            self.train(job, recipe, &file)?;
+            format::read(&file)?
         };
         let seconds = model.provenance.all_seconds().clamp(0.0, 1e9);
         progress::say(&format!("{name}: {how}, {}", show::time(Duration::from_secs_f64(seconds))));
-        Ok(TrainedRun { name, model, peak_memory })
+        Ok(TrainedRun { name, model })
     }
 
-    /// Trains in a process of its own, and writes the note that it is finished.
-    fn train(
-        &self,
-        job: &Job,
-        mut recipe: Value,
-        file: &Path,
-        finished: &Path,
-    ) -> anyhow::Result<Note> {
+    /// Trains in a process of its own, which stops with this one.
+    fn train(&self, job: &Job, mut recipe: Value, file: &Path) -> anyhow::Result<()> {
         recipe["text"] = serde_json::to_value(self.text)?;
         let mut command =
             Command::new(std::env::current_exe().context("can't find wordloom itself")?);
-        command.args(["train", "--recipe", "-", "--quiet", "--json", "--output"]).arg(file);
+        command.args(["train", "--recipe", "-", "--attended", "--quiet", "--output"]).arg(file);
         if let Some(cache) = &self.of.cache {
             command.arg("--cache").arg(cache);
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().context("can't start a training")?;
-        if let Some(mut input) = child.stdin.take() {
-            // A training that ends before it has read its recipe reports the reason itself.
-            let _ = input.write_all(recipe.to_string().as_bytes());
-        }
-        let output = child.wait_with_output().context("can't wait for a training")?;
+        let output = progress::attended(&mut command, &recipe.to_string());
+        let output = output.context("can't start a training")?;
         progress::stop_if_asked()?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let last = said.lines().last().unwrap_or("no message").trim_start_matches("wordloom: ");
             bail!("{}, seed {}: {last}", job.name, job.seed);
         }
-        let facts: Value =
-            serde_json::from_slice(&output.stdout).context("what a training said")?;
-        let note = Note { peak_memory: facts["peak_memory"].as_u64() };
-        let text = serde_json::to_vec(&note)?;
-        replace(finished, |out| out.write_all(&text).map_err(Error::io(finished)))?;
-        Ok(note)
+        Ok(())
     }
 }

@@ -8,13 +8,14 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use wordloom::corpus::{TextOptions, cache};
-use wordloom::eval::{self, Section, Set};
+use wordloom::eval::{self, Section, Set, SetOptions};
 use wordloom::format::{self, Format};
 use wordloom::query::{Combine, Index, Query};
 use wordloom::train::{Recipe, WindowConfig, train};
 use wordloom::{Embeddings, Error, Progress, Staged, replace};
 
-use super::{progress, show, train as training};
+use super::progress::{self, OnSignal};
+use super::{outputs, show, train as training};
 
 const EXAMPLES: &str = "Examples:
   wordloom demo
@@ -83,11 +84,12 @@ impl Demo {
             WindowConfig { epochs: EPOCHS, threads: self.threads, ..WindowConfig::default() };
         let recipe = Recipe::SkipGram(config);
         recipe.check()?;
-        Staged::check(&self.output)?;
-        progress::listen();
+        let format = Format::to_write(&self.output, None, false)?;
+        outputs::check(&[&self.output], &[])?;
+        progress::listen(OnSignal::Stop);
         let mut out = std::io::stdout().lock();
         let model = learn(&recipe, &mut out)?;
-        format::write(&model, &self.output, Format::to_write(&self.output, None, false))?;
+        format::write(&model, &self.output, format)?;
         neighbours(&model, &mut out)?;
         analogies(&model, &mut out)?;
         scores(&model, &mut out)?;
@@ -123,9 +125,7 @@ fn learn(recipe: &Recipe, out: &mut impl Write) -> anyhow::Result<Embeddings> {
     writeln!(out, "Training skip-gram: dimension {dim}, {epochs} epochs, {threads} threads.")?;
     out.flush()?;
     let work = (corpus.facts.tokens, epochs, "words");
-    let model = progress::learning(false, work, |progress| train(&corpus, recipe, progress));
-    cache::discard(corpus);
-    let mut model = model?;
+    let mut model = progress::learning(false, work, |progress| train(&corpus, recipe, progress))?;
     progress::stop_if_asked()?;
     model.provenance.text =
         serde_json::to_value(TextOptions { inputs: vec!["the embedded text".into()], ..options })?;
@@ -171,7 +171,9 @@ fn analogies(model: &Embeddings, out: &mut impl Write) -> anyhow::Result<()> {
 fn scores(model: &Embeddings, out: &mut impl Write) -> anyhow::Result<()> {
     let policy = eval::Policy::default();
     let set = |name: &str, text: &str| {
-        Ok::<_, Error>(Set::parse(Path::new(name), name, text)?.score(model, &policy))
+        Ok::<_, Error>(
+            Set::parse(Path::new(name), name, text, &SetOptions::default())?.score(model, &policy),
+        )
     };
     let analogies = set("analogies", &text::analogies())?;
     writeln!(out, "\nAnalogies that the text has the answers to")?;

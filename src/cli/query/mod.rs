@@ -5,6 +5,7 @@
 //! This file is longer than 300 lines because a quarter of it is tests.
 
 pub(super) mod analogy;
+mod arguments;
 pub(super) mod odd_one_out;
 pub(super) mod similar;
 pub(super) mod similarity;
@@ -13,14 +14,21 @@ pub(super) mod vector;
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Map, Value, json};
+use wordloom::corpus::{trim, words};
 use wordloom::{Embeddings, Error, Result};
 
+pub(super) use self::arguments::options_first;
 use super::progress::say;
+use super::show;
 
 /// The most lines of input that are answered together.
 const BLOCK: usize = 1024;
+
+/// The most unknown words for which near spellings are looked for.
+const MAX_SUGGESTED: usize = 10;
 
 /// Bytes of input that are read ahead.
 const AHEAD: usize = 1 << 16;
@@ -41,8 +49,13 @@ pub(crate) trait Answering {
     /// The answer to one question.
     type Answer;
 
-    /// The words of `question` that the vocabulary lacks.
-    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str>;
+    /// The models that are asked.
+    fn models(&self) -> Vec<&Embeddings>;
+
+    /// Whether the terms of a question may be signed if there are several.
+    fn sums(&self) -> bool {
+        false
+    }
 
     /// Answers the questions in their order. Each question is the list of the terms of a line.
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Self::Answer>>;
@@ -108,7 +121,8 @@ fn write<A: Answering>(
     for (i, (answer, question)) in by.answer(questions).into_iter().zip(questions).enumerate() {
         all_answered &= answer.is_ok();
         let line = lines.map_or_else(String::new, |lines| format!("line {}: ", lines[i]));
-        let composed = if answer.is_ok() { by.unseen(question) } else { Vec::new() };
+        let answer = answer.map_err(|error| suggest(by, error));
+        let composed = if answer.is_ok() { unseen(by, question) } else { Vec::new() };
         if form != Form::Json && !composed.is_empty() {
             out.flush()?;
             for word in &composed {
@@ -151,6 +165,21 @@ fn write<A: Answering>(
     Ok(all_answered)
 }
 
+/// Adds near spellings to the error for an unknown word. Only the first [`MAX_SUGGESTED`] unknown
+/// words of a run get some, since looking for them takes longer than an answer.
+fn suggest(by: &impl Answering, error: Error) -> Error {
+    static SUGGESTED: AtomicUsize = AtomicUsize::new(0);
+    match error {
+        Error::UnknownWord { word, ngrams, .. }
+            if SUGGESTED.fetch_add(1, Ordering::Relaxed) < MAX_SUGGESTED =>
+        {
+            let near = by.models().first().map(|model| model.vocab.near(&word, 3));
+            Error::UnknownWord { word, ngrams, near: near.unwrap_or_default() }
+        }
+        error => error,
+    }
+}
+
 /// Asks for questions at a prompt until the input ends.
 fn prompted(
     mut input: impl BufRead,
@@ -167,7 +196,7 @@ fn prompted(
             // The person at the prompt has already seen what went wrong.
             return Ok(true);
         }
-        if let Some(question) = terms(&line) {
+        if let Some(question) = terms(&line, |word| knows(by, word)) {
             write(by, &[question], None, form, out)?;
             out.flush()?;
         }
@@ -192,7 +221,7 @@ fn batch(
                 break;
             }
             number += 1;
-            if let Some(question) = terms(&line) {
+            if let Some(question) = terms(&line, |word| knows(by, word)) {
                 questions.push(question);
                 lines.push(number);
             }
@@ -208,10 +237,23 @@ fn batch(
     }
 }
 
-/// The words of a line, if it has any.
-fn terms(line: &[u8]) -> Option<Vec<String>> {
+/// A question as it can be shown.
+fn asked(question: &[String]) -> String {
+    show::shown(&question.join(" ")).into_owned()
+}
+
+/// The words of a line, if it has any. They are apart by tabs, or else by white space. A line that
+/// is a known word as a whole is that word, whatever it contains.
+fn terms(line: &[u8], known: impl Fn(&str) -> bool) -> Option<Vec<String>> {
     let line = String::from_utf8_lossy(line);
-    let terms: Vec<String> = line.split_ascii_whitespace().map(Into::into).collect();
+    let whole = trim(&line);
+    let terms: Vec<String> = if whole.contains('\t') {
+        whole.split('\t').map(trim).filter(|term| !term.is_empty()).map(Into::into).collect()
+    } else if known(whole) {
+        vec![whole.into()]
+    } else {
+        words(whole).map(Into::into).collect()
+    };
     (!terms.is_empty()).then_some(terms)
 }
 
@@ -228,16 +270,24 @@ pub(crate) fn expect(question: &[String], count: usize, more: bool) -> Result<()
     )))
 }
 
-/// The words of `question` that the vocabulary of `model` lacks. With `sums`, the terms of a
-/// question may be signed if there are several.
-pub(crate) fn unseen<'q>(model: &Embeddings, question: &'q [String], sums: bool) -> Vec<&'q str> {
-    let lacks = |word: &&str| model.vocab.id(word.as_bytes()).is_none();
+/// Whether all models have this word.
+fn knows(by: &impl Answering, word: &str) -> bool {
+    by.models().iter().all(|model| model.vocab.id(word.as_bytes()).is_some())
+}
+
+/// The words of `question` that the vocabulary of some model lacks.
+fn unseen<'q>(by: &impl Answering, question: &'q [String]) -> Vec<&'q str> {
+    let lacks = |word: &&str| !knows(by, word);
     let unsigned = |term: &'q str| match term.strip_prefix(['+', '-']) {
-        Some(word) if sums && question.len() > 1 && !word.is_empty() => word,
+        Some(word) if by.sums() && question.len() > 1 && !word.is_empty() => word,
         _ => term,
     };
     // A term that the vocabulary has with its sign is a word, not a signed word.
-    question.iter().map(String::as_str).filter(lacks).map(unsigned).filter(lacks).collect()
+    let terms = question.iter().map(String::as_str).filter(lacks).map(unsigned).filter(lacks);
+    let mut unseen: Vec<&str> = terms.collect();
+    unseen.sort_unstable();
+    unseen.dedup();
+    unseen
 }
 
 #[cfg(test)]
@@ -259,8 +309,8 @@ mod tests {
     impl Answering for Reverse {
         type Answer = String;
 
-        fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
-            unseen(&self.1, question, false)
+        fn models(&self) -> Vec<&Embeddings> {
+            vec![&self.1]
         }
 
         fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<String>> {
@@ -293,6 +343,17 @@ mod tests {
         let (good, out, _) = answers(b"a b\r\n\n  c\td", Form::Line);
         assert!(good);
         assert_eq!(out, "a b\tb a\nc d\td c\n");
+    }
+
+    #[test]
+    fn words_with_spaces_are_asked_for() {
+        let known = |word: &str| word == "new york" || word == "\u{a0}";
+        let terms = |line: &str| terms(line.as_bytes(), known).unwrap_or_default();
+        assert_eq!(terms("new york\n"), ["new york"]);
+        assert_eq!(terms("new york\tlos angeles\r\n"), ["new york", "los angeles"]);
+        assert_eq!(terms("new\u{3000}york x"), ["new", "york", "x"]);
+        assert_eq!(terms("\u{feff}cat \u{200b}"), ["cat"]);
+        assert!(terms("\u{a0} \n").is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use wordloom::query;
 use wordloom::{Embeddings, Result};
 
-use super::{Answering, QueryOptions, expect, unseen};
+use super::{Answering, QueryOptions, asked, expect};
 use crate::cli::show;
 
 const EXAMPLES: &str = "Examples:
@@ -43,8 +43,8 @@ struct OddAnswer {
 impl Answering for Odd<'_> {
     type Answer = OddAnswer;
 
-    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
-        unseen(self.0, question, false)
+    fn models(&self) -> Vec<&Embeddings> {
+        vec![self.0]
     }
 
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<OddAnswer>> {
@@ -60,13 +60,19 @@ impl Answering for Odd<'_> {
 
     fn long(&self, _: &[String], answer: &OddAnswer) -> String {
         let width = answer.fits.iter().map(|(word, _)| word.chars().count()).max().unwrap_or(0);
-        let fits = answer.fits.iter().map(|(word, fit)| format!("  {word:width$}  {fit:.4}\n"));
-        std::iter::once(format!("{}\n", answer.odd)).chain(fits).collect()
+        let fits = answer
+            .fits
+            .iter()
+            .map(|(word, fit)| format!("  {:width$}  {fit:.4}\n", show::shown(word)));
+        std::iter::once(format!("{}\n", show::shown(&answer.odd))).chain(fits).collect()
     }
 
     fn line(&self, question: &[String], answer: &OddAnswer) -> String {
-        let fits = answer.fits.iter().map(|(word, fit)| format!("\t{word}\t{fit:.4}"));
-        std::iter::once(format!("{}\t{}", question.join(" "), answer.odd)).chain(fits).collect()
+        let fits =
+            answer.fits.iter().map(|(word, fit)| format!("\t{}\t{fit:.4}", show::shown(word)));
+        std::iter::once(format!("{}\t{}", asked(question), show::shown(&answer.odd)))
+            .chain(fits)
+            .collect()
     }
 
     fn json(&self, answer: &OddAnswer) -> Map<String, Value> {

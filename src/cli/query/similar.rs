@@ -1,6 +1,5 @@
 //! `wordloom similar`: the words nearest to a word, or to a sum of words.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,7 +8,8 @@ use wordloom::format;
 use wordloom::query::{Agreed, Combine, Index, Neighbour, Query, ensemble};
 use wordloom::{Embeddings, Result};
 
-use super::{Answering, QueryOptions, unseen};
+use super::{Answering, QueryOptions, asked};
+use crate::cli::progress::say;
 use crate::cli::show;
 
 const EXAMPLES: &str = "Examples:
@@ -95,6 +95,11 @@ pub(crate) struct NeighbourAnswers<'a, Q> {
 impl<'a, Q> NeighbourAnswers<'a, Q> {
     /// With `sums`, the terms of a question may be signed if there are several.
     pub(crate) fn new(model: &'a Embeddings, query: Q, k: usize, sums: bool) -> Self {
+        let bad = model.count_not_finite();
+        if bad > 0 {
+            let words = show::counted(bad as u64, "word is", "words are");
+            say(&format!("wordloom: {words} left out: a number in the vector is not finite"));
+        }
         Self { model, index: Index::new(model), query, k, sums }
     }
 }
@@ -102,8 +107,12 @@ impl<'a, Q> NeighbourAnswers<'a, Q> {
 impl<Q: Fn(&[String]) -> Result<Query>> Answering for NeighbourAnswers<'_, Q> {
     type Answer = Vec<Neighbour>;
 
-    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
-        unseen(self.model, question, self.sums)
+    fn models(&self) -> Vec<&Embeddings> {
+        vec![self.model]
+    }
+
+    fn sums(&self) -> bool {
+        self.sums
     }
 
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Vec<Neighbour>>> {
@@ -117,20 +126,19 @@ impl<Q: Fn(&[String]) -> Result<Query>> Answering for NeighbourAnswers<'_, Q> {
     }
 
     fn long(&self, question: &[String], answer: &Vec<Neighbour>) -> String {
-        let words: Vec<_> = answer.iter().map(|near| self.model.vocab.text(near.id)).collect();
+        let words: Vec<String> = answer.iter().map(|near| word(self.model, near.id)).collect();
         let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
         let near = words
             .iter()
             .zip(answer)
             .map(|(word, near)| format!("  {word:width$}  {:.4}\n", near.score));
-        std::iter::once(question.join(" ") + "\n").chain(near).collect()
+        std::iter::once(asked(question) + "\n").chain(near).collect()
     }
 
     fn line(&self, question: &[String], answer: &Vec<Neighbour>) -> String {
-        let near = answer
-            .iter()
-            .map(|near| format!("\t{}\t{:.4}", self.model.vocab.text(near.id), near.score));
-        std::iter::once(question.join(" ")).chain(near).collect()
+        let near =
+            answer.iter().map(|near| format!("\t{}\t{:.4}", word(self.model, near.id), near.score));
+        std::iter::once(asked(question)).chain(near).collect()
     }
 
     fn json(&self, answer: &Vec<Neighbour>) -> Map<String, Value> {
@@ -140,6 +148,11 @@ impl<Q: Fn(&[String]) -> Result<Query>> Answering for NeighbourAnswers<'_, Q> {
         });
         Map::from_iter([("neighbours".to_string(), near.collect())])
     }
+}
+
+/// A word as it can be shown.
+fn word(model: &Embeddings, id: u32) -> String {
+    show::shown(&model.vocab.text(id)).into_owned()
 }
 
 /// Answers with the neighbours that several models agree on.
@@ -152,12 +165,12 @@ struct Ensemble<Q> {
 impl<Q: Fn(&Embeddings, &[String]) -> Result<Query>> Answering for Ensemble<Q> {
     type Answer = Vec<Agreed>;
 
-    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
-        let mut all: Vec<&str> =
-            self.models.iter().flat_map(|model| unseen(model, question, true)).collect();
-        all.sort_unstable();
-        all.dedup();
-        all
+    fn models(&self) -> Vec<&Embeddings> {
+        self.models.iter().collect()
+    }
+
+    fn sums(&self) -> bool {
+        true
     }
 
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Vec<Agreed>>> {
@@ -168,7 +181,7 @@ impl<Q: Fn(&Embeddings, &[String]) -> Result<Query>> Answering for Ensemble<Q> {
     }
 
     fn long(&self, question: &[String], answer: &Vec<Agreed>) -> String {
-        let words: Vec<_> = answer.iter().map(|near| self.models[0].vocab.text(near.id)).collect();
+        let words: Vec<String> = answer.iter().map(|near| word(&self.models[0], near.id)).collect();
         let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
         let near = words.iter().zip(answer).map(|(word, near)| {
             let Agreed { mean, spread, models, .. } = near;
@@ -177,15 +190,15 @@ impl<Q: Fn(&Embeddings, &[String]) -> Result<Query>> Answering for Ensemble<Q> {
                 self.models.len()
             )
         });
-        std::iter::once(question.join(" ") + "\n").chain(near).collect()
+        std::iter::once(asked(question) + "\n").chain(near).collect()
     }
 
     fn line(&self, question: &[String], answer: &Vec<Agreed>) -> String {
         let near = answer.iter().map(|near| {
             let Agreed { id, mean, spread, models } = near;
-            format!("\t{}\t{mean:.4}\t{spread:.4}\t{models}", self.models[0].vocab.text(*id))
+            format!("\t{}\t{mean:.4}\t{spread:.4}\t{models}", word(&self.models[0], *id))
         });
-        std::iter::once(question.join(" ")).chain(near).collect()
+        std::iter::once(asked(question)).chain(near).collect()
     }
 
     fn json(&self, answer: &Vec<Agreed>) -> Map<String, Value> {
@@ -202,82 +215,9 @@ impl<Q: Fn(&Embeddings, &[String]) -> Result<Query>> Answering for Ensemble<Q> {
     }
 }
 
-/// Puts the options of `similar` before its words, so that `-man` can be a word and `-k` an option
-/// wherever they are. Every argument that begins with `--` is an option, and so are `-k` and `-h`.
-/// All arguments after a lone `--` are words. The models of `--ensemble` end at the next option;
-/// the first of them also takes the place of MODEL.
-pub(crate) fn options_first(arguments: Vec<OsString>) -> Vec<OsString> {
-    if arguments.get(1).is_none_or(|command| command != "similar") {
-        return arguments;
-    }
-    let mut arguments = arguments.into_iter().peekable();
-    let mut first: Vec<OsString> = arguments.by_ref().take(2).collect();
-    let mut words = Vec::new();
-    while let Some(argument) = arguments.next() {
-        let text = argument.to_string_lossy();
-        let short = text
-            .strip_prefix("-k")
-            .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit() || b == b'='));
-        match &*text {
-            "--" => words.extend(arguments.by_ref()),
-            "--ensemble" => {
-                let models = std::iter::from_fn(|| {
-                    arguments.next_if(|next| !next.to_string_lossy().starts_with('-'))
-                });
-                for (i, model) in models.enumerate() {
-                    if i == 0 {
-                        words.insert(0, model.clone());
-                    }
-                    first.extend([argument.clone(), model]);
-                }
-                if !first.contains(&argument) {
-                    first.push(argument);
-                }
-            }
-            "-k" | "--method" => {
-                first.push(argument);
-                first.extend(arguments.next());
-            }
-            "-h" => first.push(argument),
-            long if long.starts_with("--") || short => first.push(argument),
-            _ => words.push(argument),
-        }
-    }
-    first.push("--".into());
-    first.extend(words);
-    first
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ordered(line: &str) -> String {
-        let sorted = options_first(line.split(' ').map(Into::into).collect());
-        sorted.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn options_are_told_from_words() {
-        assert_eq!(
-            ordered("wl similar m king -man +woman -k 3"),
-            "wl similar -k 3 -- m king -man +woman"
-        );
-        assert_eq!(
-            ordered("wl similar --json m -k5 a -king"),
-            "wl similar --json -k5 -- m a -king"
-        );
-        assert_eq!(
-            ordered("wl similar m a --method mul -- --b -k"),
-            "wl similar --method mul -- m a --b -k"
-        );
-        assert_eq!(ordered("wl vector m -k"), "wl vector m -k");
-        assert_eq!(
-            ordered("wl similar a -b --ensemble m n -k 3"),
-            "wl similar --ensemble m --ensemble n -k 3 -- m a -b"
-        );
-        assert_eq!(ordered("wl similar a --ensemble"), "wl similar --ensemble -- a");
-    }
 
     #[test]
     fn signs_make_a_sum() {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use wordloom::query;
 use wordloom::{Embeddings, Result};
 
-use super::{Answering, QueryOptions, expect, unseen};
+use super::{Answering, QueryOptions, asked, expect};
 use crate::cli::show;
 
 const EXAMPLES: &str = "Examples:
@@ -37,8 +37,8 @@ struct Cosines<'a>(&'a Embeddings);
 impl Answering for Cosines<'_> {
     type Answer = f64;
 
-    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
-        unseen(self.0, question, false)
+    fn models(&self) -> Vec<&Embeddings> {
+        vec![self.0]
     }
 
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<f64>> {
@@ -54,7 +54,7 @@ impl Answering for Cosines<'_> {
     }
 
     fn line(&self, question: &[String], answer: &f64) -> String {
-        format!("{}\t{answer:.4}", question.join(" "))
+        format!("{}\t{answer:.4}", asked(question))
     }
 
     fn json(&self, answer: &f64) -> Map<String, Value> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Map, Value};
 use wordloom::{Embeddings, Found, Result};
 
-use super::{Answering, QueryOptions, expect, unseen};
+use super::{Answering, QueryOptions, asked, expect};
 use crate::cli::show;
 
 const EXAMPLES: &str = "Examples:
@@ -37,8 +37,8 @@ struct VectorAnswers<'a>(&'a Embeddings);
 impl<'a> Answering for VectorAnswers<'a> {
     type Answer = Found<'a>;
 
-    fn unseen<'q>(&self, question: &'q [String]) -> Vec<&'q str> {
-        unseen(self.0, question, false)
+    fn models(&self) -> Vec<&Embeddings> {
+        vec![self.0]
     }
 
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Found<'a>>> {
@@ -54,7 +54,7 @@ impl<'a> Answering for VectorAnswers<'a> {
     }
 
     fn line(&self, question: &[String], answer: &Found) -> String {
-        let mut line = question.join(" ");
+        let mut line = asked(question);
         for x in answer.vector.iter() {
             // Writing to a string can't fail.
             let _ = write!(line, " {x}");

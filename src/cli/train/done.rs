@@ -39,7 +39,7 @@ fn typical(model: &Embeddings) -> String {
     let word = |id: u32| model.vocab.text(id);
     let good =
         |id: &u32| word(*id).chars().count() >= 5 && word(*id).chars().all(char::is_alphabetic);
-    word((0..model.vocab.len() as u32).find(good).unwrap_or(0)).into_owned()
+    word((0..model.vocab.len() as u32).find(good).unwrap_or(0))
 }
 
 /// The most memory that this process has used so far, in bytes. It includes the parts of mapped

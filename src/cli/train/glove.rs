@@ -8,12 +8,11 @@ use std::time::Instant;
 use serde_json::json;
 use wordloom::Vocab;
 use wordloom::cooccur::{self, CountsAbout, Pair, Pairs};
-use wordloom::corpus::cache;
 use wordloom::format::{Contents, counts};
 use wordloom::train::{self, GloveConfig, GloveSettings, GloveVectors, Recipe, train_glove};
 
-use super::options::{Files, RunOptions, writable};
-use crate::cli::progress::{self, say};
+use super::options::{Files, RunOptions};
+use crate::cli::progress::{self, OnSignal, say};
 use crate::cli::show;
 
 /// The memory for counting, in bytes, if no other is asked for.
@@ -72,7 +71,7 @@ const COUNTED: [&str; 9] = [
 impl Glove {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let settings = GloveSettings { windows: self.windows, config: self.config };
-        run(&settings, &self.source, &self.files, &self.running)
+        run(&settings, &self.source, &self.files, &[], &self.running)
     }
 }
 
@@ -84,20 +83,20 @@ struct Job<'a> {
     running: &'a RunOptions,
 }
 
-/// Trains by GloVe on text or on counts, or prints what that would take.
+/// Trains by GloVe on text or on counts, or prints what that would take. `more` are inputs besides
+/// these.
 pub(super) fn run(
     settings: &GloveSettings,
     source: &Source,
     files: &Files,
+    more: &[PathBuf],
     running: &RunOptions,
 ) -> anyhow::Result<ExitCode> {
     Recipe::Glove(settings.clone()).check()?;
     let (config, output) = (&settings.config, files.output.as_deref());
-    running.check(&files.text, output)?;
-    if let (Some(file), Some(output)) = (&source.cooccur, output) {
-        writable(output, std::slice::from_ref(file))?;
-    }
-    progress::listen();
+    running.check(&files.text, output, &[source.cooccur.as_slice(), more].concat())?;
+    files.check_format()?;
+    progress::listen(OnSignal::Stop);
     let threads = train::pool(config.threads)?;
     let job = Job { config, memory: source.memory, files, running };
     if let Some(file) = &source.cooccur {
@@ -109,12 +108,11 @@ pub(super) fn run(
     }
     let corpus = running.corpus(&files.text, output, train::threads(config.threads))?;
     let about = CountsAbout::of(&corpus, &settings.windows, files.text.describe());
-    let done = threads.install(|| {
+    threads.install(|| {
         let source = cooccur::Source::text(&corpus, &settings.windows)?;
         job.learn(&source, &corpus.vocab, &about)
-    });
-    cache::discard(corpus);
-    done.map(|()| ExitCode::SUCCESS)
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Job<'_> {
@@ -161,7 +159,7 @@ impl Job<'_> {
         })?;
         drop(pairs);
         model.provenance.counting_seconds = counting.as_secs_f64();
-        self.running.write(&model, output, self.files.to)
+        self.running.write(model, output, self.files.to)
     }
 
     fn plan(

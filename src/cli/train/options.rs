@@ -8,11 +8,11 @@ use anyhow::Context;
 use serde_json::json;
 use wordloom::corpus::{Corpus, TextOptions, cache, expand};
 use wordloom::format::{self, Format};
-use wordloom::{Embeddings, Error, Progress, Staged, train};
+use wordloom::{Embeddings, Error, Progress, train};
 
 use super::done::{peak_memory, speed, summarise, unit};
 use crate::cli::progress::{self, say};
-use crate::cli::{format_parser, show, warn_of_loss};
+use crate::cli::{format_parser, note, outputs, show, warn_of_loss};
 
 /// The text that is read, and the model that is written.
 #[derive(clap::Args)]
@@ -28,10 +28,15 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// Fails if the name of the model stands for no format.
+    pub(super) fn check_format(&self) -> wordloom::Result<()> {
+        self.output.as_ref().map_or(Ok(()), |out| Format::to_write(out, self.to, false).map(drop))
+    }
+
     /// The format to write a model in, with n-grams or without.
     pub(super) fn format(&self, ngrams: bool) -> Format {
         let output = self.output.as_deref().unwrap_or(Path::new(""));
-        Format::to_write(output, self.to, ngrams)
+        Format::to_write(output, self.to, ngrams).unwrap_or(Format::own())
     }
 }
 
@@ -60,27 +65,25 @@ pub(crate) struct RunOptions {
 }
 
 impl RunOptions {
-    /// Checks, before hours are spent, that `output` and the vocabulary can be written. Their
-    /// directories must accept files, and they must be two files, neither of which is an input.
-    pub(crate) fn check(&self, text: &TextOptions, output: Option<&Path>) -> anyhow::Result<()> {
+    /// Checks, before hours are spent, that `output` and the vocabulary can be written, and that
+    /// they are none of the inputs. `more` are inputs besides the text.
+    pub(crate) fn check(
+        &self,
+        text: &TextOptions,
+        output: Option<&Path>,
+        more: &[PathBuf],
+    ) -> anyhow::Result<()> {
         if text.max_vocab == Some(0) {
             return Err(
                 Error::Setting { name: "max_vocab", problem: "must be at least 1".into() }.into()
             );
         }
-        if let (Some(output), Some(words)) = (output, &self.save_vocab)
-            && same_place(output, words)
-        {
-            return Err(refused(words, "is named as both model and vocabulary: give two names"));
-        }
-        let mut inputs = text.vocab_file.clone().into_iter().collect::<Vec<_>>();
+        let mut inputs = [text.vocab_file.as_slice(), more].concat();
         if !text.inputs.is_empty() {
             inputs.extend(expand(&text.inputs)?);
         }
-        output
-            .into_iter()
-            .chain(self.save_vocab.as_deref())
-            .try_for_each(|file| writable(file, &inputs))
+        let outputs: Vec<&Path> = output.into_iter().chain(self.save_vocab.as_deref()).collect();
+        Ok(outputs::check(&outputs, &inputs)?)
     }
 
     /// The directory for the encoded corpus and for temporary files: that of the cache, or with
@@ -140,29 +143,29 @@ impl RunOptions {
     /// Writes a trained model, and says so.
     pub(super) fn write(
         &self,
-        model: &Embeddings,
+        mut model: Embeddings,
         output: &Path,
         to: Option<Format>,
     ) -> anyhow::Result<()> {
         progress::stop_if_asked()?;
-        let format = Format::to_write(output, to, model.ngrams().is_some());
-        warn_of_loss(model, format);
-        let history = &model.provenance;
-        if history.settings["reproducible"] == true {
+        let format = Format::to_write(output, to, model.ngrams().is_some())?;
+        warn_of_loss(&model, format);
+        model.provenance.peak_memory = peak_memory();
+        if model.provenance.settings["reproducible"] == true {
             let mut same = model.clone();
-            same.provenance = history.reproducible();
-            format::write(&same, output, format)?;
+            same.provenance = model.provenance.reproducible();
+            note(&format::write(&same, output, format)?);
         } else {
-            format::write(model, output, format)?;
+            note(&format::write(&model, output, format)?);
         }
+        let model = &model;
         if !self.quiet {
             summarise(model, output);
         }
         if self.json {
-            let mut facts =
-                json!({ "model": output, "words": model.vocab.len(), "dim": model.dim() });
+            let mut facts = json!({ "model": show::path(output), "words": model.vocab.len(), "dim": model.dim() });
             facts[format!("{}_per_second", unit(model))] = speed(model).round().into();
-            facts["peak_memory"] = peak_memory().into();
+            facts["peak_memory"] = model.provenance.peak_memory.into();
             facts["provenance"] = serde_json::to_value(&model.provenance)?;
             writeln!(std::io::stdout(), "{facts}")?;
         }
@@ -176,27 +179,4 @@ fn tell(corpus: &Corpus, how: &str) {
     let (words, types) = (show::number(facts.words_read), show::number(facts.types_read));
     let (tokens, kept) = (show::number(facts.tokens), show::number(facts.vocabulary));
     say(&format!("{how}: {words} words, {types} different; kept {kept} of these, {tokens} tokens"));
-}
-
-fn refused(path: &Path, problem: &str) -> anyhow::Error {
-    Error::Input { path: path.into(), problem: problem.into() }.into()
-}
-
-/// Fails unless `file` can be written and is not one of `inputs`.
-pub(super) fn writable(file: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
-    Staged::check(file)?;
-    let canonical = file.canonicalize().ok();
-    if canonical.is_some() && inputs.iter().any(|input| input.canonicalize().ok() == canonical) {
-        return Err(refused(file, "is an input too: give another name to write to"));
-    }
-    Ok(())
-}
-
-/// Whether two names stand for the same file, which need not exist.
-fn same_place(a: &Path, b: &Path) -> bool {
-    let folder = |path: &Path| {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        parent.unwrap_or(Path::new(".")).canonicalize().ok()
-    };
-    a == b || a.file_name() == b.file_name() && folder(a).is_some() && folder(a) == folder(b)
 }

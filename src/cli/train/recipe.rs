@@ -9,12 +9,12 @@ use serde_json::Value;
 use wordloom::corpus::TextOptions;
 use wordloom::format::Format;
 use wordloom::train::{Recipe, RecipeChange};
-use wordloom::{Error, Mapped, format};
+use wordloom::{Error, format};
 
 use super::glove::{self, Source};
 use super::options::{Files, RunOptions};
 use super::window;
-use crate::cli::format_parser;
+use crate::cli::{format_parser, progress};
 
 #[derive(clap::Args)]
 pub(super) struct ByRecipe {
@@ -33,6 +33,9 @@ pub(super) struct ByRecipe {
     to: Option<Format>,
     #[command(flatten, next_help_heading = "Changes of the recipe")]
     change: RecipeChange,
+    /// Read the recipe from the first line of standard input, and stop when standard input ends
+    #[arg(long, hide = true)]
+    attended: bool,
     #[command(flatten, next_help_heading = "Running")]
     running: RunOptions,
 }
@@ -40,7 +43,14 @@ pub(super) struct ByRecipe {
 impl ByRecipe {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let file = self.recipe.context("no method and no --recipe: see `wordloom train --help`")?;
-        let (recipe, text) = read(&file)?;
+        let (recipe, text) = if self.attended {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line)?;
+            progress::stop_with_standard_input();
+            of_json(&line)?
+        } else {
+            read(&file)?
+        };
         let recipe = recipe.with(&self.change);
         let mut text: TextOptions = match text {
             Value::Null => TextOptions::default(),
@@ -54,13 +64,14 @@ impl ByRecipe {
             let problem = "does not say on which text: name files or directories after it";
             return Err(Error::Input { path: file, problem: problem.into() }.into());
         }
+        let more = [file];
         let files = Files { text, output: self.output, to: self.to };
         match recipe {
             Recipe::Glove(settings) => {
                 let source = Source { cooccur: None, memory: glove::MEMORY };
-                glove::run(&settings, &source, &files, &self.running)
+                glove::run(&settings, &source, &files, &more, &self.running)
             }
-            recipe => window::run(&recipe, &files, &self.running),
+            recipe => window::run(&recipe, &files, &more, &self.running),
         }
     }
 }
@@ -73,14 +84,14 @@ fn read(path: &Path) -> anyhow::Result<(Recipe, Value)> {
         std::io::stdin().read_to_string(&mut json).with_context(named)?;
         return of_json(&json).with_context(named);
     }
-    let file = Mapped::open(path)?;
+    let file = format::open(path)?;
     if Format::of_content(&file).is_some() {
         let history = format::parse(path, &file)?.provenance;
         return Ok((Recipe::of(&history).with_context(named)?, history.text));
     }
     let json =
-        std::str::from_utf8(&file).context("neither a model nor JSON").with_context(named)?;
-    of_json(json).with_context(named)
+        String::from_utf8(file.to_vec()).context("neither a model nor JSON").with_context(named)?;
+    of_json(&json).with_context(named)
 }
 
 fn of_json(json: &str) -> anyhow::Result<(Recipe, Value)> {

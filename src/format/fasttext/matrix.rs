@@ -10,7 +10,7 @@ use crate::subword::{Ngrams, Subwords, add_row};
 const CENTROIDS: usize = 256;
 /// The most coordinates that one byte of code may stand for, more than real files have. It bounds
 /// the memory that decoding allocates.
-const LONGEST_PART: usize = 64;
+const LONGEST_PART: usize = 16;
 
 /// Rows of a file: `dense`, or else `quantised`.
 pub(super) struct Matrix<'a> {
@@ -108,8 +108,8 @@ impl<'a> Matrix<'a> {
         };
         let mapped =
             self.dense.as_ref().and_then(|dense| dense.part(4 * self.dim * words..dense.len()));
-        let rows = mapped.unwrap_or_else(|| {
-            Mapped::filled(rows * self.dim * 4, |bytes: &mut [u8]| {
+        let decode = || {
+            let decoded = Mapped::filled(rows * self.dim * 4, |bytes: &mut [u8]| {
                 bytes.par_chunks_mut(4 * self.dim).enumerate().for_each_init(
                     || vec![0.0f32; self.dim],
                     |decoded, (i, row)| {
@@ -118,8 +118,10 @@ impl<'a> Matrix<'a> {
                         row.copy_from_slice(bytemuck::cast_slice(decoded));
                     },
                 );
-            })
-        });
+            });
+            decoded.ok_or_else(|| cursor.bad(format!("not enough memory for {rows} rows")))
+        };
+        let rows = mapped.map_or_else(decode, Ok)?;
         let buckets =
             pruned.map(|kept| kept.iter().map(|&(bucket, _)| bucket).collect::<Vec<_>>().into());
         Ok(Ngrams { subwords, buckets, rows, pruned: pruned.is_some() })

@@ -33,6 +33,7 @@ use serde_json::{Map, Value, json};
 
 use self::matrix::Matrix;
 use super::bytes::Cursor;
+use super::rows::too_large;
 use super::{Contents, Kind, Part};
 use crate::corpus::{Facts, Vocab};
 use crate::embeddings::{Embeddings, Provenance};
@@ -175,6 +176,7 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let ngrams = if subwords.max_n == 0 || subwords.buckets == 0 {
         None
     } else {
+        subwords.check().map_err(|problem| Error::format(path, SETTINGS as u64, problem))?;
         Some(input.ngrams(&cursor, subwords, words, dictionary.pruned.as_deref())?)
     };
     if input.rows < words {
@@ -190,11 +192,12 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     // the nodes of a tree. Rows of nothing but zeros were not known to the program that wrote the
     // file.
     let of_words = method != SUPERVISED && loss != HIERARCHICAL_SOFTMAX && output.rows == words;
-    let output =
-        output.dense.filter(|rows| of_words && rows.iter().any(|byte| *byte != 0)).map(|rows| {
-            let aligned = rows.part(0..rows.len());
-            aligned.unwrap_or_else(|| Mapped::filled(rows.len() / 4, |all| add_row(&rows, all)))
-        });
+    let output = output.dense.filter(|rows| of_words && rows.iter().any(|byte| *byte != 0));
+    let output = output.map(|rows| {
+        let copy = || Mapped::filled(rows.len() / 4, |all| add_row(&rows, all));
+        rows.part(0..rows.len()).or_else(copy).ok_or_else(|| too_large(path, words, dim))
+    });
+    let output = output.transpose()?;
 
     let vectors = Mapped::filled(words * dim, |all: &mut [f32]| {
         all.par_chunks_mut(dim).enumerate().for_each(|(row, vector)| {
@@ -204,6 +207,7 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
             scale(vector, 1 + counted);
         });
     });
+    let vectors = vectors.ok_or_else(|| too_large(path, words, dim))?;
     let provenance = provenance(version, &args, subsample, &dictionary);
     let vocab = Vocab::new(&dictionary.words, dictionary.counts);
     Ok(Embeddings::new(vocab, dim, vectors, output, provenance).with_ngrams(ngrams))

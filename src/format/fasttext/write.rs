@@ -1,6 +1,5 @@
 //! Writes fastText's `.bin`.
 
-use std::io::Write;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -9,37 +8,35 @@ use serde_json::Value;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::format::fasttext::{ARGS, MAGIC, METHODS, NEGATIVE_SAMPLING, VERSION};
-use crate::memory;
+use crate::memory::Staged;
 use crate::subword::scale;
 
 /// Writes version 12, not quantised.
-pub(super) fn write(embeddings: &Embeddings, path: &Path) -> Result<()> {
-    check(embeddings, path)?;
+pub(super) fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
+    check(embeddings, out.path())?;
     let (words, dim, ngrams) = (embeddings.vocab.len(), embeddings.dim(), embeddings.ngrams());
     let buckets = ngrams.map_or(0, |ngrams| ngrams.subwords.buckets);
-    memory::replace(path, |out| {
-        let mut put = |bytes: &[u8]| out.write_all(bytes).map_err(Error::io(path));
-        put(&head(embeddings))?;
-        put(&rows_follow(words + buckets as usize, dim))?;
-        let mut block = vec![0.0f32; BLOCK * dim];
-        for first in (0..words).step_by(BLOCK) {
-            let rows = &mut block[..BLOCK.min(words - first) * dim];
-            rows.par_chunks_mut(dim).enumerate().for_each_init(
-                || vec![0.0; dim],
-                |mean, (i, row)| own_row(embeddings, (first + i) as u32, row, mean),
-            );
-            put(bytemuck::cast_slice(rows))?;
-        }
-        let zeros = vec![0; 4 * dim];
-        for bucket in 0..buckets {
-            put(ngrams.and_then(|ngrams| ngrams.row(bucket, dim)).unwrap_or(&zeros))?;
-        }
-        put(&rows_follow(words, dim))?;
-        match embeddings.output() {
-            Some(output) => put(bytemuck::cast_slice(output)),
-            None => (0..words).try_for_each(|_| put(&zeros)),
-        }
-    })
+    out.put(&head(embeddings))?;
+    out.put(&rows_follow(words + buckets as usize, dim))?;
+    let mut block = vec![0.0f32; BLOCK * dim];
+    for first in (0..words).step_by(BLOCK) {
+        let rows = &mut block[..BLOCK.min(words - first) * dim];
+        rows.par_chunks_mut(dim).enumerate().for_each_init(
+            || vec![0.0; dim],
+            |mean, (i, row)| own_row(embeddings, (first + i) as u32, row, mean),
+        );
+        out.put(bytemuck::cast_slice(rows))?;
+    }
+    let zeros = vec![0; 4 * dim];
+    for bucket in 0..buckets {
+        out.put(ngrams.and_then(|ngrams| ngrams.row(bucket, dim)).unwrap_or(&zeros))?;
+    }
+    out.put(&rows_follow(words, dim))?;
+    match embeddings.output() {
+        Some(output) => out.put(bytemuck::cast_slice(output))?,
+        None => (0..words).try_for_each(|_| out.put(&zeros))?,
+    }
+    Ok(Vec::new())
 }
 
 /// The rows of this many words are computed at a time.
@@ -56,6 +53,10 @@ fn check(embeddings: &Embeddings, path: &Path) -> Result<()> {
     if let Some(word) = vocab.words().find(|word| word.contains(&0)) {
         let problem =
             format!("the word '{}' has a byte 0, which fastText's format can't hold", shown(word));
+        return Err(Error::input(path, problem));
+    }
+    if let Some(count) = vocab.counts.iter().find(|&&count| i64::try_from(count).is_err()) {
+        let problem = format!("a word has the count {count}, which fastText's format can't hold");
         return Err(Error::input(path, problem));
     }
     let mut pairs = vocab.order.windows(2).map(|pair| (vocab.word(pair[0]), vocab.word(pair[1])));
@@ -77,7 +78,7 @@ fn head(embeddings: &Embeddings) -> Vec<u8> {
     let words = vocab.len() as i32;
     let tokens = match provenance.corpus.words_read {
         0 => counts().fold(0, i64::saturating_add),
-        read => read as i64,
+        read => i64::try_from(read).unwrap_or(i64::MAX),
     };
 
     let mut head = Vec::new();

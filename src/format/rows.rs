@@ -1,0 +1,298 @@
+//! Words and vectors, gathered row by row from a file of another program.
+
+use std::path::Path;
+
+use crate::corpus::Vocab;
+use crate::embeddings::{Embeddings, Provenance};
+use crate::error::{Error, Result};
+use crate::memory::Mapped;
+
+/// The rows that have been read so far. The words are copied, so that the pages of the file that
+/// were read can be given back.
+pub(super) struct Rows {
+    dim: usize,
+    /// The words, one after the other.
+    bytes: Vec<u8>,
+    /// Where each word ends in `bytes`.
+    ends: Vec<u64>,
+    vectors: Vec<f32>,
+}
+
+impl Rows {
+    /// Room for `rows` rows of `dim` numbers. More can follow.
+    ///
+    /// # Errors
+    /// When there is not enough memory.
+    pub(super) fn new(path: &Path, rows: usize, dim: usize) -> Result<Self> {
+        let mut vectors = Vec::new();
+        let room = rows.checked_mul(dim).and_then(|all| vectors.try_reserve_exact(all).ok());
+        room.ok_or_else(|| too_large(path, rows, dim))?;
+        Ok(Self { dim, bytes: Vec::new(), ends: Vec::with_capacity(rows), vectors })
+    }
+
+    /// Adds a row.
+    pub(super) fn push(&mut self, word: &[u8], vector: impl IntoIterator<Item = f32>) {
+        self.vectors.extend(vector);
+        debug_assert_eq!(self.vectors.len(), (self.ends.len() + 1) * self.dim);
+        self.bytes.extend_from_slice(word);
+        self.ends.push(self.bytes.len() as u64);
+    }
+
+    /// The number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The last word.
+    pub(super) fn last_word(&self) -> &[u8] {
+        let begin = self.ends.iter().rev().nth(1).map_or(0, |&end| end as usize);
+        &self.bytes[begin..]
+    }
+
+    /// The vectors of these words. Of rows with the same word, the first one counts; the others are
+    /// left out, and a note says how many.
+    pub(super) fn finish(mut self, program: &str, mut notes: Vec<String>) -> Embeddings {
+        let mut order: Vec<u32> = (0..self.ends.len() as u32).collect();
+        let word = |id: u32| {
+            let begin = if id == 0 { 0 } else { self.ends[id as usize - 1] };
+            &self.bytes[begin as usize..self.ends[id as usize] as usize]
+        };
+        // The sort is stable, so rows of the same word stay in their order.
+        order.sort_by(|&a, &b| word(a).cmp(word(b)));
+        let mut repeated = vec![false; self.ends.len()];
+        for pair in order.windows(2).filter(|pair| word(pair[0]) == word(pair[1])) {
+            repeated[pair[1] as usize] = true;
+        }
+        match repeated.iter().filter(|&&again| again).count() {
+            0 => {}
+            1 => notes.push("one line repeats a word and was left out".into()),
+            n => notes.push(format!("{n} lines repeat a word and were left out")),
+        }
+        if repeated.contains(&true) {
+            order = self.leave_out(&repeated, &order);
+        }
+        let Self { dim, bytes, ends, vectors } = self;
+        let vocab = Vocab {
+            bytes: bytes.into(),
+            ends: ends.into(),
+            counts: Vec::new().into(),
+            order: order.into(),
+        };
+        let provenance = Provenance { program: program.into(), notes, ..Provenance::default() };
+        Embeddings::new(vocab, dim, Mapped::from(vectors), None, provenance)
+    }
+
+    /// Moves the rows that are kept together, and returns `order` without the others.
+    fn leave_out(&mut self, out: &[bool], order: &[u32]) -> Vec<u32> {
+        let mut new = vec![0; out.len()];
+        let (mut kept, mut begin, mut end) = (0, 0, 0);
+        for old in 0..out.len() {
+            let word = begin..self.ends[old] as usize;
+            begin = word.end;
+            if out[old] {
+                continue;
+            }
+            new[old] = kept as u32;
+            self.vectors.copy_within(old * self.dim..(old + 1) * self.dim, kept * self.dim);
+            let length = word.len();
+            self.bytes.copy_within(word, end);
+            end += length;
+            self.ends[kept] = end as u64;
+            kept += 1;
+        }
+        self.vectors.truncate(kept * self.dim);
+        self.bytes.truncate(end);
+        self.ends.truncate(kept);
+        order.iter().filter(|&&id| !out[id as usize]).map(|&id| new[id as usize]).collect()
+    }
+}
+
+/// The error for more rows than there is memory for.
+pub(super) fn too_large(path: &Path, rows: usize, dim: usize) -> Error {
+    Error::input(path, format!("there is not enough memory for {rows} rows of {dim} numbers"))
+}
+
+/// Whether a byte separates the fields of a line.
+pub(super) fn is_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r')
+}
+
+/// A number in a line.
+pub(super) fn number(field: &[u8]) -> Option<f32> {
+    // The bytes may be of a mapped file, so they are copied before they are text.
+    let mut copy = [0; LONGEST_NUMBER];
+    let copy = copy.get_mut(..field.len())?;
+    copy.copy_from_slice(field);
+    std::str::from_utf8(copy).ok()?.parse().ok()
+}
+
+/// A field of more bytes is no number.
+const LONGEST_NUMBER: usize = 256;
+
+/// The number of fields of a line.
+pub(super) fn fields(line: &[u8]) -> usize {
+    line.split(|&b| is_gap(b)).filter(|field| !field.is_empty()).count()
+}
+
+/// The lines of a text that are not empty, with their offsets in bytes. Gaps at the end of a line
+/// are no part of it.
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut at = 0;
+    text.split(|&b| b == b'\n').filter_map(move |line| {
+        let start = at;
+        at += line.len() + 1;
+        let end = line.iter().rposition(|&b| !is_gap(b))? + 1;
+        Some((start, &line[..end]))
+    })
+}
+
+/// Splits the last field off a line that doesn't end in a gap. The gap before the field stays.
+pub(super) fn last_field(line: &[u8]) -> (&[u8], &[u8]) {
+    line.split_at(line.iter().rposition(|&b| is_gap(b)).map_or(0, |gap| gap + 1))
+}
+
+/// A line without the gaps at its end.
+fn without_gaps(line: &[u8]) -> &[u8] {
+    &line[..line.iter().rposition(|&b| !is_gap(b)).map_or(0, |last| last + 1)]
+}
+
+/// Splits a line into its word and `dim` numbers, which are pushed in reverse. The last `dim`
+/// fields are the numbers, and all before them is the word: it may hold gaps, and it may be empty.
+///
+/// # Errors
+/// What is wrong with the line.
+fn split<'a>(
+    line: &'a [u8],
+    dim: usize,
+    reversed: &mut Vec<f32>,
+) -> std::result::Result<&'a [u8], String> {
+    let mut rest = line;
+    for found in 0..dim {
+        let (before, field) = last_field(rest);
+        if field.is_empty() || before.is_empty() {
+            let found = if field.is_empty() { found } else { fields(line) - 1 };
+            return Err(format!("{found} numbers in a line where there should be {dim}"));
+        }
+        let x = number(field).ok_or_else(|| {
+            format!("'{}' is no number: expected a word and {dim} numbers", shown(field))
+        })?;
+        reversed.push(x);
+        // The last gap before the numbers ends the word.
+        rest = if found + 1 < dim { without_gaps(before) } else { &before[..before.len() - 1] };
+    }
+    let word = without_gaps(rest);
+    Ok(if word.is_empty() { rest } else { word })
+}
+
+/// A part of a file as it can be quoted in a message.
+pub(super) fn shown(bytes: &[u8]) -> String {
+    let copy = bytes[..bytes.len().min(256)].to_vec();
+    let text = String::from_utf8_lossy(&copy);
+    let mut shown: String = text.chars().take(40).collect();
+    if shown.len() < bytes.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Reads the lines of `file` from byte `start` on, each a word and `dim` numbers. `expected` is the
+/// number of lines, as far as it is known.
+///
+/// # Errors
+/// [`Error::Format`] with the line that can't be read.
+pub(super) fn read_lines(
+    path: &Path,
+    file: &Mapped<u8>,
+    start: usize,
+    expected: usize,
+    dim: usize,
+) -> Result<Rows> {
+    // A number takes at least two bytes. This bounds what a false first line can make us allocate.
+    let room = expected.min(file.len() / dim.saturating_mul(2).max(1));
+    let mut rows = Rows::new(path, room, dim)?;
+    let mut reversed = Vec::with_capacity(dim.min(file.len()));
+    let mut release = Release::new(file);
+    for (at, line) in lines(&file[start..]) {
+        reversed.clear();
+        let word = split(line, dim, &mut reversed)
+            .map_err(|problem| Error::format(path, (start + at) as u64, problem))?;
+        rows.push(word, reversed.iter().rev().copied());
+        release.before(start + at);
+    }
+    Ok(rows)
+}
+
+/// Gives the pages of a file back that have been read, so that the file doesn't take memory a
+/// second time.
+pub(super) struct Release<'a> {
+    file: &'a Mapped<u8>,
+    done: usize,
+}
+
+/// This many bytes are given back at a time.
+const RELEASE: usize = 32 << 20;
+
+impl<'a> Release<'a> {
+    pub(super) fn new(file: &'a Mapped<u8>) -> Self {
+        Self { file, done: 0 }
+    }
+
+    /// Says that all before byte `at` has been read.
+    pub(super) fn before(&mut self, at: usize) {
+        if at - self.done >= RELEASE {
+            self.file.release(self.done..at);
+            self.done = at;
+        }
+    }
+}
+
+/// A note for a text whose last line has no end: it may be cut within its last number.
+pub(super) fn open_end(file: &[u8]) -> Option<String> {
+    let note = "the last line has no line end: if the file was cut short, the last number is wrong";
+    (file.last() != Some(&b'\n')).then(|| note.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word_of(line: &str, dim: usize) -> std::result::Result<String, String> {
+        let word = split(line.as_bytes(), dim, &mut Vec::new())?;
+        Ok(String::from_utf8_lossy(word).into_owned())
+    }
+
+    #[test]
+    fn a_word_is_all_before_the_numbers() {
+        for (line, word) in [
+            ("the 1 2", "the"),
+            ("the\t1\t 2", "the"),
+            (". . 1 2", ". ."),
+            ("new  york  1  2", "new  york"),
+            (" 1 2", ""),
+            ("\t 1 2", "\t"),
+            ("  1 2", " "),
+            (" a 1 2", " a"),
+        ] {
+            assert_eq!(word_of(line, 2).as_deref(), Ok(word), "{line:?}");
+        }
+        assert!(word_of("1 2", 2).unwrap_err().contains("1 numbers"));
+        assert!(word_of("the x 2", 2).unwrap_err().contains("'x' is no number"));
+        assert!(word_of("the", 2).unwrap_err().contains("0 numbers"));
+    }
+
+    #[test]
+    fn the_first_of_several_rows_counts() {
+        let mut rows = Rows::new(Path::new("f"), 5, 1).unwrap();
+        for (i, word) in ["b", "aa", "b", "", "aa", "c"].into_iter().enumerate() {
+            rows.push(word.as_bytes(), [i as f32]);
+        }
+        assert_eq!((rows.len(), rows.last_word()), (6, &b"c"[..]));
+        let read = rows.finish("test", vec![]);
+        assert_eq!(read.vocab.words().collect::<Vec<_>>(), [&b"b"[..], b"aa", b"", b"c"]);
+        assert_eq!(read.input(), [0.0, 1.0, 3.0, 5.0]);
+        for (id, word) in ["b", "aa", "", "c"].into_iter().enumerate() {
+            assert_eq!(read.vocab.id(word.as_bytes()), Some(id as u32));
+        }
+        assert_eq!(read.provenance.notes, ["2 lines repeat a word and were left out"]);
+    }
+}
