@@ -19,10 +19,21 @@ doc:
 bench corpus method="skip-gram":
     cargo bench --bench training -- {{corpus}} {{method}}
 
-# Hostile files; the folder keeps what was found. Wants `cargo install cargo-fuzz`.
-fuzz target folder seconds="600":
-    cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run -s none {{target}} {{absolute_path(folder)}} -- \
-        -max_total_time={{seconds}} -max_len=16384 -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=256
+# Hostile files for one reader, beginning with fuzz/seeds; what is found is kept in fuzz/corpus and
+# fuzz/artifacts. Wants `cargo install cargo-fuzz`.
+fuzz target seconds="600":
+    mkdir -p fuzz/corpus/{{target}}
+    cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run -s none {{target}} corpus/{{target}} seeds/{{target}} -- \
+        -max_total_time={{seconds}} -max_len=16384 -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=64
+
+# Every reader in turn.
+fuzz-all seconds="600":
+    for target in fuzz/fuzz_targets/*.rs; do just fuzz $(basename $target .rs) {{seconds}} || exit 1; done
+
+# What Miri can run of the build without assembly. Wants a nightly toolchain with Miri.
+miri:
+    MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --features portable --lib -- \
+        math:: memory::portable memory::shared random:: stats:: text::tokenizer subword::
 
 deny:
     cargo deny check
