@@ -18,7 +18,7 @@ use crate::memory::{Mapped, Staged};
 use crate::progress::Progress;
 use crate::text::{self, Blocks, Token, Tokenizer};
 /// A part of every key. It is raised with every change by which the same text gives another corpus.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// In the spool, this value ends a sentence. In a translation, it means that the vocabulary lacks
 /// the word.
 const NONE: u32 = u32::MAX;
@@ -167,7 +167,10 @@ impl Produce for TextOptions {
         let files = text::expand(&self.inputs)?;
         let out = Staged::new(&writer.path().with_extension("spool"))?;
         let spool = Mutex::new(Spool { out, at: 0, pieces: Vec::new() });
-        let blocks = Mutex::new(Blocks::new(&files));
+        // A file that was found in a directory may be no text. A file that was named must be.
+        let may_skip = |file: &PathBuf| !self.strict && !self.inputs.contains(file);
+        let blocks =
+            Mutex::new(Blocks::new(files.iter().map(|file| (file.clone(), may_skip(file)))));
         let invalid = AtomicU64::new(0);
         let workers = rayon::broadcast(|context| {
             let counted = count(context.index(), self, &blocks, &spool, &invalid, progress);
@@ -177,6 +180,10 @@ impl Produce for TextOptions {
             counted
         });
         let workers = all_or_first_cause(workers)?;
+        let blocks = blocks.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for why in blocks.left_out {
+            writer.note(&format!("left out: {why}"));
+        }
         let spool = spool.into_inner().unwrap_or_else(PoisonError::into_inner);
         let Spool { mut out, mut pieces, .. } = spool;
         out.flush().map_err(Error::io(writer.path()))?;

@@ -34,7 +34,10 @@ use crate::memory::{Mapped, Staged};
 use crate::progress::Progress;
 pub use crate::text::{Tokenizer, expand, trim, words};
 
-const MAGIC: &[u8; 16] = b"wordloom corpus1";
+const MAGIC: &[u8; 16] = b"wordloom corpus2";
+
+/// The most notes that a corpus keeps.
+const MAX_NOTES: usize = 20;
 
 /// Facts about a corpus and the text that it was made from.
 #[derive(
@@ -72,6 +75,7 @@ struct Header {
     facts: Facts,
     /// The name of each section, and its offset and length in bytes.
     sections: Vec<(String, u64, u64)>,
+    notes: Vec<String>,
 }
 
 /// An encoded corpus, mapped.
@@ -83,6 +87,8 @@ pub struct Corpus {
     pub vocab: Vocab,
     /// Facts about the corpus and its text.
     pub facts: Facts,
+    /// What the user should know about how the text was read, one line for each.
+    pub notes: Vec<String>,
     tokens: Mapped<u32>,
     ends: Mapped<u64>,
 }
@@ -162,6 +168,7 @@ impl Corpus {
             tokens: section(&file, &header, "tokens").ok_or_else(|| bad("bad section 'tokens'"))?,
             ends: section(&file, &header, "ends").ok_or_else(|| bad("bad section 'ends'"))?,
             facts: header.facts,
+            notes: header.notes,
         };
         let v = &corpus.vocab;
         if v.counts.len() != v.len()
@@ -237,6 +244,7 @@ pub struct CorpusWriter {
     ends: Vec<u64>,
     tokens: u64,
     hash: Xxh3,
+    notes: Vec<String>,
 }
 
 impl CorpusWriter {
@@ -248,12 +256,18 @@ impl CorpusWriter {
         let mut out = Staged::new(path)?;
         out.put(MAGIC)?;
         out.put(&[0; 48])?;
-        Ok(Self { path: path.to_path_buf(), out, ends: Vec::new(), tokens: 0, hash: Xxh3::new() })
+        let (path, ends, hash) = (path.to_path_buf(), Vec::new(), Xxh3::new());
+        Ok(Self { path, out, ends, tokens: 0, hash, notes: Vec::new() })
     }
 
     /// The path at which the file will be.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Adds a note on how the source was read. Of more than twenty only the first ones are kept.
+    pub fn note(&mut self, note: &str) {
+        self.notes.push(note.chars().take(500).collect());
     }
 
     /// Adds tokens to the sentence that is being written.
@@ -304,9 +318,15 @@ impl CorpusWriter {
         facts.sentences = ends.len() as u64;
         facts.vocabulary = vocab.len() as u64;
         facts.hash = self.hash.digest();
-        let header =
-            bincode::encode_to_vec(Header { facts, sections }, bincode::config::standard())
-                .map_err(|e| Error::input(&self.path, e.to_string()))?;
+        let mut notes = std::mem::take(&mut self.notes);
+        if notes.len() > MAX_NOTES {
+            let more = notes.len() - MAX_NOTES;
+            notes.truncate(MAX_NOTES);
+            notes.push(format!("and {more} more"));
+        }
+        let header = Header { facts, sections, notes };
+        let header = bincode::encode_to_vec(header, bincode::config::standard())
+            .map_err(|e| Error::input(&self.path, e.to_string()))?;
         for part in [&header[..], &(header.len() as u64).to_le_bytes(), MAGIC] {
             self.write(part)?;
         }

@@ -111,8 +111,8 @@ fn read_text(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     Ok(rows.finish("word2vec text", open_end(file).into_iter().collect()))
 }
 
-/// More bytes than this without a space are no word.
-const LONGEST_WORD: usize = 1 << 16;
+/// Words of more bytes than this are not looked for among words with spaces.
+const LONGEST_WORD: usize = 512;
 /// A number of a greater size is taken for other bytes that are read as a number.
 const LARGEST: f32 = 1e6;
 
@@ -157,11 +157,9 @@ impl<'a> Layout<'a> {
     /// first is taken: that with the shortest words, beginning with the first word. `None` if there
     /// is no way.
     fn word_ends(&self) -> Option<Vec<usize>> {
-        /// The most steps for each word, on average.
-        const STEPS: usize = 8;
         let mut ends: Vec<usize> = Vec::with_capacity(self.count);
         let mut dead: HashSet<(usize, usize)> = HashSet::new();
-        let mut steps = (self.count + 100_000).saturating_mul(STEPS);
+        let mut steps = self.count.saturating_mul(4).saturating_add(10_000);
         // Where the word begins whose end is looked for, and from where on.
         let (mut begin, mut from) = (self.word_start(self.start), self.word_start(self.start));
         loop {
@@ -191,10 +189,9 @@ impl<'a> Layout<'a> {
     /// The places of spaces from `from` on before which all from `begin` on is text.
     fn spaces(&self, begin: usize, from: usize) -> impl Iterator<Item = usize> {
         let rest = &self.file[begin..self.file.len().min(begin + LONGEST_WORD)];
-        let text = rest.iter().take_while(|&&b| b >= b' ' && b != 0x7f).count();
-        let is_end = move |&at: &usize| {
-            rest[at] == b' ' && at > 0 && std::str::from_utf8(&rest[..at]).is_ok()
-        };
+        let plain = rest.iter().take_while(|&&b| b >= b' ' && b != 0x7f).count();
+        let text = std::str::from_utf8(&rest[..plain]).map_or_else(|e| e.valid_up_to(), str::len);
+        let is_end = move |&at: &usize| rest[at] == b' ' && at > 0;
         ((from - begin).min(text)..text).filter(is_end).map(move |at| begin + at)
     }
 }

@@ -62,7 +62,7 @@ pub fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
         if input.as_os_str() == "-" {
             files.push(input.clone());
         } else {
-            walk(input, &mut files)?;
+            walk(input, &mut Vec::new(), &mut files)?;
         }
     }
     match (files.is_empty(), inputs.first()) {
@@ -74,30 +74,44 @@ pub fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     }
 }
 
-fn walk(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Adds the files at `path`. `above` are the directories that it is in, which a link in one of them
+/// may lead back to.
+fn walk(path: &Path, above: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
     if !std::fs::metadata(path).map_err(Error::io(path))?.is_dir() {
         files.push(path.to_path_buf());
         return Ok(());
     }
+    let place = path.canonicalize().map_err(Error::io(path))?;
+    if above.contains(&place) {
+        return Ok(());
+    }
+    above.push(place);
     let entries = std::fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
     let mut entries: Vec<PathBuf> =
         entries.map_err(Error::io(path))?.iter().map(std::fs::DirEntry::path).collect();
     entries.sort();
     let hidden = |p: &Path| p.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
-    entries.iter().filter(|p| !hidden(p)).try_for_each(|p| walk(p, files))
+    entries.iter().filter(|p| !hidden(p)).try_for_each(|p| walk(p, above, files))?;
+    above.pop();
+    Ok(())
 }
 
 /// The blocks of several inputs, in order.
 pub(crate) struct Blocks {
-    waiting: VecDeque<PathBuf>,
+    /// The inputs that were not begun, and whether one that is no text may be left out.
+    waiting: VecDeque<(PathBuf, bool)>,
+    /// Why inputs were left out, one message for each.
+    pub(crate) left_out: Vec<String>,
     current: Option<Input>,
     next: u64,
 }
 
 impl Blocks {
-    /// The blocks of `files`, as listed by [`expand`].
-    pub(crate) fn new(files: &[PathBuf]) -> Self {
-        Self { waiting: files.iter().cloned().collect(), current: None, next: 0 }
+    /// The blocks of `files`, as listed by [`expand`]. The flag of each says whether it may be left
+    /// out if it is no text.
+    pub(crate) fn new(files: impl IntoIterator<Item = (PathBuf, bool)>) -> Self {
+        let waiting = files.into_iter().collect();
+        Self { waiting, left_out: Vec::new(), current: None, next: 0 }
     }
 
     /// The next block, or `None` after the last.
@@ -108,7 +122,12 @@ impl Blocks {
         loop {
             if self.current.is_none() {
                 match self.waiting.pop_front() {
-                    Some(path) => self.current = Some(Input::open(path)?),
+                    Some((path, may_skip)) => match Input::open(path) {
+                        Err(error @ Error::Input { .. }) if may_skip => {
+                            self.left_out.push(error.to_string());
+                        }
+                        input => self.current = Some(input?),
+                    },
                     None => return Ok(None),
                 }
             }
@@ -182,7 +201,7 @@ mod tests {
 
     /// All words and sentence ends of files read block by block.
     fn through_blocks(files: &[PathBuf]) -> Result<Vec<Option<Vec<u8>>>> {
-        let mut blocks = Blocks::new(files);
+        let mut blocks = Blocks::new(files.iter().map(|file| (file.clone(), false)));
         let mut all = Vec::new();
         while let Some(block) = blocks.next_block()? {
             all.extend(tokens(Tokenizer::default(), block.text()));

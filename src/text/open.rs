@@ -39,12 +39,15 @@ impl Input {
         if packing.is_none() {
             check_text(&path, &head)?;
         }
-        let from = Cursor::new(head).chain(from);
-        let from = match packing {
-            Some(packing) => packing.unpack(&path, from),
-            None => Box::new(from),
-        };
-        Ok(Self { path, offset: 0, from, carry: Vec::new() })
+        let mut from: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(from));
+        let mut carry = Vec::new();
+        if let Some(packing) = packing {
+            from = packing.unpack(&path, from);
+            let ahead = from.by_ref().take(HEAD as u64).read_to_end(&mut carry);
+            ahead.map_err(Error::io(&path))?;
+            check_text(&path, &carry)?;
+        }
+        Ok(Self { path, offset: 0, from, carry })
     }
 
     /// Cuts off the next block. The flag says whether it is the last one.
@@ -55,9 +58,6 @@ impl Input {
             let want = (BLOCK.saturating_sub(text.len())).max(HEAD) as u64;
             let got = self.from.by_ref().take(want).read_to_end(&mut text);
             let got = got.map_err(Error::io(&self.path))?;
-            if self.offset == 0 {
-                check_text(&self.path, &text[..text.len().min(HEAD)])?;
-            }
             if got == 0 {
                 return Ok((text, true));
             }
@@ -94,6 +94,7 @@ fn check_text(path: &Path, head: &[u8]) -> Result<()> {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             Err(Error::input(path, "UTF-16 text: convert it first with `iconv -f UTF-16 -t UTF-8`"))
         }
+        _ if head.get(257..262) == Some(b"ustar") => packed("tar", "tar -xOf"),
         _ => match memchr::memchr(0, head) {
             Some(at) => Err(Error::input(
                 path,

@@ -221,3 +221,24 @@ fn intervals_are_possible_scores() {
     let ran = place.run(&format!("{line} --sets unknown.tsv"));
     ran.breaks_off(&["unknown", "no item can be used"]);
 }
+
+#[test]
+fn what_is_no_text_in_a_folder_is_left_out_and_named() {
+    let place = Place::new();
+    place.write("folder/a.txt", "one two one two\n".repeat(20));
+    place.write("folder/b.bin", b"\x89PNG\0\0\0\rIHDR");
+    place.write("folder/sub/c.txt", "two three two three\n".repeat(20));
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("..", place.path("folder/sub/up")).unwrap();
+    for _ in 0..2 {
+        let ran = place.run("train skip-gram folder -q --dry-run --json").good();
+        assert!(ran.err.contains("left out: folder/b.bin: binary data"), "{}", ran.err);
+        assert_eq!(ran.json()["corpus"]["words_read"], 160, "each text once");
+    }
+    place.fails("train skip-gram folder -o m.vec -q --strict", &["folder/b.bin"]);
+    place.fails("train skip-gram folder/a.txt folder/b.bin -o m.vec -q", &["folder/b.bin"]);
+    let mut tar = vec![b'x'; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    place.write("t.tar.gz", crate::common::gzip(tar));
+    place.fails("train skip-gram t.tar.gz -o m.vec -q", &["t.tar.gz", "tar -xOf"]);
+}

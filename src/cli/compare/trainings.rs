@@ -14,7 +14,7 @@ use wordloom::train::{Recipe, RecipeChange};
 use wordloom::{Corpus, Error, Progress, format};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::cli::{progress, show};
+use crate::cli::{note, progress, show};
 
 /// Which trainings to do.
 #[derive(clap::Args)]
@@ -120,6 +120,7 @@ impl TrainingOptions {
         let reading = Progress::default();
         let (corpus, _) =
             progress::counting(false, &reading, || cache::corpus(text, &directory, &reading))?;
+        note(&corpus.notes);
         Ok(corpus)
     }
 

@@ -21,6 +21,9 @@ pub(super) fn unit(model: &Embeddings) -> &'static str {
     if model.provenance.pairs_seen > 0 { "pairs" } else { "words" }
 }
 
+/// A longer word is not suggested.
+const LONGEST_SHOWN: usize = 40;
+
 /// Says on stderr how the training went and which command to try next.
 pub(super) fn summarise(model: &Embeddings, output: &Path) {
     let history = &model.provenance;
@@ -30,7 +33,11 @@ pub(super) fn summarise(model: &Embeddings, output: &Path) {
     say(&format!("trained in {time}: {} {}/s", show::short(speed(model)), unit(model)));
     say(&format!("loss per epoch: {}", show::losses(&history.losses)));
     say(&format!("model: {} ({words} words x {}, {size})", output.display(), model.dim()));
-    say(&format!("next: wordloom similar {file} {}", show::argument(Path::new(&typical(model)))));
+    let word = typical(model);
+    if word.chars().nth(LONGEST_SHOWN).is_some() {
+        return;
+    }
+    say(&format!("next: wordloom similar {file} {}", show::argument(Path::new(&word))));
 }
 
 /// A word to try: the most frequent one of at least five letters, since most shorter words are

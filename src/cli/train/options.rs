@@ -129,6 +129,7 @@ impl RunOptions {
             }
             corpus
         };
+        note(&corpus.notes);
         let facts = &corpus.facts;
         if facts.invalid_utf8 > 0 {
             let words =
