@@ -50,15 +50,30 @@ impl Input {
         Ok(Self { path, offset: 0, from, carry })
     }
 
+    /// Reads up to `want` bytes more, fewer only at the end. Returns how many were read.
+    fn read(&mut self, text: &mut Vec<u8>, want: usize) -> Result<usize> {
+        let start = text.len();
+        text.resize(start + want, 0);
+        let mut end = start;
+        while end < text.len() {
+            match self.from.read(&mut text[end..]) {
+                Ok(0) => break,
+                Ok(read) => end += read,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::io(&self.path)(e)),
+            }
+        }
+        text.truncate(end);
+        Ok(end - start)
+    }
+
     /// Cuts off the next block. The flag says whether it is the last one.
     pub(super) fn cut(&mut self) -> Result<(Vec<u8>, bool)> {
         let mut text = Vec::with_capacity(BLOCK + HEAD);
         text.append(&mut self.carry);
         loop {
-            let want = (BLOCK.saturating_sub(text.len())).max(HEAD) as u64;
-            let got = self.from.by_ref().take(want).read_to_end(&mut text);
-            let got = got.map_err(Error::io(&self.path))?;
-            if got == 0 {
+            let want = (BLOCK.saturating_sub(text.len())).max(HEAD);
+            if self.read(&mut text, want)? == 0 {
                 return Ok((text, true));
             }
             if text.len() >= BLOCK {

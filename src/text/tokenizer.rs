@@ -94,8 +94,10 @@ pub(crate) fn lower(text: &str) -> String {
 /// order mark.
 pub(crate) fn split_whitespace(text: &[u8], mut each: impl FnMut(Token)) {
     let (mut start, mut at) = (0, 0);
-    while at < text.len() {
-        let Some(length) = space_at(text, at) else {
+    while let Some(&byte) = text.get(at) {
+        // Most bytes are letters, and this line is run for each of them.
+        let length = if is_letter(byte) { None } else { space_at(text, at) };
+        let Some(length) = length else {
             at += 1;
             continue;
         };
@@ -142,11 +144,17 @@ fn is_white(c: char) -> bool {
     c.is_whitespace() || c == '\u{200b}' || c == '\u{feff}'
 }
 
+/// Whether no character of white space begins with a byte.
+#[inline(always)]
+fn is_letter(byte: u8) -> bool {
+    byte > b' ' && byte < 0xc2
+}
+
 /// The length in bytes of the character of white space that begins at `at`, if one does.
 #[inline]
 pub(super) fn space_at(text: &[u8], at: usize) -> Option<usize> {
     match text[at] {
-        byte if byte > b' ' && byte < 0xc2 => None,
+        byte if is_letter(byte) => None,
         b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r' => Some(1),
         0xc2 | 0xe1 | 0xe2 | 0xe3 | 0xef => wide_space(&text[at..]),
         _ => None,
