@@ -93,7 +93,7 @@ impl Eval {
                 .collect();
             for Scored { set, .. } in scored.iter().filter(|scored| scored.outcome.used() == 0) {
                 all_used = false;
-                say(&format!("wordloom: {}", unused(set, path)));
+                say(&format!("wordloom: {}", unused(set, path, &model)));
             }
             if self.json {
                 reports.push(json!({
@@ -212,14 +212,13 @@ fn table(
 }
 
 /// The message for a set of which a model knows nothing.
-pub(crate) fn unused(set: &Set, model: &Path) -> String {
-    format!(
-        "{}: no item can be used, since {} lacks its words: is the set of another language or \
-         spelling? It was read as {}",
-        set.name,
-        model.display(),
-        set.how
-    )
+fn unused(set: &Set, path: &Path, model: &Embeddings) -> String {
+    let why = set.other_case(model).map_or_else(
+        || "is the set of another language or spelling?".into(),
+        |(word, known)| format!("it has '{known}' where the set has '{word}'."),
+    );
+    let (name, path, how) = (&set.name, path.display(), &set.how);
+    format!("{name}: no item can be used, since {path} lacks its words: {why} It was read as {how}")
 }
 
 /// Writes how a set was read, and what was left out.

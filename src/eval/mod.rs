@@ -210,6 +210,23 @@ impl Set {
         self.task.known(&Known::new(e, policy))
     }
 
+    /// A word of the set that the model lacks, and its spelling in capital letters that the model
+    /// has, if there is such a word.
+    pub fn other_case(&self, e: &Embeddings) -> Option<(String, String)> {
+        let capital = |word: &str| {
+            let mut letters = word.chars();
+            let first = letters.next().map(|c| c.to_uppercase().to_string());
+            first.unwrap_or_default() + letters.as_str()
+        };
+        let known = |word: &str| e.vocab.id(word.as_bytes()).is_some();
+        let other = |word: &str| {
+            let spellings = [capital(word), word.to_uppercase()];
+            let found = spellings.into_iter().find(|spelling| known(spelling));
+            found.filter(|_| !known(word)).map(|found| (word.to_string(), found))
+        };
+        self.task.words().find_map(other)
+    }
+
     /// Puts the set to a model, and returns the answers and scores.
     pub fn score(&self, e: &Embeddings, policy: &Policy) -> Outcome {
         let mut known = Known::new(e, policy);

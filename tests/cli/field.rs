@@ -242,3 +242,18 @@ fn what_is_no_text_in_a_folder_is_left_out_and_named() {
     place.write("t.tar.gz", crate::common::gzip(tar));
     place.fails("train skip-gram t.tar.gz -o m.vec -q", &["t.tar.gz", "tar -xOf"]);
 }
+
+#[test]
+fn words_in_another_case_and_scripts_without_spaces_are_told() {
+    let place = Place::new();
+    place.write("m.vec", "3 2\nHaus 1 0\nBaum 0 1\nHund 1 1\n");
+    place.write("set.txt", "haus baum 3\nhund haus 2\nbaum hund 1\n");
+    let ran = place.run("eval m.vec set.txt --draws 100");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("'Haus' where the set has 'haus'"), "{}", ran.err);
+    place.write("zh.txt", "我喜欢猫 and 我喜欢狗\n".repeat(20));
+    let ran = place.run("train cbow zh.txt --unicode-words -q --dry-run").good();
+    assert!(ran.err.contains("segment such text first"), "{}", ran.err);
+    let ran = place.run("train cbow zh.txt -q --dry-run").good();
+    assert!(!ran.err.contains("segment"), "{}", ran.err);
+}

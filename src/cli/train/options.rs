@@ -138,6 +138,9 @@ impl RunOptions {
                 if text.tokenizer.unicode_words { "split at those bytes" } else { "kept as found" };
             say(&format!("wordloom: {words}, {what}; --strict stops there"));
         }
+        if text.tokenizer.unicode_words {
+            warn_of_letters(&corpus);
+        }
         Ok(corpus)
     }
 
@@ -171,6 +174,26 @@ impl RunOptions {
             writeln!(std::io::stdout(), "{facts}")?;
         }
         Ok(())
+    }
+}
+
+/// Warns where Unicode's rules cut a script without spaces into single characters.
+fn warn_of_letters(corpus: &Corpus) {
+    let unspaced = |c: char| {
+        matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+            | '\u{3040}'..='\u{309f}' | '\u{3400}'..='\u{9fff}')
+    };
+    // A character of these scripts may have marks behind it.
+    let letter = |word: &str| word.chars().all(unspaced) && word.chars().nth(2).is_none();
+    let vocab = &corpus.vocab;
+    let of = |id: u32| if letter(&vocab.text(id)) { vocab.count(id).unwrap_or(0) } else { 0 };
+    let letters: u64 = (0..vocab.len() as u32).map(of).sum();
+    if letters > 0 && 100 * letters >= corpus.facts.tokens {
+        let words = show::counted(letters, "word is", "words are");
+        say(&format!(
+            "wordloom: {words} a single character of a script without spaces (Thai, Chinese...): \
+             segment such text first, and leave out --unicode-words"
+        ));
     }
 }
 

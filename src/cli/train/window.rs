@@ -10,6 +10,7 @@ use wordloom::train::{Recipe, WindowConfig, train};
 use super::options::{Files, RunOptions};
 use super::plan::PlanText;
 use crate::cli::progress::{self, OnSignal, say};
+use crate::cli::show;
 
 #[derive(clap::Args)]
 pub(super) struct WindowOptions {
@@ -60,14 +61,16 @@ fn warn(recipe: &Recipe, corpus: &Corpus, quiet: bool) {
     let facts = &corpus.facts;
     let subsample = config.subsample_for(facts.tokens);
     if config.subsample.is_none() && subsample > config.subsample_for(u64::MAX) && !quiet {
+        let share = show::rounded(subsample);
         say(&format!(
-            "a small text: words that occur up to 100 times are never thinned out (--subsample {subsample:.6})"
+            "a small text: words that occur up to 100 times are never thinned out (--subsample {share})"
         ));
     }
-    let met = config.kept(&corpus.vocab.counts) * config.epochs as f64 / corpus.vocab.len() as f64;
+    let kept = config.kept(&corpus.vocab.counts);
+    let met = kept * config.epochs as f64 / corpus.vocab.len() as f64;
     if met < OFTEN {
         let rarely = "which teaches little: give more text or more --epochs";
-        let thinned = if subsample > 0.0 { ", or --subsample 0" } else { "" };
+        let thinned = if kept < 0.9 * facts.tokens as f64 { ", or --subsample 0" } else { "" };
         say(&format!(
             "wordloom: training meets each word {met:.1} times on average, {rarely}{thinned}"
         ));
