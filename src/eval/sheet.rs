@@ -8,7 +8,7 @@
 //! This file is over 300 lines because the rules by which columns are told are many, and a fifth of
 //! it is their tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -258,8 +258,9 @@ impl Sheet {
         lines.map(shown).collect::<Vec<_>>().join(", ")
     }
 
-    /// The two columns of texts: those with such names, or else the first two with several words, or
-    /// else the first two that are neither numbers nor parts of speech.
+    /// The two columns of texts: those with such names, or else the first two with several words
+    /// (unless these are contexts of words in other columns), or else the first two that are neither
+    /// numbers nor parts of speech nor ids.
     fn texts(&self, rows: &[&Row], others: &[usize]) -> Option<[usize; 2]> {
         let named = |ends: [&str; 2]| {
             let is_text = |i: &usize| {
@@ -272,16 +273,40 @@ impl Sheet {
         if let (Some(a), Some(b)) = (named(["1", "a"]), named(["2", "b"])) {
             return Some([a, b]);
         }
-        let first_two = |among: Vec<usize>| among.first_chunk().copied();
-        let most = |i: usize, test: &dyn Fn(&str) -> bool| {
-            2 * rows.iter().filter(|row| test(&row.cells[i])).count() > rows.len()
+        let first_two = |among: &[usize]| among.first_chunk().copied();
+        let most = |test: &dyn Fn(&Row) -> bool| {
+            2 * rows.iter().filter(|row| test(row)).count() > rows.len()
         };
-        let several = |&i: &usize| most(i, &|cell| words(cell).nth(1).is_some());
+        let several = |&i: &usize| most(&|row| words(&row.cells[i]).nth(1).is_some());
+        let (spoken, single): (Vec<usize>, Vec<usize>) = others.iter().partition(|i| several(i));
         let is_tag =
             |i: usize| rows.iter().all(|row| TAGS.contains(&&*row.cells[i].to_lowercase()));
-        let spoken = others.iter().copied().filter(several).collect();
-        let plain = others.iter().copied().filter(|&i| !is_tag(i)).collect();
-        first_two(spoken).or_else(|| first_two(plain))
+        let plain: Vec<usize> = single.into_iter().filter(|&i| !is_tag(i)).collect();
+        // Ids that are no numbers, as `a17`.
+        let is_label = |i: usize| {
+            let different: BTreeSet<&str> = rows.iter().map(|row| &*row.cells[i]).collect();
+            different.len() == rows.len() && different.iter().all(|c| c.contains(is_digit))
+        };
+        let named: Vec<usize> = plain.iter().copied().filter(|&i| !is_label(i)).collect();
+        let plain = if named.len() > 1 { named } else { plain };
+        let (pair, contexts) = (first_two(&plain), first_two(&spoken));
+        // Sentences that the words are marked or found in are no items of their own.
+        let in_context = |row: &Row, word: usize, context: usize| {
+            let (word, context) =
+                (row.cells[word].to_lowercase(), row.cells[context].to_lowercase());
+            context.contains("<b>") || context.contains(&word)
+        };
+        match (pair, contexts) {
+            (Some([a, b]), Some([c, d]))
+                if most(&|row| in_context(row, a, c) && in_context(row, b, d)) =>
+            {
+                pair
+            }
+            (pair, contexts) => contexts.or(pair).or_else(|| {
+                let plain: Vec<usize> = others.iter().copied().filter(|&i| !is_tag(i)).collect();
+                first_two(&plain)
+            }),
+        }
     }
 
     /// The column of the grade among columns of numbers: that with the most telling name, or else the
@@ -436,6 +461,10 @@ impl Separator {
     }
 }
 
+fn is_digit(c: char) -> bool {
+    c.is_ascii_digit()
+}
+
 /// A cell without its quotes. A cell with other quotes inside is text as it is.
 fn unquoted(cell: &str) -> String {
     let inside = cell.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -501,7 +530,7 @@ fn separator(lines: &[(usize, &str)]) -> Separator {
     if most(&|line| line.contains('\t')) {
         return Separator::Char('\t');
     }
-    match [';', ','].into_iter().find(|&separator| apart(separator)) {
+    match [';', '|', ','].into_iter().find(|&separator| apart(separator)) {
         Some(separator) => Separator::Char(separator),
         None if most(&colons) => Separator::Char(':'),
         None => Separator::White,
@@ -510,7 +539,8 @@ fn separator(lines: &[(usize, &str)]) -> Separator {
 
 /// The beginning of a line, for messages.
 fn shortened(line: &str) -> String {
-    let mut short: String = line.chars().take(60).collect();
+    let plain = |c| if c == '\t' { ' ' } else { c };
+    let mut short: String = line.chars().take(60).map(plain).collect();
     if short.len() < line.len() {
         short.push('…');
     }
@@ -539,6 +569,9 @@ mod tests {
             "cat\tdog\t9,5\nsun\tmoon\t3,0\nred\tblue\t4",
             "cat;dog;9,5\rsun;moon;3\rred;blue;4\r",
             "cat:dog:9.5\nsun:moon:3\nred:blue:4",
+            "cat|dog|9.5\nsun|moon|3\nred|blue|4",
+            "a1\tcat\tdog\t9.5\na2\tsun\tmoon\t3\na3\tred\tblue\t4",
+            "1\tcat\tn\tdog\tn\tthe <b>cats</b> sat\ta <b>dog</b> ran\t9.5\t9\t10\n2\tsun\tn\tmoon\tn\tthe sun rose\tthe moon set\t3\t3\t3\n3\tred\ta\tblue\ta\ta red car\tblue sky\t4\t3\t5",
             "cat,dog,9.5\r\nsun,moon,3\r\nred,blue,4\r\n",
             "\"cat\"\t\"dog\"\t9.5\n\"sun\"\t\"moon\"\t3\n\"red\"\t\"blue\"\t4",
             "1\tcat\tdog\t9.5\n2\tsun\tmoon\t3\n3\tred\tblue\t4",

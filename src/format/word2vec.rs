@@ -20,7 +20,9 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::bytes::Cursor;
-use super::rows::{Release, Rows, is_gap, last_field, lines, number, open_end, read_lines, shown};
+use super::rows::{
+    Release, Rows, fields, is_gap, last_field, lines, number, open_end, read_lines, shown,
+};
 use super::written::Words;
 use super::{Contents, Kind};
 use crate::embeddings::Embeddings;
@@ -71,10 +73,14 @@ pub(super) fn header(file: &[u8]) -> Option<(usize, usize, usize)> {
     }
 }
 
-/// Whether a line of sizes is followed by a line that ends with as many numbers as it says.
+/// Whether a line of sizes is followed by a line that ends with as many numbers as it says, or that
+/// is text with as many fields: its error then names the field.
 fn looks_text(file: &[u8]) -> bool {
     let Some((_, dim, start)) = header(file) else { return false };
     let Some((_, line)) = lines(&file[start..]).next() else { return false };
+    if fields(line) == dim.saturating_add(1) && line.iter().all(|&b| b >= b' ' || is_gap(b)) {
+        return true;
+    }
     let mut rest = line;
     for _ in 0..dim {
         let (before, field) = last_field(rest);
@@ -381,6 +387,7 @@ mod tests {
         assert!(more.contains("2 words") && !more.contains("cut short"), "{more}");
         assert!(fails(b"2 2\nthe 1 2\nof 1\n").contains("1 numbers in a line"));
         assert!(fails(b"2 2\nthe 1 2\nof 1 x\n").contains("'x' is no number"));
+        assert!(fails(b"2 2\nthe 1,5 2\nof 1 3\n").contains("'1,5' is no number"));
         assert!(fails(b"").contains("empty"));
         assert!(fails(b"quite another file\n").contains("neither"));
     }
