@@ -44,12 +44,14 @@ impl Convert {
         let mut model = format::parse(&self.model, &format::open(&self.model)?)?;
         note(&model.provenance.notes);
         let bad = model.count_not_finite();
-        if bad > 0 && self.skip_bad {
+        if bad > 0 {
+            if !self.skip_bad {
+                model.check_finite().with_context(|| show::path(&self.model))?;
+            }
             model = model.without_not_finite();
             let left = show::counted(bad as u64, "word was", "words were");
             note(&[format!("{left} left out: a number in the vector is not finite")]);
         }
-        model.check_finite().with_context(|| show::path(&self.model))?;
         let to = Format::to_write(&self.out, self.to, model.ngrams().is_some())?;
         warn_of_loss(&model, to);
         note(&format::write(&model, &self.out, to)?);

@@ -12,9 +12,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Kind;
-use super::rows::{Release, fields, is_gap, last_field, lines, number, open_end, read_lines};
+use super::rows::{
+    Release, fields, is_gap, last_field, lines, number, open_end, read_lines, without_gaps,
+};
 use super::word2vec::{header, text_size};
-use super::written::Words;
+use super::written::{Words, put_numbers};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
@@ -48,7 +50,7 @@ fn looks_glove(file: &[u8]) -> bool {
                 return numbers;
             }
             numbers += 1;
-            rest = &before[..before.iter().rposition(|&b| !is_gap(b)).map_or(0, |last| last + 1)];
+            rest = without_gaps(before);
         }
     };
     let (mut looked, mut fit) = (0, 0);
@@ -84,14 +86,10 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
         !word.contains(&b'\n') && !edge(word.first()) && !edge(word.last())
     };
     let words = Words::new(embeddings, inner_spaces);
+    let mut line = String::new();
     words.each(|id, word| {
-        use std::fmt::Write;
-        let mut line = String::new();
-        for x in embeddings.vector(id) {
-            let _ = write!(line, " {x}");
-        }
-        line.push('\n');
-        out.put(word).and_then(|()| out.put(line.as_bytes()))
+        out.put(word)?;
+        put_numbers(out, embeddings.vector(id), &mut line)
     })?;
     Ok(words.notes())
 }

@@ -152,7 +152,7 @@ pub(super) fn last_field(line: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// A line without the gaps at its end.
-fn without_gaps(line: &[u8]) -> &[u8] {
+pub(super) fn without_gaps(line: &[u8]) -> &[u8] {
     &line[..line.iter().rposition(|&b| !is_gap(b)).map_or(0, |last| last + 1)]
 }
 

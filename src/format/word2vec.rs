@@ -22,8 +22,9 @@ use std::path::Path;
 use super::bytes::Cursor;
 use super::rows::{
     Release, Rows, fields, is_gap, last_field, lines, number, open_end, read_lines, shown,
+    without_gaps,
 };
-use super::written::Words;
+use super::written::{Words, put_numbers};
 use super::{Contents, Kind};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -87,9 +88,11 @@ fn looks_text(file: &[u8]) -> bool {
         if before.is_empty() || number(field).is_none() {
             return false;
         }
-        let end = before.iter().rposition(|&b| !is_gap(b)).map_or(0, |last| last + 1);
-        // A word that is missing leaves the gap before the numbers.
-        rest = if end == 0 { &before[..1] } else { &before[..end] };
+        rest = without_gaps(before);
+        if rest.is_empty() {
+            // A word that is missing leaves the gap before the numbers.
+            rest = &before[..1];
+        }
     }
     dim > 0
 }
@@ -270,16 +273,7 @@ fn spaced(path: &Path, layout: &Layout, ends: &[usize]) -> Result<Embeddings> {
 
 fn write_text(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
     let mut line = String::with_capacity(12 * embeddings.dim());
-    write(embeddings, out, |out, vector| {
-        use std::fmt::Write;
-        line.clear();
-        // Rust writes the shortest digits that read back as the same float.
-        for x in vector {
-            let _ = write!(line, " {x}");
-        }
-        line.push('\n');
-        out.put(line.as_bytes())
-    })
+    write(embeddings, out, |out, vector| put_numbers(out, vector, &mut line))
 }
 
 fn write_binary(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {

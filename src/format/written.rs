@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::embeddings::Embeddings;
 use crate::error::Result;
+use crate::memory::Staged;
 
 /// Which words are written, and how. White space within a word becomes `_` where the format can't
 /// hold it. An empty word is left out, and so is one that would be the same as another.
@@ -71,4 +72,17 @@ impl<'a> Words<'a> {
         }
         notes
     }
+}
+
+/// Writes the numbers of a line of text, each behind a space, and the line's end. `line` is room for
+/// them.
+pub(super) fn put_numbers(out: &mut Staged, vector: &[f32], line: &mut String) -> Result<()> {
+    use std::fmt::Write;
+    line.clear();
+    // Rust writes the shortest digits that read back as the same float.
+    for x in vector {
+        let _ = write!(line, " {x}");
+    }
+    line.push('\n');
+    out.put(line.as_bytes())
 }
