@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::corpus::{Facts, Vocab};
 use crate::error::{Error, Result};
-use crate::memory::Mapped;
+use crate::memory::Numbers;
 use crate::subword::Ngrams;
 
 /// A vector for each word of a vocabulary.
@@ -18,10 +18,10 @@ pub struct Embeddings {
     /// Where the vectors come from.
     pub provenance: Provenance,
     dim: usize,
-    input: Mapped<f32>,
-    output: Option<Mapped<f32>>,
+    input: Numbers,
+    output: Option<Numbers>,
     ngrams: Option<Ngrams>,
-    positions: Option<Mapped<f32>>,
+    positions: Option<Numbers>,
 }
 
 /// The vector of a word that was asked for.
@@ -104,8 +104,8 @@ impl Embeddings {
     pub fn new(
         vocab: Vocab,
         dim: usize,
-        input: Mapped<f32>,
-        output: Option<Mapped<f32>>,
+        input: Numbers,
+        output: Option<Numbers>,
         provenance: Provenance,
     ) -> Self {
         assert_eq!(input.len(), vocab.len() * dim);
@@ -124,7 +124,7 @@ impl Embeddings {
     /// position has a row of `dim` weights, from the furthest position before the centre to the
     /// furthest after it.
     #[must_use]
-    pub fn with_positions(self, positions: Option<Mapped<f32>>) -> Self {
+    pub fn with_positions(self, positions: Option<Numbers>) -> Self {
         Self { positions, ..self }
     }
 
@@ -135,13 +135,23 @@ impl Embeddings {
 
     /// All input vectors, row by row: shape `[words, dim]`.
     pub fn input(&self) -> &[f32] {
-        &self.input
+        self.input.floats()
+    }
+
+    /// Whether the model has output vectors.
+    pub fn has_output(&self) -> bool {
+        self.output.is_some()
+    }
+
+    /// The matrices of the model: input vectors, output vectors and weights of positions.
+    pub(crate) fn matrices(&self) -> (&Numbers, Option<&Numbers>, Option<&Numbers>) {
+        (&self.input, self.output.as_ref(), self.positions.as_ref())
     }
 
     /// All output vectors, row by row: shape `[words, dim]`. `None` where the model does not keep
     /// them.
     pub fn output(&self) -> Option<&[f32]> {
-        self.output.as_deref()
+        self.output.as_ref().map(|output| &output.floats()[..])
     }
 
     /// The input vector of word `id`, of length `dim`.
@@ -149,7 +159,7 @@ impl Embeddings {
     /// # Panics
     /// When there is no word `id`.
     pub fn vector(&self, id: u32) -> &[f32] {
-        &self.input[id as usize * self.dim..][..self.dim]
+        &self.input()[id as usize * self.dim..][..self.dim]
     }
 
     /// The vectors of n-grams, if the model has them.
@@ -160,7 +170,7 @@ impl Embeddings {
     /// The weights of the positions in a window, row by row: shape `[positions, dim]`. `None` where
     /// they were not learnt.
     pub fn positions(&self) -> Option<&[f32]> {
-        self.positions.as_deref()
+        self.positions.as_ref().map(|positions| &positions.floats()[..])
     }
 
     /// Fails if a word's input vector has a number that is not finite.
@@ -168,6 +178,9 @@ impl Embeddings {
     /// # Errors
     /// [`crate::Error::Refused`], which names the first of these words.
     pub fn check_finite(&self) -> Result<()> {
+        if self.input.all_finite() {
+            return Ok(());
+        }
         let bad = |id: &u32| !is_finite(self.vector(*id));
         match (0..self.vocab.len() as u32).find(bad) {
             Some(id) => Err(Error::not_finite(&self.vocab.text(id))),
@@ -177,7 +190,10 @@ impl Embeddings {
 
     /// The number of words whose input vectors have a number that is not finite.
     pub fn count_not_finite(&self) -> usize {
-        self.input.chunks_exact(self.dim.max(1)).filter(|row| !is_finite(row)).count()
+        if self.input.all_finite() {
+            return 0;
+        }
+        self.input().chunks_exact(self.dim.max(1)).filter(|row| !is_finite(row)).count()
     }
 
     /// The same model without the words whose input vectors have a number that is not finite.
@@ -193,8 +209,8 @@ impl Embeddings {
         };
         Self {
             vocab: Vocab::new(&words, counts),
-            input: rows(&self.input).into(),
-            output: self.output.as_ref().map(|output| rows(output).into()),
+            input: rows(self.input()).into(),
+            output: self.output().map(|output| rows(output).into()),
             ..self.clone()
         }
     }

@@ -51,6 +51,6 @@ pub mod train;
 pub use self::corpus::{Corpus, Vocab};
 pub use self::embeddings::{Embeddings, Found, Provenance, cosine};
 pub use self::error::{Error, Result};
-pub use self::memory::{Mapped, Staged, remove_unfinished, replace};
+pub use self::memory::{Mapped, Numbers, Staged, remove_unfinished, replace};
 pub use self::progress::{EpochLoss, Progress};
 pub use self::subword::{Ngrams, Subwords};

@@ -82,7 +82,7 @@ impl Info {
 fn tensors(model: &Embeddings) -> Vec<&'static str> {
     let there = [
         ("input", true),
-        ("output", model.output().is_some()),
+        ("output", model.has_output()),
         ("n-grams", model.ngrams().is_some()),
         ("positions", model.positions().is_some()),
         ("counts", !model.vocab.counts.is_empty()),

@@ -9,11 +9,12 @@
 //! [`super::word2vec`].
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use super::Kind;
 use super::rows::{
-    Release, fields, is_gap, last_field, lines, number, open_end, read_lines, without_gaps,
+    fields, in_pieces, is_gap, last_field, lines, number, open_end, read_lines, without_gaps,
 };
 use super::word2vec::{header, text_size};
 use super::written::{Words, put_numbers};
@@ -67,11 +68,19 @@ fn looks_glove(file: &[u8]) -> bool {
 
 fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut release = Release::new(file);
-    for (at, line) in lines(file) {
-        *sizes.entry(fields(line)).or_default() += 1;
-        release.before(at);
-    }
+    let count = |piece: Range<usize>| {
+        let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+        for (_, line) in lines(&file[piece]) {
+            *sizes.entry(fields(line)).or_default() += 1;
+        }
+        sizes
+    };
+    in_pieces(file, 0, count, |piece| {
+        for (fields, lines) in piece {
+            *sizes.entry(fields).or_default() += lines;
+        }
+        Ok(())
+    })?;
     let dim = sizes.iter().max_by_key(|(_, lines)| **lines).map_or(0, |(fields, _)| fields - 1);
     if dim == 0 {
         return Err(Error::format(path, 0, "most lines have no number: not vectors"));
@@ -86,11 +95,7 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
         !word.contains(&b'\n') && !edge(word.first()) && !edge(word.last())
     };
     let words = Words::new(embeddings, inner_spaces);
-    let mut line = String::new();
-    words.each(|id, word| {
-        out.put(word)?;
-        put_numbers(out, embeddings.vector(id), &mut line)
-    })?;
+    words.write(out, put_numbers)?;
     Ok(words.notes())
 }
 

@@ -108,7 +108,7 @@ impl Part {
     fn is_in(self, model: &Embeddings) -> bool {
         match self {
             Self::Counts => !model.vocab.counts.is_empty(),
-            Self::Output => model.output().is_some(),
+            Self::Output => model.has_output(),
             Self::Ngrams => model.ngrams().is_some(),
             Self::Pruning => model.ngrams().is_some_and(|ngrams| ngrams.pruned),
             Self::Positions => model.positions().is_some(),

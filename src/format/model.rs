@@ -28,7 +28,7 @@ use super::safetensors::{Tensor, Tensors, header, looks_safetensors};
 use super::{Contents, Kind, Part};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::memory::{Mapped, Staged};
+use crate::memory::{Mapped, Numbers, Staged};
 use crate::subword::{Ngrams, Subwords};
 
 pub(super) const FORMAT: Kind = Kind {
@@ -55,16 +55,16 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         ));
     };
     let vocab = all.vocab(words)?;
-    let input = all.get("input", Dtype::F32, Some(&[words, dim]))?;
+    let input: Mapped<f32> = all.get("input", Dtype::F32, Some(&[words, dim]))?;
     let output = match all.shape("output") {
-        Some(_) => Some(all.get("output", Dtype::F32, Some(&[words, dim]))?),
+        Some(_) => Some(all.get::<f32>("output", Dtype::F32, Some(&[words, dim]))?),
         None => None,
     };
     if words == 0 || dim == 0 {
         return Err(bad("a model without a word".into()));
     }
     let positions = match all.shape("positions") {
-        Some(&[rows, _]) => Some(all.get("positions", Dtype::F32, Some(&[rows, dim]))?),
+        Some(&[rows, _]) => Some(all.get::<f32>("positions", Dtype::F32, Some(&[rows, dim]))?),
         _ => None,
     };
     let provenance =
@@ -73,9 +73,9 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         Some(&[rows, _]) => Some(ngrams(&all, rows, dim)?),
         _ => None,
     };
-    Ok(Embeddings::new(vocab, dim, input, output, provenance)
+    Ok(Embeddings::new(vocab, dim, input.into(), output.map(Into::into), provenance)
         .with_ngrams(ngrams)
-        .with_positions(positions))
+        .with_positions(positions.map(Into::into)))
 }
 
 /// The vectors of n-grams, a row for each of `rows` buckets.
@@ -95,25 +95,26 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
     let words = vocab.len() as u64;
     // Matrices come first, the first of them at a multiple of 64. The other tensors follow by
     // falling size of their elements, so that each is aligned.
-    let input = bytemuck::cast_slice(embeddings.input());
-    let mut tensors: Vec<(&str, &str, Vec<u64>, &[u8])> =
-        vec![("input", "F32", vec![words, dim], input)];
-    if let Some(output) = embeddings.output() {
-        tensors.push(("output", "F32", vec![words, dim], bytemuck::cast_slice(output)));
+    let (input, output, positions) = embeddings.matrices();
+    let floats = Content::Floats;
+    let mut tensors = vec![("input", "F32", vec![words, dim], floats(input))];
+    if let Some(output) = output {
+        tensors.push(("output", "F32", vec![words, dim], floats(output)));
     }
-    if let Some(positions) = embeddings.positions() {
+    if let Some(positions) = positions {
         let shape = vec![positions.len() as u64 / dim, dim];
-        tensors.push(("positions", "F32", shape, bytemuck::cast_slice(positions)));
+        tensors.push(("positions", "F32", shape, floats(positions)));
     }
     let mut notes = json!({ "format": "pt" });
     // Tensors of 4-byte elements. One of them goes before the 8-byte elements if those would
     // otherwise not be aligned; one of the two then has an odd length.
-    let mut small: Vec<(&str, &str, Vec<u64>, &[u8])> = Vec::new();
+    let bytes = Content::Bytes;
+    let mut small = Vec::new();
     let all_buckets: Vec<u32>;
     if let Some(Ngrams { subwords, buckets, rows, pruned }) = embeddings.ngrams() {
         let rule = NgramRule { subwords: *subwords, pruned: *pruned };
         notes["subwords"] = serde_json::to_string(&rule).unwrap_or_default().into();
-        tensors.push(("ngrams", "F32", vec![rows.len() as u64 / 4 / dim, dim], rows));
+        tensors.push(("ngrams", "F32", vec![rows.len() as u64 / 4 / dim, dim], bytes(rows)));
         let buckets = if let Some(some) = buckets {
             &some[..]
         } else {
@@ -121,30 +122,54 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
             &all_buckets
         };
         let shape = vec![buckets.len() as u64];
-        small.push(("ngrams.buckets", "U32", shape, bytemuck::cast_slice(buckets)));
+        small.push(("ngrams.buckets", "U32", shape, bytes(bytemuck::cast_slice(buckets))));
     }
-    small.push(("vocab.order", "U32", vec![words], bytemuck::cast_slice(&vocab.order)));
-    if tensors.iter().map(|(.., bytes)| bytes.len()).sum::<usize>() % 8 != 0
-        && let Some(odd) = small.iter().position(|(.., bytes)| bytes.len() % 8 != 0)
+    small.push(("vocab.order", "U32", vec![words], bytes(bytemuck::cast_slice(&vocab.order))));
+    if tensors.iter().map(|(.., content)| content.len()).sum::<usize>() % 8 != 0
+        && let Some(odd) = small.iter().position(|(.., content)| content.len() % 8 != 0)
     {
         tensors.push(small.remove(odd));
     }
     if !vocab.counts.is_empty() {
-        tensors.push(("vocab.counts", "U64", vec![words], bytemuck::cast_slice(&vocab.counts)));
+        tensors.push((
+            "vocab.counts",
+            "U64",
+            vec![words],
+            bytes(bytemuck::cast_slice(&vocab.counts)),
+        ));
     }
-    tensors.push(("vocab.ends", "U64", vec![words], bytemuck::cast_slice(&vocab.ends)));
+    tensors.push(("vocab.ends", "U64", vec![words], bytes(bytemuck::cast_slice(&vocab.ends))));
     tensors.append(&mut small);
-    tensors.push(("vocab.bytes", "U8", vec![vocab.bytes.len() as u64], &vocab.bytes));
+    tensors.push(("vocab.bytes", "U8", vec![vocab.bytes.len() as u64], bytes(&vocab.bytes)));
 
     notes["wordloom"] = serde_json::to_string(&embeddings.provenance).unwrap_or_default().into();
-    let described =
-        |(name, dtype, shape, bytes): &(&'static str, &'static str, Vec<u64>, &[u8])| {
-            (*name, *dtype, shape.clone(), bytes.len() as u64)
-        };
-    let described: Vec<Tensor> = tensors.iter().map(described).collect();
-    out.put(&header(notes, &described, 0))?;
-    tensors.iter().try_for_each(|(.., bytes)| out.put(bytes))?;
+    let described = tensors
+        .iter()
+        .map(|(name, dtype, shape, content)| (*name, *dtype, shape.clone(), content.len() as u64));
+    out.put(&header(notes, &described.collect::<Vec<Tensor>>(), 0))?;
+    for (.., content) in &tensors {
+        match content {
+            Content::Bytes(bytes) => out.put(bytes)?,
+            Content::Floats(floats) => floats.each(|piece| out.put(bytemuck::cast_slice(piece)))?,
+        }
+    }
     Ok(Vec::new())
+}
+
+/// What is in a tensor.
+enum Content<'a> {
+    Bytes(&'a [u8]),
+    Floats(&'a Numbers),
+}
+
+impl Content<'_> {
+    /// Bytes in the file.
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Floats(floats) => 4 * floats.len(),
+        }
+    }
 }
 
 /// The metadata entry `subwords`.

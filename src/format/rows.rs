@@ -1,6 +1,9 @@
 //! Words and vectors, gathered row by row from a file of another program.
 
+use std::ops::Range;
 use std::path::Path;
+
+use rayon::prelude::*;
 
 use crate::corpus::Vocab;
 use crate::embeddings::{Embeddings, Provenance};
@@ -36,6 +39,20 @@ impl Rows {
         debug_assert_eq!(self.vectors.len(), (self.ends.len() + 1) * self.dim);
         self.bytes.extend_from_slice(word);
         self.ends.push(self.bytes.len() as u64);
+    }
+
+    /// Adds a row whose numbers are little-endian bytes.
+    pub(super) fn push_bytes(&mut self, word: &[u8], numbers: &[u8]) {
+        let numbers = numbers.as_chunks().0;
+        self.push(word, numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+    }
+
+    /// Adds the rows of `more`.
+    fn append(&mut self, more: &Self) {
+        let begin = self.bytes.len() as u64;
+        self.bytes.extend_from_slice(&more.bytes);
+        self.ends.extend(more.ends.iter().map(|end| begin + end));
+        self.vectors.extend_from_slice(&more.vectors);
     }
 
     /// The number of rows.
@@ -79,7 +96,7 @@ impl Rows {
             order: order.into(),
         };
         let provenance = Provenance { program: program.into(), notes, ..Provenance::default() };
-        Embeddings::new(vocab, dim, Mapped::from(vectors), None, provenance)
+        Embeddings::new(vocab, dim, vectors.into(), None, provenance)
     }
 
     /// Moves the rows that are kept together, and returns `order` without the others.
@@ -119,15 +136,8 @@ pub(super) fn is_gap(byte: u8) -> bool {
 
 /// A number in a line.
 pub(super) fn number(field: &[u8]) -> Option<f32> {
-    // The bytes may be of a mapped file, so they are copied before they are text.
-    let mut copy = [0; LONGEST_NUMBER];
-    let copy = copy.get_mut(..field.len())?;
-    copy.copy_from_slice(field);
-    std::str::from_utf8(copy).ok()?.parse().ok()
+    fast_float2::parse(field).ok()
 }
-
-/// A field of more bytes is no number.
-const LONGEST_NUMBER: usize = 256;
 
 /// The number of fields of a line.
 pub(super) fn fields(line: &[u8]) -> usize {
@@ -156,7 +166,7 @@ pub(super) fn without_gaps(line: &[u8]) -> &[u8] {
     &line[..line.iter().rposition(|&b| !is_gap(b)).map_or(0, |last| last + 1)]
 }
 
-/// Splits a line into its word and `dim` numbers, which are pushed in reverse. The last `dim`
+/// Splits a line into its word and `dim` numbers, which are added to `numbers`. The last `dim`
 /// fields are the numbers, and all before them is the word: it may hold gaps, and it may be empty.
 ///
 /// # Errors
@@ -164,8 +174,13 @@ pub(super) fn without_gaps(line: &[u8]) -> &[u8] {
 fn split<'a>(
     line: &'a [u8],
     dim: usize,
-    reversed: &mut Vec<f32>,
+    numbers: &mut Vec<f32>,
 ) -> std::result::Result<&'a [u8], String> {
+    let begin = numbers.len();
+    if let Some(word) = split_plain(line, dim, numbers) {
+        return Ok(word);
+    }
+    numbers.truncate(begin);
     let mut rest = line;
     for found in 0..dim {
         let (before, field) = last_field(rest);
@@ -176,12 +191,27 @@ fn split<'a>(
         let x = number(field).ok_or_else(|| {
             format!("'{}' is no number: expected a word and {dim} numbers", shown(field))
         })?;
-        reversed.push(x);
+        numbers.push(x);
         // The last gap before the numbers ends the word.
         rest = if found + 1 < dim { without_gaps(before) } else { &before[..before.len() - 1] };
     }
+    numbers[begin..].reverse();
     let word = without_gaps(rest);
     Ok(if word.is_empty() { rest } else { word })
+}
+
+/// [`split`] of a line that is a word without gaps and `dim` numbers, each behind one gap. `None`
+/// for any other line.
+fn split_plain<'a>(line: &'a [u8], dim: usize, numbers: &mut Vec<f32>) -> Option<&'a [u8]> {
+    let end = line.iter().position(|&b| is_gap(b)).filter(|&end| end > 0)?;
+    let mut rest = &line[end..];
+    for _ in 0..dim {
+        let (&gap, field) = rest.split_first()?;
+        let (x, length) = fast_float2::parse_partial(field).ok().filter(|_| is_gap(gap))?;
+        numbers.push(x);
+        rest = &field[length..];
+    }
+    rest.is_empty().then_some(&line[..end])
 }
 
 /// A part of a file as it can be quoted in a message.
@@ -208,18 +238,58 @@ pub(super) fn read_lines(
     dim: usize,
 ) -> Result<Rows> {
     // A number takes at least two bytes. This bounds what a false first line can make us allocate.
-    let room = expected.min(file.len() / dim.saturating_mul(2).max(1));
-    let mut rows = Rows::new(path, room, dim)?;
-    let mut reversed = Vec::with_capacity(dim.min(file.len()));
-    let mut release = Release::new(file);
-    for (at, line) in lines(&file[start..]) {
-        reversed.clear();
-        let word = split(line, dim, &mut reversed)
-            .map_err(|problem| Error::format(path, (start + at) as u64, problem))?;
-        rows.push(word, reversed.iter().rev().copied());
-        release.before(start + at);
-    }
+    let room = |lines: usize, bytes: usize| lines.min(bytes / dim.saturating_mul(2).max(1));
+    let mut rows = Rows::new(path, room(expected, file.len()), dim)?;
+    let read = |piece: Range<usize>| {
+        let mut rows = Rows::new(path, room(usize::MAX, piece.len()), dim)?;
+        for (at, line) in lines(&file[piece.clone()]) {
+            let word = split(line, dim, &mut rows.vectors)
+                .map_err(|problem| Error::format(path, (piece.start + at) as u64, problem))?;
+            rows.push(word, []);
+        }
+        Ok(rows)
+    };
+    in_pieces(file, start, read, |piece: Result<Rows>| {
+        rows.append(&piece?);
+        Ok(())
+    })?;
     Ok(rows)
+}
+
+/// About how many bytes of lines are read by one thread at a time.
+const PIECE: usize = 2 << 20;
+
+/// Reads the lines of a file from byte `begin` on, in pieces on all threads, and takes what was read
+/// in the order of the file.
+///
+/// # Errors
+/// What `take` returns; no more is read then.
+pub(super) fn in_pieces<T: Send>(
+    file: &Mapped<u8>,
+    mut begin: usize,
+    read: impl Fn(Range<usize>) -> T + Sync,
+    take: impl FnMut(T) -> Result<()>,
+) -> Result<()> {
+    let (mut take, mut release) = (take, Release::new(file));
+    while begin < file.len() {
+        let pieces: Vec<_> = pieces(file, begin).take(2 * rayon::current_num_threads()).collect();
+        begin = pieces.last().map_or(file.len(), |last| last.end);
+        let read: Vec<T> = pieces.into_par_iter().map(&read).collect();
+        read.into_iter().try_for_each(&mut take)?;
+        release.before(begin);
+    }
+    Ok(())
+}
+
+/// The parts of a text from `begin` on, which end where lines end.
+fn pieces(text: &[u8], mut begin: usize) -> impl Iterator<Item = Range<usize>> {
+    std::iter::from_fn(move || {
+        let rest = text.get(begin..).filter(|rest| !rest.is_empty())?;
+        let line_end = rest.get(PIECE..).and_then(|rest| memchr::memchr(b'\n', rest));
+        let length = line_end.map_or(rest.len(), |end| PIECE + end + 1);
+        begin += length;
+        Some(begin - length..begin)
+    })
 }
 
 /// Gives the pages of a file back that have been read, so that the file doesn't take memory a
@@ -278,6 +348,39 @@ mod tests {
         assert!(word_of("1 2", 2).unwrap_err().contains("1 numbers"));
         assert!(word_of("the x 2", 2).unwrap_err().contains("'x' is no number"));
         assert!(word_of("the", 2).unwrap_err().contains("0 numbers"));
+    }
+
+    #[test]
+    fn numbers_are_read_as_rust_reads_them() {
+        let fields =
+            ["1", "+1", "-1.5", ".5", "5.", "1e5", "-1E-5", "0.1", "1e400", "1e-400", "-0"];
+        let more =
+            ["nan", "inf", "-infinity", "", ".", "e5", "1e", "1x", "0x1", "1,5", "1_0", "--1"];
+        let long = format!("0.{}1", "0".repeat(300));
+        for field in fields.into_iter().chain(more).chain([&long[..]]) {
+            let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+            match (number(field.as_bytes()), field.parse::<f32>()) {
+                (Some(a), Ok(b)) => assert!(same(a, b), "{field}: {a}"),
+                (a, b) => assert!(a.is_none() && b.is_err(), "{field}: {a:?} {b:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_in_pieces_as_at_once() {
+        // Some pieces, of lines of many lengths, and one with a line that is longer than a piece.
+        let line = |i: usize| format!("w{i}{} {i} -{i}e-3\n", "x".repeat(i % 97));
+        let mut text: String = (0..90_000).map(line).collect();
+        text.extend(["y".repeat(3 * PIECE).as_str(), " 1 2\nlast 3 4"]);
+        let file = Mapped::from(text.clone().into_bytes());
+        let rows = read_lines(Path::new("f"), &file, 0, 1, 2).unwrap();
+        assert_eq!((rows.len(), rows.last_word()), (90_002, &b"last"[..]));
+        assert_eq!(rows.vectors[2 * 89_999..], [89_999.0, -89.999, 1.0, 2.0, 3.0, 4.0]);
+        let bad = text.replace("w70000x", "w70000x z").replace("w80000x", "w80000x z");
+        let bad = bad.replace(" 70000 ", " q ").replace(" 80000 ", " q ");
+        let at = bad.find("w70000x").unwrap();
+        let e = read_lines(Path::new("f"), &Mapped::from(bad.into_bytes()), 0, 1, 2).err().unwrap();
+        assert!(e.to_string().contains(&at.to_string()), "{e}, not {at}");
     }
 
     #[test]

@@ -150,7 +150,9 @@ impl<'a> Layout<'a> {
 
     /// Whether a row at `at` has numbers as vectors have them.
     fn is_row(&self, at: usize) -> bool {
-        self.row(at).is_some_and(|mut row| row.all(|x| x.abs() <= LARGEST))
+        // No early end: all numbers are compared, many at once.
+        let large = |all: bool, x: f32| all & (x.abs() <= LARGEST);
+        self.row(at).is_some_and(|row| row.fold(true, large))
     }
 
     /// Whether a row at `at` begins with text and a space, and has numbers such as letters make: it
@@ -230,7 +232,8 @@ fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         cursor.take(next - cursor.at(), "newlines")?;
         let word = cursor.until(b' ', "a word")?;
         let at = cursor.at();
-        let plain = is_plain(word) && (layout.is_row(at) || layout.row(at).is_none());
+        let row_is_plain = layout.is_row(at);
+        let plain = is_plain(word) && (row_is_plain || layout.row(at).is_none());
         if odd.is_none() && !plain {
             // Perhaps words contain spaces. If the file makes sense with them, it is read so.
             if let Some(ends) = layout.word_ends() {
@@ -238,7 +241,7 @@ fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
             }
             odd = Some(word);
         }
-        if layout.is_text(at) {
+        if !row_is_plain && layout.is_text(at) {
             let problem = format!(
                 "the vector of '{}' has numbers as if they were letters: does a word contain a \
                  space? Save the vectors as word2vec text",
@@ -246,8 +249,7 @@ fn read_binary(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
             );
             return Err(cursor.bad(problem));
         }
-        cursor.take(4 * dim, "a vector")?;
-        rows.push(word, layout.row(at).into_iter().flatten());
+        rows.push_bytes(word, cursor.take(4 * dim, "a vector")?);
         release.before(at);
     }
     let end = layout.word_start(cursor.at());
@@ -272,29 +274,25 @@ fn spaced(path: &Path, layout: &Layout, ends: &[usize]) -> Result<Embeddings> {
 }
 
 fn write_text(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
-    let mut line = String::with_capacity(12 * embeddings.dim());
-    write(embeddings, out, |out, vector| put_numbers(out, vector, &mut line))
+    write(embeddings, out, put_numbers)
 }
 
 fn write_binary(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
-    write(embeddings, out, |out, vector| {
-        out.put(b" ")?;
-        vector.iter().try_for_each(|x| out.put(&x.to_le_bytes()))?;
-        out.put(b"\n")
+    write(embeddings, out, |vector, row| {
+        row.push(b' ');
+        row.extend_from_slice(bytemuck::cast_slice(vector));
+        row.push(b'\n');
     })
 }
 
 fn write(
     embeddings: &Embeddings,
     out: &mut Staged,
-    mut row: impl FnMut(&mut Staged, &[f32]) -> Result<()>,
+    row: impl Fn(&[f32], &mut Vec<u8>) + Sync,
 ) -> Result<Vec<String>> {
     let words = Words::new(embeddings, |word| word.split(u8::is_ascii_whitespace).count() == 1);
     out.put(format!("{} {}\n", words.len(), embeddings.dim()).as_bytes())?;
-    words.each(|id, word| {
-        out.put(word)?;
-        row(out, embeddings.vector(id))
-    })?;
+    words.write(out, row)?;
     Ok(words.notes())
 }
 

@@ -1,10 +1,16 @@
 //! The words of a model as a format for text can hold them.
 
 use std::borrow::Cow;
+use std::ops::Range;
+
+use rayon::prelude::*;
 
 use crate::embeddings::Embeddings;
 use crate::error::Result;
 use crate::memory::Staged;
+
+/// About how many numbers are made into text by one thread at a time.
+const PIECE: usize = 1 << 17;
 
 /// Which words are written, and how. White space within a word becomes `_` where the format can't
 /// hold it. An empty word is left out, and so is one that would be the same as another.
@@ -43,16 +49,33 @@ impl<'a> Words<'a> {
         self.model.vocab.len() - self.left_out.len()
     }
 
-    /// Calls `each` with the id of every word that is written, and its spelling.
+    /// Writes every word that can be written, and behind each what `row` makes of its vector. Rows
+    /// are made on all threads.
     ///
     /// # Errors
-    /// Those of `each`.
-    pub(super) fn each(&self, mut each: impl FnMut(u32, &[u8]) -> Result<()>) -> Result<()> {
-        let mut left_out = self.left_out.iter().peekable();
-        for (id, word) in (0..).zip(self.model.vocab.words()) {
-            if left_out.next_if_eq(&&id).is_none() {
-                each(id, &self.spelling(word))?;
+    /// A full disk, for example.
+    pub(super) fn write(
+        &self,
+        out: &mut Staged,
+        row: impl Fn(&[f32], &mut Vec<u8>) + Sync,
+    ) -> Result<()> {
+        let (words, dim) = (self.model.vocab.len(), self.model.dim());
+        let rows = (PIECE / dim.max(1)).max(1);
+        let all = |ids: Range<usize>| {
+            let mut text = Vec::new();
+            for id in ids.start as u32..ids.end as u32 {
+                if self.left_out.binary_search(&id).is_err() {
+                    text.extend_from_slice(&self.spelling(self.model.vocab.word(id)));
+                    row(self.model.vector(id), &mut text);
+                }
             }
+            text
+        };
+        let pieces = (0..words).step_by(rows).map(|first| first..words.min(first + rows));
+        let pieces: Vec<Range<usize>> = pieces.collect();
+        for some in pieces.chunks(2 * rayon::current_num_threads()) {
+            let made: Vec<Vec<u8>> = some.par_iter().cloned().map(all).collect();
+            made.iter().try_for_each(|text| out.put(text))?;
         }
         Ok(())
     }
@@ -74,15 +97,14 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Writes the numbers of a line of text, each behind a space, and the line's end. `line` is room for
-/// them.
-pub(super) fn put_numbers(out: &mut Staged, vector: &[f32], line: &mut String) -> Result<()> {
-    use std::fmt::Write;
-    line.clear();
-    // Rust writes the shortest digits that read back as the same float.
-    for x in vector {
-        let _ = write!(line, " {x}");
+/// Adds the numbers of a line of text, each behind a space, and the line's end. They are the
+/// shortest digits that read back as the same float.
+pub(super) fn put_numbers(vector: &[f32], line: &mut Vec<u8>) {
+    let mut digits = zmij::Buffer::new();
+    for &x in vector {
+        let digits = digits.format(x);
+        line.push(b' ');
+        line.extend_from_slice(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
     }
-    line.push('\n');
-    out.put(line.as_bytes())
+    line.push(b'\n');
 }

@@ -9,8 +9,11 @@ pub(crate) mod functions;
 pub(crate) mod kernel;
 mod level;
 pub(crate) mod mean;
+mod precision;
 mod tile;
 
 pub use self::level::SimdLevel;
 pub(crate) use self::level::{level, level_name};
+pub use self::precision::Precision;
+pub(crate) use self::precision::{narrow, widen};
 pub(crate) use self::tile::{LINE, Tile};

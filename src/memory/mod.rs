@@ -3,6 +3,7 @@
 //! This room holds all `unsafe` code of the library. Every block says why it is sound.
 
 mod mapped;
+mod numbers;
 mod replace;
 mod shared;
 mod store;
@@ -17,6 +18,7 @@ mod primitives;
 mod primitives;
 
 pub use self::mapped::Mapped;
+pub use self::numbers::Numbers;
 pub(crate) use self::primitives::prefetch;
 pub(crate) use self::replace::remove_if_abandoned;
 pub use self::replace::{Staged, remove_unfinished, replace};

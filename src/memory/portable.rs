@@ -1,51 +1,73 @@
 //! How a thread reads and adds to shared rows anywhere: safe relaxed atomics, at about half the
 //! speed.
-#![expect(clippy::unused_self, reason = "the other build's moves look at what the processor has")]
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::shared::SharedLine;
-use crate::math::LINE;
+use super::shared::Sector;
+use crate::math::{Precision, narrow, widen};
 
-/// There is one way to move lines here.
+/// Rows are moved number by number.
 #[derive(Clone, Copy)]
-pub(super) struct Moves;
+pub(super) struct Moves(Precision);
 
 impl Moves {
     /// There is nothing to ask.
-    pub(super) fn detect() -> Self {
-        Self
+    pub(super) fn detect(precision: Precision) -> Self {
+        Self(precision)
     }
 
-    /// Copies `lines` to `to` and to `copy`.
+    /// Copies a row to `to` and to `copy`.
     #[inline(always)]
-    pub(super) fn copy(self, lines: &[SharedLine], to: &mut [f32], copy: &mut [f32]) {
-        let private = to.as_chunks_mut::<LINE>().0.iter_mut().zip(copy.as_chunks_mut::<LINE>().0);
-        for (line, (to, copy)) in lines.iter().zip(private) {
-            for (from, (to, copy)) in line.0.iter().zip(to.iter_mut().zip(copy)) {
-                *to = f32::from_bits(from.load(Relaxed));
-                *copy = *to;
+    pub(super) fn copy(self, row: &[Sector], to: &mut [f32], copy: &mut [f32]) {
+        let mut private = to.iter_mut().zip(copy);
+        self.each(row, |number| {
+            if let Some((to, copy)) = private.next() {
+                (*to, *copy) = (number, number);
             }
+        });
+    }
+
+    /// Adds a row to `to`.
+    #[inline(always)]
+    pub(super) fn accumulate(self, row: &[Sector], to: &mut [f32]) {
+        let mut private = to.iter_mut();
+        self.each(row, |number| {
+            if let Some(to) = private.next() {
+                *to += number;
+            }
+        });
+    }
+
+    /// Adds `now - was` to a row.
+    #[inline(always)]
+    pub(super) fn add(self, row: &[Sector], now: &[f32], was: &[f32]) {
+        let mut changes = now.iter().zip(was).map(|(now, was)| now - was);
+        let mut plus = |number: f32| number + changes.next().unwrap_or(0.0);
+        for word in row.iter().flat_map(|sector| &sector.0) {
+            let bits = word.load(Relaxed);
+            let sum = match self.0 {
+                Precision::F32 => plus(f32::from_bits(bits)).to_bits(),
+                Precision::F16 => {
+                    let first = narrow(plus(widen(bits as u16)));
+                    let second = narrow(plus(widen((bits >> 16) as u16)));
+                    u32::from(second) << 16 | u32::from(first)
+                }
+            };
+            word.store(sum, Relaxed);
         }
     }
 
-    /// Adds `lines` to `to`.
+    /// Reads the numbers of a row.
     #[inline(always)]
-    pub(super) fn accumulate(self, lines: &[SharedLine], to: &mut [f32]) {
-        for (line, to) in lines.iter().zip(to.as_chunks_mut::<LINE>().0) {
-            for (from, to) in line.0.iter().zip(to) {
-                *to += f32::from_bits(from.load(Relaxed));
-            }
-        }
-    }
-
-    /// Adds `now - was` to `lines`.
-    #[inline(always)]
-    pub(super) fn add(self, lines: &[SharedLine], now: &[f32], was: &[f32]) {
-        let private = now.as_chunks::<LINE>().0.iter().zip(was.as_chunks::<LINE>().0);
-        for (line, (now, was)) in lines.iter().zip(private) {
-            for (to, (now, was)) in line.0.iter().zip(now.iter().zip(was)) {
-                to.store((f32::from_bits(to.load(Relaxed)) + (now - was)).to_bits(), Relaxed);
+    fn each(self, row: &[Sector], mut take: impl FnMut(f32)) {
+        for word in row.iter().flat_map(|sector| &sector.0) {
+            let bits = word.load(Relaxed);
+            match self.0 {
+                Precision::F32 => take(f32::from_bits(bits)),
+                Precision::F16 => {
+                    take(widen(bits as u16));
+                    take(widen((bits >> 16) as u16));
+                }
             }
         }
     }
@@ -58,7 +80,3 @@ pub(crate) fn prefetch<T>(_: &T) {}
 /// A hint that this build does not give.
 #[inline(always)]
 pub(crate) fn prefetch_to_write<T>(_: &T) {}
-
-/// A hint that this build does not give.
-#[inline(always)]
-pub(crate) fn prefetch_far<T>(_: &T) {}

@@ -6,8 +6,8 @@
 //! Why this is sound. Rust has no plain racy reads or writes, and its atomic floats do not
 //! vectorise. On x86-64 both primitives are therefore inline assembly ([`super::primitives`]). It
 //! may do to memory what a foreign function could do, provided that some Rust code would have the
-//! same effect. That code is: 64 relaxed atomic loads, or stores, of one byte each, for every cache
-//! line moved. A float that is torn between two writers is still a float. Relaxed atomics must not
+//! same effect. That code is: relaxed atomic loads, or stores, of one byte each, for every byte
+//! moved. A float that is torn between two writers is still a float. Relaxed atomics must not
 //! overlap other kinds of access, so in this build *every* access to the memory of a matrix goes
 //! through these two. The exception is [`Shared::into_rows`], which has the matrix to itself. Two
 //! threads that add to a row at the same time may lose one of the two additions; that is the
@@ -16,26 +16,31 @@
 //! With the feature `portable`, on other processors and under Miri, the same two primitives are
 //! safe relaxed atomics on 32-bit words, at about half the speed. Both builds add the same floats
 //! in the same order: with one thread the models are identical.
+//!
+//! Rows are kept in one of two precisions ([`Precision`]). Whatever the precision, `load` gives
+//! floats, and `add` takes floats.
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
 use memmap2::MmapMut;
 
-use super::primitives::{Moves, prefetch, prefetch_far, prefetch_to_write};
-use crate::math::LINE;
+use super::primitives::{Moves, prefetch, prefetch_to_write};
+use super::{Mapped, Numbers};
+use crate::math::{LINE, Precision};
 
-/// A cache line of floats, as bits.
-#[repr(C, align(64))]
-pub(super) struct SharedLine(pub(super) [AtomicU32; LINE]);
+/// The numbers of 8 floats, or of 16 of half precision, as bits: half a cache line.
+#[repr(C, align(32))]
+pub(super) struct Sector(pub(super) [AtomicU32; 8]);
 
-/// A matrix of `rows` x `dim` floats that any number of threads load and add to; it begins as
+/// A matrix of `rows` x `dim` numbers that any number of threads load and add to; it begins as
 /// zeros.
 pub(crate) struct Shared {
-    lines: NonNull<SharedLine>,
+    sectors: NonNull<Sector>,
     rows: usize,
     dim: usize,
-    /// Cache lines in a row.
+    precision: Precision,
+    /// Sectors in a row.
     stride: usize,
     moves: Moves,
     /// Owns the memory.
@@ -55,23 +60,28 @@ impl Shared {
     ///
     /// # Errors
     /// When there is not that much memory.
-    pub(crate) fn new(rows: usize, dim: usize) -> std::io::Result<Self> {
-        Self::with_moves(rows, dim, Moves::detect())
+    pub(crate) fn new(rows: usize, dim: usize, precision: Precision) -> std::io::Result<Self> {
+        Self::with_moves(rows, dim, precision, Moves::detect(precision))
     }
 
-    /// A matrix of zeros whose lines are moved by `moves`, which the processor must have.
-    pub(super) fn with_moves(rows: usize, dim: usize, moves: Moves) -> std::io::Result<Self> {
-        let stride = dim.div_ceil(LINE);
-        let bytes = rows.checked_mul(stride).and_then(|n| n.checked_mul(size_of::<SharedLine>()));
+    /// A matrix of zeros whose rows are moved by `moves`, which the processor must have.
+    pub(super) fn with_moves(
+        rows: usize,
+        dim: usize,
+        precision: Precision,
+        moves: Moves,
+    ) -> std::io::Result<Self> {
+        let stride = dim.div_ceil(LINE) * LINE * precision.bytes() / size_of::<Sector>();
+        let bytes = rows.checked_mul(stride).and_then(|n| n.checked_mul(size_of::<Sector>()));
         let bytes = bytes.ok_or(std::io::ErrorKind::OutOfMemory)?;
         let mut map = MmapMut::map_anon(bytes.max(1))?;
         #[cfg(all(target_os = "linux", not(miri)))]
         let _ = map.advise(memmap2::Advice::HugePage);
-        // The map begins at a page, so lines are aligned.
+        // The map begins at a page, so sectors are aligned.
         #[allow(clippy::cast_ptr_alignment)]
-        let lines = NonNull::new(map.as_mut_ptr().cast::<SharedLine>());
-        let lines = lines.ok_or(std::io::ErrorKind::OutOfMemory)?;
-        Ok(Self { lines, rows, dim, stride, moves, map })
+        let sectors = NonNull::new(map.as_mut_ptr().cast::<Sector>());
+        let sectors = sectors.ok_or(std::io::ErrorKind::OutOfMemory)?;
+        Ok(Self { sectors, rows, dim, precision, stride, moves, map })
     }
 
     /// The number of rows.
@@ -79,47 +89,49 @@ impl Shared {
         self.rows
     }
 
-    /// Floats in a row. [`Shared::load`] and [`Shared::add`] move whole cache lines: `dim` rounded
-    /// up to a multiple of 16.
+    /// Numbers in a row. [`Shared::load`] and [`Shared::add`] move whole lines of 16 floats: `dim`
+    /// rounded up to a multiple of 16.
     pub(crate) fn dim(&self) -> usize {
         self.dim
     }
 
     #[inline(always)]
-    fn row(&self, row: u32) -> &[SharedLine] {
+    fn row(&self, row: u32) -> &[Sector] {
         let row = row as usize;
         assert!(row < self.rows, "row {row} of {}", self.rows);
-        // SAFETY: `row < rows`, and the mapping holds `rows * stride` lines, page-aligned and
-        // zeroed, for as long as `self` lives. `SharedLine` is made of atomics, for which zeros are
+        // SAFETY: `row < rows`, and the mapping holds `rows * stride` sectors, page-aligned and
+        // zeroed, for as long as `self` lives. `Sector` is made of atomics, for which zeros are
         // valid and shared references allow writes.
         #[allow(unsafe_code)]
         unsafe {
-            std::slice::from_raw_parts(self.lines.as_ptr().add(row * self.stride), self.stride)
+            std::slice::from_raw_parts(self.sectors.as_ptr().add(row * self.stride), self.stride)
         }
     }
 
-    /// Asks for `rows` in the second-level cache, some time before they are needed.
+    /// Calls a prefetch for each cache line of `rows`. (Rows of an even number of sectors begin at a
+    /// line.)
     #[inline(always)]
-    pub(crate) fn prefetch_far(&self, rows: &[u32]) {
-        for line in rows.iter().flat_map(|&row| self.row(row)) {
-            prefetch_far(line);
+    fn each_line(&self, rows: &[u32], ask: impl Fn(&Sector)) {
+        for &row in rows {
+            let row = self.row(row);
+            let mut at = 0;
+            while at < row.len() {
+                ask(&row[at]);
+                at += 2;
+            }
         }
     }
 
-    /// Asks for `rows` in the first-level cache, to be written to soon.
+    /// Asks for `rows` in the nearest cache, to be written to soon.
     #[inline(always)]
     pub(crate) fn prefetch(&self, rows: &[u32]) {
-        for line in rows.iter().flat_map(|&row| self.row(row)) {
-            prefetch_to_write(line);
-        }
+        self.each_line(rows, prefetch_to_write);
     }
 
-    /// Asks for `rows` in the first-level cache, to be read soon.
+    /// Asks for `rows` in the nearest cache, to be read soon.
     #[inline(always)]
     pub(crate) fn prefetch_to_read(&self, rows: &[u32]) {
-        for line in rows.iter().flat_map(|&row| self.row(row)) {
-            prefetch(line);
-        }
+        self.each_line(rows, prefetch);
     }
 
     /// Copies the mean of `rows` to `to` and to `copy`: one to work on, and one to tell later what
@@ -150,14 +162,17 @@ impl Shared {
     }
 
     /// All rows, one after the other without padding, in the memory that they have.
-    pub(crate) fn into_rows(self) -> MmapMut {
-        let Self { rows, dim, stride, mut map, .. } = self;
-        let (from, to) = (stride * size_of::<SharedLine>(), dim * size_of::<f32>());
+    pub(crate) fn into_rows(self) -> std::io::Result<Numbers> {
+        let Self { rows, dim, precision, stride, mut map, .. } = self;
+        let (from, to) = (stride * size_of::<Sector>(), dim * precision.bytes());
         // Nobody else has the memory any more: these are plain accesses.
         for row in 1..rows {
             map.copy_within(row * from..row * from + to, row * to);
         }
-        map
+        match precision {
+            Precision::F32 => Ok(Mapped::of_memory(map, rows * dim)?.into()),
+            Precision::F16 => Ok(Numbers::of_halves(Mapped::of_memory(map, rows * dim)?)),
+        }
     }
 }
 
@@ -167,7 +182,7 @@ mod tests {
 
     #[test]
     fn threads_add_without_a_tear_between_rows() {
-        let shared = Shared::new(5, 16).unwrap();
+        let shared = Shared::new(5, 16, Precision::F32).unwrap();
         std::thread::scope(|scope| {
             for thread in 0..4u32 {
                 let shared = &shared;
@@ -188,6 +203,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "row 2 of 2")]
     fn a_row_beyond_the_end_is_a_panic() {
-        Shared::new(2, 16).unwrap().load(&[2], &mut [0.0; 16], &mut [0.0; 16]);
+        Shared::new(2, 16, Precision::F32).unwrap().load(&[2], &mut [0.0; 16], &mut [0.0; 16]);
     }
 }

@@ -19,9 +19,6 @@ pub(crate) trait Store: Send + Sync {
 
     /// Asks for `rows` in the nearest cache, to be used soon. Changes nothing but time.
     fn prefetch(&self, rows: &[u32]);
-
-    /// Asks for `rows` in a cache that is near, to be used later. Changes nothing but time.
-    fn prefetch_far(&self, rows: &[u32]);
 }
 
 impl Store for &Shared {
@@ -42,10 +39,5 @@ impl Store for &Shared {
     #[inline(always)]
     fn prefetch(&self, rows: &[u32]) {
         Shared::prefetch(self, rows);
-    }
-
-    #[inline(always)]
-    fn prefetch_far(&self, rows: &[u32]) {
-        Shared::prefetch_far(self, rows);
     }
 }

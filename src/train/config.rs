@@ -4,7 +4,7 @@ use super::window::objective::CbowGradient;
 use super::window::subsample::Subsample;
 use super::window::{LONGEST_WINDOW, Window};
 use crate::error::{Error, Result};
-use crate::math::{self, LINE, SimdLevel};
+use crate::math::{self, LINE, Precision, SimdLevel};
 use crate::subword::Subwords;
 /// The largest dimension of vectors.
 const MAX_DIM: usize = 65_536;
@@ -115,6 +115,9 @@ pub struct WindowConfig {
     /// did
     #[cfg_attr(feature = "cli", arg(long, conflicts_with = "whole_sequence"))]
     pub position_weights: bool,
+    /// How numbers are kept while they are trained; models are written with 4 bytes a number
+    #[cfg_attr(feature = "cli", arg(long, value_enum, value_name = "TYPE", default_value_t))]
+    pub rows: Precision,
     /// The same seed gives the same model, byte for byte, for any number of threads; slower
     #[cfg_attr(feature = "cli", arg(long))]
     pub reproducible: bool,
@@ -148,6 +151,7 @@ impl Default for WindowConfig {
             lr: None,
             cbow_gradient: CbowGradient::default(),
             position_weights: false,
+            rows: Precision::default(),
             reproducible: false,
             simd: None,
             threads: None,
@@ -193,9 +197,9 @@ impl WindowConfig {
         }
     }
 
-    /// The memory that a row takes, in bytes.
-    pub(crate) fn row_memory(&self) -> u64 {
-        (self.dim as u64).next_multiple_of(LINE as u64) * 4
+    /// The memory that a row takes in the precision `rows`, in bytes.
+    pub(crate) fn row_memory(&self, rows: Precision) -> u64 {
+        (self.dim as u64).next_multiple_of(LINE as u64) * rows.bytes() as u64
     }
 
     /// Whether training with these settings is possible.

@@ -30,7 +30,7 @@ use crate::cooccur::{CountsAbout, Pairs, Source};
 use crate::corpus::Corpus;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-pub use crate::math::SimdLevel;
+pub use crate::math::{Precision, SimdLevel};
 use crate::progress::Progress;
 /// How far from 0 input vectors begin: their length is about 0.46 for any dimension. word2vec.c
 /// begins with ±1/(2 dim), 16 times less at dimension 100, and learns less from the same text

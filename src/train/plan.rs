@@ -8,6 +8,7 @@ use super::training;
 use super::window::Direction;
 use crate::corpus::Corpus;
 use crate::error::Result;
+use crate::math::Precision;
 use crate::subword::Bags;
 
 /// A training that could be run.
@@ -51,7 +52,7 @@ impl Plan {
         };
         Ok(Some(Self {
             memory: memory(config, vocab.len(), bags.as_ref()),
-            saved: all.saturating_sub(buckets.unwrap_or(0)) * config.row_memory(),
+            saved: all.saturating_sub(buckets.unwrap_or(0)) * config.row_memory(config.rows),
             buckets,
             kept,
             chunks: training::schedule(corpus, &window).chunks(),
@@ -63,7 +64,7 @@ impl Plan {
 /// Bytes of memory that training on a vocabulary of `words` words takes; `bags` are their rows
 /// where n-grams are learnt.
 fn memory(config: &WindowConfig, words: usize, bags: Option<&Bags>) -> u64 {
-    let (words, dim, row) = (words as u64, config.dim as u64, config.row_memory());
+    let (words, dim, row) = (words as u64, config.dim as u64, config.row_memory(config.rows));
     let direction = if bags.is_some() { Direction::Outward } else { Direction::Inward };
     let resident =
         2 * (2 * config.window().largest() + 2 + direction.pool().slots(config.negative));
@@ -79,5 +80,5 @@ fn memory(config: &WindowConfig, words: usize, bags: Option<&Bags>) -> u64 {
         let (rows, uses) = (bags.buckets.len() as u64, bags.uses() as u64);
         rows * (row + 4) + uses * 4 + words * (dim * 4 + 8)
     });
-    2 * words * row + words * 12 + private * row + ngrams
+    2 * words * row + words * 12 + private * config.row_memory(Precision::F32) + ngrams
 }

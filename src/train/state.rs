@@ -17,8 +17,8 @@ use super::window::objective::{Cbow, Objective, SequentialSkipGram, SkipGram};
 use super::{SPREAD, config, history, race, superstep};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::math::LINE;
-use crate::memory::{Mapped, Shared};
+use crate::math::{LINE, Precision};
+use crate::memory::{Numbers, Shared};
 use crate::progress::{EpochLoss, Progress};
 use crate::random::{generator, mix};
 use crate::subword::{Bags, Ngrams};
@@ -45,13 +45,16 @@ impl State {
     pub(crate) fn begin(training: &Training) -> Result<Self> {
         let (config, task) = (training.config, &training.task);
         let (begun, words) = (Instant::now(), task.corpus.vocab.len());
-        let matrix = |rows: usize| {
-            Shared::new(rows, config.dim).map_err(|e| config::too_large(words, config.dim, &e))
+        let matrix = |rows: usize, precision: Precision| {
+            let matrix = Shared::new(rows, config.dim, precision);
+            matrix.map_err(|e| config::too_large(words, config.dim, &e))
         };
-        let positions = config.position_weights.then(|| matrix(2 * task.window.largest()));
+        // Position weights are few, and move little.
+        let positions = || matrix(2 * task.window.largest(), Precision::F32);
+        let positions = config.position_weights.then(positions);
         let rows = Matrices {
-            input: matrix(task.bags.as_ref().map_or(words, Bags::total))?,
-            output: matrix(words)?,
+            input: matrix(task.bags.as_ref().map_or(words, Bags::total), config.rows)?,
+            output: matrix(words, config.rows)?,
             positions: positions.transpose()?,
         };
         training.pool.install(|| {
@@ -124,21 +127,19 @@ impl State {
     pub(crate) fn finish(self, training: &Training) -> Result<Embeddings> {
         let (config, task) = (training.config, &training.task);
         let (corpus, words, dim) = (task.corpus, task.corpus.vocab.len(), config.dim);
-        let rows = |shared: Shared| -> Result<Mapped<f32>> {
-            let length = shared.rows() * dim;
-            let rows = Mapped::of_memory(shared.into_rows(), length);
-            let rows = rows.map_err(|e| config::too_large(words, dim, &e))?;
-            let finite = training.pool.install(|| rows.par_iter().all(|x: &f32| x.is_finite()));
+        let rows = |shared: Shared| -> Result<Numbers> {
+            let rows = shared.into_rows().map_err(|e| config::too_large(words, dim, &e))?;
             let lr = training.schedule.first_rate();
             let diverged = Error::Diverged { epoch: config.epochs, loss: f64::NAN, lr };
-            if finite { Ok(rows) } else { Err(diverged) }
+            if training.pool.install(|| rows.all_finite()) { Ok(rows) } else { Err(diverged) }
         };
         let (input, output) = (rows(self.rows.input)?, rows(self.rows.output)?);
         let positions = self.rows.positions.map(rows).transpose()?;
         let (input, ngrams) = match (&task.bags, config.subwords()) {
             (Some(bags), Some(subwords)) => {
-                let composed = training.pool.install(|| compose(&input, bags, words, dim));
-                let rows = input.part(4 * words * dim..4 * input.len());
+                let all = training.pool.install(|| input.floats());
+                let composed = training.pool.install(|| compose(all, bags, words, dim));
+                let rows = all.part(4 * words * dim..4 * all.len());
                 let rows = rows.unwrap_or_else(|| [][..].into());
                 let buckets = Some(bags.buckets[..].into());
                 (composed.into(), Some(Ngrams { subwords, buckets, rows, pruned: false }))

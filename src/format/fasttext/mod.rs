@@ -210,7 +210,8 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let vectors = vectors.ok_or_else(|| too_large(path, words, dim))?;
     let provenance = provenance(version, &args, subsample, &dictionary);
     let vocab = Vocab::new(&dictionary.words, dictionary.counts);
-    Ok(Embeddings::new(vocab, dim, vectors, output, provenance).with_ngrams(ngrams))
+    Ok(Embeddings::new(vocab, dim, vectors.into(), output.map(Into::into), provenance)
+        .with_ngrams(ngrams))
 }
 
 /// The history of the training, as far as the settings tell it.

@@ -191,11 +191,6 @@ impl Store for Overlay<'_> {
     fn prefetch(&self, rows: &[u32]) {
         self.shared.prefetch_to_read(rows);
     }
-
-    #[inline(always)]
-    fn prefetch_far(&self, rows: &[u32]) {
-        self.shared.prefetch_far(rows);
-    }
 }
 
 #[cfg(test)]
@@ -203,6 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::math::Precision;
 
     /// The rows of bag `bag` of 3000: one to three rows, some of them shared with neighbouring
     /// bags.
@@ -234,7 +230,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_overlay_is_a_store_whose_changes_come_later(steps in steps(), others in prop::collection::vec(0..3000u32, 0..99)) {
-            let (plain, shared) = (Shared::new(3000, 3).unwrap(), Shared::new(3000, 3).unwrap());
+            let (plain, shared) = (Shared::new(3000, 3, Precision::F32).unwrap(), Shared::new(3000, 3, Precision::F32).unwrap());
             let mut overlay = Overlay::new(&shared, none());
             let mut own = vec![0.0; 3000];
             for &(bag, step) in &steps {
@@ -265,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_hot_row_takes_a_share() {
-        let shared = Shared::new(2, 3).unwrap();
+        let shared = Shared::new(2, 3, Precision::F32).unwrap();
         let mut overlay = Overlay::new(&shared, Arc::new(Damping::new(&[32.0, 1.0], 8)));
         overlay.add(&[0, 1], &[4.0; 16], &[0.0; 16]);
         assert_eq!(loaded(&overlay, &[0, 1]), [4.0; 16]);

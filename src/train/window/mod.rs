@@ -32,10 +32,6 @@ use crate::memory::Store;
 use crate::subword::Bags;
 /// Where a window that is a whole sentence is cut, in words.
 pub(crate) const LONGEST_WINDOW: usize = 1000;
-/// Rows are asked for in the second-level cache this many centres before they are needed, and in
-/// the first-level cache one centre before. The processor follows few misses of the first level at
-/// a time, and a far row occupies it long.
-const FAR: usize = 8;
 /// Position weights are exchanged with other threads after this many centres.
 const ROUND: usize = 64;
 
@@ -86,6 +82,15 @@ impl Direction {
     /// How many centres after one its row, or bag, is put back. A bag has to be put back before the
     /// next is fetched, which may share rows with it; a row may wait for the last errors.
     fn lag(self) -> usize {
+        match self {
+            Self::Inward => 2,
+            Self::Outward => 1,
+        }
+    }
+
+    /// How many centres before a row is needed it is asked for. Bags are so many rows that those of
+    /// one centre are as much as can be on their way.
+    fn early(self) -> usize {
         match self {
             Self::Inward => 2,
             Self::Outward => 1,
@@ -208,11 +213,11 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
             self.pool.begin(&mut self.outputs, &mut noise);
         }
         let slope = (chunk.rate.end - chunk.rate.start) / kept.len().max(1) as f32;
-        // Prefetch the first rows; nothing has yet.
-        let widest = self.window.largest();
+        // Ask for the first rows; nothing has yet.
+        let (widest, early) = (self.window.largest(), self.direction.early());
         let (_, around, middle) = self.sides();
-        kept.iter().take(widest + FAR).for_each(|&word| around.prefetch_far(word));
-        kept.iter().take(FAR).for_each(|&word| middle.prefetch_far(word));
+        kept.iter().take(widest + early).for_each(|&word| around.prefetch(word));
+        kept.iter().take(early).for_each(|&word| middle.prefetch(word));
         let mut begin = 0;
         for &end in &ends {
             let rate = |position: usize| chunk.rate.start + slope * (begin + position) as f32;
@@ -349,7 +354,8 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
     /// asked for beyond the sentence, in the words `ahead`: sentences are short.
     #[inline(always)]
     fn prepare(&mut self, words: &[u32], ahead: &[u32], centre: usize) {
-        let (widest, lag) = (self.window.largest(), self.direction.lag());
+        let (widest, lag, early) =
+            (self.window.largest(), self.direction.lag(), self.direction.early());
         let (ring, around, middle) = self.sides();
         if let Some(left) = centre.checked_sub(widest + 2) {
             ring.leave(around, left);
@@ -363,10 +369,7 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         }
         middle.fetch(centre % 2, word);
         for (rows, next) in [(around, centre + widest + 1), (middle, centre + 1)] {
-            if let Some(&later) = ahead.get(next + FAR - 1) {
-                rows.prefetch_far(later);
-            }
-            if let Some(&soon) = ahead.get(next) {
+            if let Some(&soon) = ahead.get(next + early - 1) {
                 rows.prefetch(soon);
             }
         }

@@ -188,6 +188,7 @@ mod tests {
     use rand::rngs::Xoshiro256PlusPlus;
 
     use super::*;
+    use crate::math::Precision;
     use crate::memory::Shared;
 
     proptest! {
@@ -212,7 +213,8 @@ mod tests {
 
     #[test]
     fn each_group_serves_its_uses_and_is_then_drawn_anew() {
-        let (shared, noise) = (Shared::new(1000, 4).unwrap(), Noise::new(&[1; 1000], 1.0));
+        let (shared, noise) =
+            (Shared::new(1000, 4, Precision::F32).unwrap(), Noise::new(&[1; 1000], 1.0));
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
         let sharing = PoolShape { groups: 7, uses: 5 };
         let (mut pool, mut rows) = (

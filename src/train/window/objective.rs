@@ -8,8 +8,7 @@
 
 use fearless_simd::Simd;
 
-use crate::math::kernel::{self, LABELS};
-use crate::math::{Tile, mean};
+use crate::math::{LINE, Tile, kernel, mean};
 /// Targets in one block of the kernel; more are learnt in several blocks, one after the other.
 const BLOCK: usize = 6;
 /// The loss is sampled at every 251st centre. The number is prime: a noise group is drawn anew
@@ -32,9 +31,9 @@ pub(crate) struct Scratch {
     /// input.
     errors: Vec<f32>,
     /// Labels for a first block of each size, whose first target is the true one.
-    labels: [[f32; LABELS]; BLOCK],
+    labels: [Vec<f32>; BLOCK],
     /// Labels for a block of nothing but noise.
-    noise: [f32; LABELS],
+    noise: Vec<f32>,
     centres: u64,
     loss: Loss,
 }
@@ -117,13 +116,14 @@ macro_rules! for_blocks {
 impl Scratch {
     /// Space for up to `pairs` pairs of input and target at a time.
     pub(crate) fn new(pairs: usize) -> Self {
-        let labels = |targets: usize| {
-            std::array::from_fn(|i| f32::from(u8::from(i % targets == 0 && i < 2 * targets)))
-        };
+        // The kernel works on whole lines.
+        let pairs = pairs + LINE;
+        let labels =
+            |targets: usize| (0..pairs).map(|i| f32::from(u8::from(i % targets == 0))).collect();
         Self {
             errors: vec![0.0; pairs],
             labels: std::array::from_fn(|i| labels(i + 1)),
-            noise: [0.0; LABELS],
+            noise: vec![0.0; pairs],
             centres: 0,
             loss: Loss::default(),
         }
@@ -148,7 +148,7 @@ impl Scratch {
         let n = inputs.len();
         for_blocks!(targets, |block, at, first| {
             let labels = if first { &self.labels[block.len() - 1] } else { &self.noise };
-            let errors = &mut self.errors[at * n..][..block.len() * n];
+            let errors = &mut self.errors[at * n..][..block.len() * n + LINE];
             kernel::errors(simd, rate, labels, x, inputs, y, block, errors);
         });
         self.sample(rate, n * targets.places.len());
@@ -212,7 +212,7 @@ impl Objective for SequentialSkipGram {
         let (inputs, n) = (&of.inputs.places[..], of.inputs.places.len());
         for_blocks!(of.targets, |block, at, first| {
             let labels = if first { &scratch.labels[block.len() - 1] } else { &scratch.noise };
-            let errors = &mut scratch.errors[at * n..][..block.len() * n];
+            let errors = &mut scratch.errors[at * n..][..block.len() * n + LINE];
             kernel::errors(simd, rate, labels, of.x, inputs, of.y, block, errors);
             kernel::update(simd, of.x, inputs, of.y, block, errors);
         });

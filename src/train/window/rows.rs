@@ -54,16 +54,10 @@ impl<'a, M: Store> RowCache<'a, M> {
         self.store.add(rows(self.bags, &self.words[slot]), now, was);
     }
 
-    /// Asks for the rows of a word that will be fetched next in the nearest cache.
+    /// Asks for the rows of a word that will be fetched soon.
     #[inline(always)]
     pub(crate) fn prefetch(&self, word: u32) {
         self.store.prefetch(rows(self.bags, &word));
-    }
-
-    /// Asks for the rows of a word that will be fetched later in the second-level cache.
-    #[inline(always)]
-    pub(crate) fn prefetch_far(&self, word: u32) {
-        self.store.prefetch_far(rows(self.bags, &word));
     }
 }
 

@@ -1,0 +1,96 @@
+//! The numbers of a matrix that no longer changes.
+
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
+
+use super::Mapped;
+use crate::math::widen;
+
+/// Halves are widened this many at a time.
+const PIECE: usize = 1 << 16;
+
+/// Floats; or numbers of half precision, which are widened when they are first wanted all at once.
+/// A model that is written to a file and never asked anything takes half the memory.
+#[derive(Clone, Debug)]
+pub struct Numbers(Kept);
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Floats(Mapped<f32>),
+    Halves { halves: Mapped<u16>, widened: Arc<OnceLock<Mapped<f32>>> },
+}
+
+impl From<Mapped<f32>> for Numbers {
+    fn from(floats: Mapped<f32>) -> Self {
+        Self(Kept::Floats(floats))
+    }
+}
+
+impl From<Vec<f32>> for Numbers {
+    fn from(floats: Vec<f32>) -> Self {
+        Mapped::from(floats).into()
+    }
+}
+
+impl Numbers {
+    /// Numbers of half precision, by their bits.
+    pub(crate) fn of_halves(halves: Mapped<u16>) -> Self {
+        Self(Kept::Halves { halves, widened: Arc::default() })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Kept::Floats(floats) => floats.len(),
+            Kept::Halves { halves, .. } => halves.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All numbers.
+    pub fn floats(&self) -> &Mapped<f32> {
+        match &self.0 {
+            Kept::Floats(floats) => floats,
+            Kept::Halves { halves, widened } => widened.get_or_init(|| {
+                let mut floats = vec![0.0; halves.len()];
+                let pieces = floats.par_chunks_mut(PIECE).zip(halves.par_chunks(PIECE));
+                pieces.for_each(|(floats, halves)| widen_all(halves, floats));
+                floats.into()
+            }),
+        }
+    }
+
+    /// Calls a function with all numbers in turn, in pieces of any length. Nothing is kept.
+    ///
+    /// # Errors
+    /// What the function returns.
+    pub fn each<E>(&self, mut piece: impl FnMut(&[f32]) -> Result<(), E>) -> Result<(), E> {
+        match &self.0 {
+            Kept::Floats(floats) => piece(floats),
+            Kept::Halves { halves, .. } => {
+                let mut floats = vec![0.0; PIECE.min(halves.len())];
+                halves.chunks(PIECE).try_for_each(|halves| {
+                    widen_all(halves, &mut floats);
+                    piece(&floats[..halves.len()])
+                })
+            }
+        }
+    }
+
+    /// Whether all numbers are finite.
+    pub(crate) fn all_finite(&self) -> bool {
+        match &self.0 {
+            Kept::Floats(floats) => floats.par_iter().all(|x| x.is_finite()),
+            Kept::Halves { halves, .. } => halves.par_iter().all(|half| half & 0x7c00 != 0x7c00),
+        }
+    }
+}
+
+fn widen_all(halves: &[u16], floats: &mut [f32]) {
+    floats.iter_mut().zip(halves).for_each(|(to, &half)| *to = widen(half));
+}
