@@ -147,12 +147,13 @@ pub(super) fn fields(line: &[u8]) -> usize {
 /// The lines of a text that are not empty, with their offsets in bytes. Gaps at the end of a line
 /// are no part of it.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut at = 0;
-    text.split(|&b| b == b'\n').filter_map(move |line| {
-        let start = at;
-        at += line.len() + 1;
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
+    ends.filter_map(move |end| {
+        let begin = std::mem::replace(&mut start, end + 1);
+        let line = &text[begin..end];
         let end = line.iter().rposition(|&b| !is_gap(b))? + 1;
-        Some((start, &line[..end]))
+        Some((begin, &line[..end]))
     })
 }
 
@@ -268,14 +269,20 @@ pub(super) fn in_pieces<T: Send>(
     file: &Mapped<u8>,
     mut begin: usize,
     read: impl Fn(Range<usize>) -> T + Sync,
-    take: impl FnMut(T) -> Result<()>,
+    mut take: impl FnMut(T) -> Result<()> + Send,
 ) -> Result<()> {
-    let (mut take, mut release) = (take, Release::new(file));
-    while begin < file.len() {
-        let pieces: Vec<_> = pieces(file, begin).take(2 * rayon::current_num_threads()).collect();
-        begin = pieces.last().map_or(file.len(), |last| last.end);
-        let read: Vec<T> = pieces.into_par_iter().map(&read).collect();
-        read.into_iter().try_for_each(&mut take)?;
+    let mut release = Release::new(file);
+    let mut taken: Vec<T> = Vec::new();
+    // While some pieces are taken, the next ones are read.
+    while begin < file.len() || !taken.is_empty() {
+        let some: Vec<_> = pieces(file, begin).take(2 * rayon::current_num_threads()).collect();
+        begin = some.last().map_or(begin, |last| last.end);
+        let (done, next) = rayon::join(
+            || taken.drain(..).try_for_each(&mut take),
+            || some.into_par_iter().map(&read).collect(),
+        );
+        done?;
+        taken = next;
         release.before(begin);
     }
     Ok(())

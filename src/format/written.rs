@@ -73,10 +73,17 @@ impl<'a> Words<'a> {
         };
         let pieces = (0..words).step_by(rows).map(|first| first..words.min(first + rows));
         let pieces: Vec<Range<usize>> = pieces.collect();
+        // While some pieces are written, the next ones are made.
+        let mut made: Vec<Vec<u8>> = Vec::new();
         for some in pieces.chunks(2 * rayon::current_num_threads()) {
-            let made: Vec<Vec<u8>> = some.par_iter().cloned().map(all).collect();
-            made.iter().try_for_each(|text| out.put(text))?;
+            let (written, next) = rayon::join(
+                || made.iter().try_for_each(|text| out.put(text)),
+                || some.par_iter().cloned().map(all).collect(),
+            );
+            written?;
+            made = next;
         }
+        made.iter().try_for_each(|text| out.put(text))?;
         Ok(())
     }
 

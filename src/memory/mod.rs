@@ -8,12 +8,15 @@ mod replace;
 mod shared;
 mod store;
 
-// Vector moves in assembly on x86-64; safe relaxed atomics elsewhere, and with the feature
-// `portable`. Both offer the same few functions.
+// Vector moves in assembly on x86-64 and 64-bit ARM; safe relaxed atomics elsewhere, and with the
+// feature `portable`. All offer the same few functions.
 #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
 #[path = "x86_64.rs"]
 mod primitives;
-#[cfg(not(all(target_arch = "x86_64", not(feature = "portable"), not(miri))))]
+#[cfg(all(target_arch = "aarch64", not(feature = "portable"), not(miri)))]
+#[path = "aarch64.rs"]
+mod primitives;
+#[cfg(any(not(any(target_arch = "x86_64", target_arch = "aarch64")), feature = "portable", miri))]
 #[path = "portable.rs"]
 mod primitives;
 

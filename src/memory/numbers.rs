@@ -10,6 +10,9 @@ use crate::math::widen;
 /// Halves are widened this many at a time.
 const PIECE: usize = 1 << 16;
 
+/// The exponent of a number of half precision that is not finite.
+const INFINITE: u16 = 0x7c00;
+
 /// Floats; or numbers of half precision, which are widened when they are first wanted all at once.
 /// A model that is written to a file and never asked anything takes half the memory.
 #[derive(Clone, Debug)]
@@ -84,9 +87,14 @@ impl Numbers {
 
     /// Whether all numbers are finite.
     pub(crate) fn all_finite(&self) -> bool {
+        // In a piece there is no early end, so that many numbers are looked at at once.
         match &self.0 {
-            Kept::Floats(floats) => floats.par_iter().all(|x| x.is_finite()),
-            Kept::Halves { halves, .. } => halves.par_iter().all(|half| half & 0x7c00 != 0x7c00),
+            Kept::Floats(floats) => floats
+                .par_chunks(PIECE)
+                .all(|piece| piece.iter().fold(true, |all, x| all & x.is_finite())),
+            Kept::Halves { halves, .. } => halves.par_chunks(PIECE).all(|piece| {
+                piece.iter().fold(0, |most, half| (half & INFINITE).max(most)) < INFINITE
+            }),
         }
     }
 }

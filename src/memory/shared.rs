@@ -179,6 +179,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::{narrow, widen};
 
     #[test]
     fn threads_add_without_a_tear_between_rows() {
@@ -198,6 +199,29 @@ mod tests {
         }
         shared.load(&[4], &mut row, &mut [0.0; 16]);
         assert_eq!(row, [0.0; 16]);
+    }
+
+    /// Whatever moves rows here rounds as [`narrow`] and [`widen`] do, bit by bit.
+    #[test]
+    fn halves_are_rounded_as_defined() {
+        let mut bits = 0u32;
+        // A step that is odd goes through all exponents and kinds of fractions.
+        while let Some(next) = bits.checked_add(16 * 4099) {
+            let numbers: [f32; LINE] =
+                std::array::from_fn(|i| f32::from_bits(bits + 4099 * i as u32));
+            bits = next;
+            let shared = Shared::new(1, LINE, Precision::F16).unwrap();
+            let mut got = [0.0; LINE];
+            for times in 1..3 {
+                shared.add(&[0], &numbers, &[0.0; LINE]);
+                shared.load(&[0], &mut got, &mut [0.0; LINE]);
+                for (got, number) in got.iter().zip(numbers) {
+                    let sums = (0..times).fold(0.0, |sum, _| widen(narrow(sum + number)));
+                    let same = got.to_bits() == sums.to_bits() || got.is_nan() && sums.is_nan();
+                    assert!(same, "{times} x {number:e}: {got:e}, not {sums:e}");
+                }
+            }
+        }
     }
 
     #[test]

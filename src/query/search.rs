@@ -11,6 +11,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch};
@@ -35,15 +36,22 @@ const PIECES: usize = 8;
 const PIECE_ROWS: usize = 1024;
 
 /// The rows to search.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Index<'a> {
     embeddings: &'a Embeddings,
+    not_finite: OnceLock<usize>,
 }
 
 impl<'a> Index<'a> {
     /// A search over all rows of `embeddings`. The rows may have any length.
     pub fn new(embeddings: &'a Embeddings) -> Self {
-        Self { embeddings }
+        Self { embeddings, not_finite: OnceLock::new() }
+    }
+
+    /// The number of words that searches leave out, because their vectors have a number that is not
+    /// finite. It is known once all rows have been searched.
+    pub fn not_finite(&self) -> Option<usize> {
+        self.not_finite.get().copied()
     }
 
     /// The `k` words with the highest scores for each query, best first. Words with equal scores
@@ -63,7 +71,7 @@ impl<'a> Index<'a> {
     /// # Panics
     /// When a query has vectors of another dimension.
     pub(super) fn nearest_among(
-        self,
+        &self,
         candidates: usize,
         queries: &[Query],
         k: usize,
@@ -90,7 +98,7 @@ impl<'a> Index<'a> {
             })
             .collect();
         let level = Level::new();
-        let kept: Vec<Vec<Pack>> = work
+        let kept: Vec<(Vec<Pack>, usize)> = work
             .into_par_iter()
             .map(|(packs, rows)| {
                 dispatch!(level, simd => simd.vectorize(
@@ -99,7 +107,13 @@ impl<'a> Index<'a> {
                 ))
             })
             .collect();
-        for pack in kept.into_iter().flatten() {
+        if rows == self.embeddings.vocab.len() {
+            // The first batch of packs has seen each row once.
+            let each_once = rows.div_ceil(piece);
+            let bad = kept.iter().take(each_once).map(|(_, bad)| bad).sum();
+            self.not_finite.get_or_init(|| bad);
+        }
+        for pack in kept.into_iter().flat_map(|(packs, _)| packs) {
             for (&query, kept) in pack.members.iter().zip(pack.kept) {
                 found[query].extend(kept.into_iter().map(|kept| kept.0));
             }
@@ -152,7 +166,8 @@ struct Pack<'a> {
     thresholds: [f32; GROUP],
 }
 
-/// The best `k` of `rows` for each query of each pack.
+/// The best `k` of `rows` for each query of each pack, and the number of rows with numbers that are
+/// not finite.
 #[inline(always)]
 fn scan<'a, S: Simd>(
     simd: S,
@@ -161,8 +176,8 @@ fn scan<'a, S: Simd>(
     packs: &[&'a [usize]],
     rows: Range<usize>,
     k: usize,
-) -> Vec<Pack<'a>> {
-    let dim = embeddings.dim();
+) -> (Vec<Pack<'a>>, usize) {
+    let (dim, mut bad) = (embeddings.dim(), 0);
     let (mut packs, vectors) = packed(queries, packs, dim);
     // A block holds whole groups, so no group is shared by two blocks.
     let most = (BLOCK_BYTES / (4 * dim.max(1))).clamp(8, 64) / 8 * 8;
@@ -173,7 +188,8 @@ fn scan<'a, S: Simd>(
     while row < rows.end {
         let n = most.min(rows.end - row);
         for i in 0..n {
-            scale_to_unit(embeddings.vector((row + i) as u32), block.row_mut(i));
+            let finite = scale_to_unit(embeddings.vector((row + i) as u32), block.row_mut(i));
+            bad += usize::from(!finite);
         }
         for pack in &mut packs {
             pack.score(simd, &block, &inputs[..n], &vectors, &mut scores, &mut cosines);
@@ -186,7 +202,7 @@ fn scan<'a, S: Simd>(
         }
         row += n;
     }
-    packs
+    (packs, bad)
 }
 
 /// The packs, and the vectors of their queries. Where a pack is not full, the vectors are zeros and
@@ -211,10 +227,11 @@ fn packed<'a>(queries: &[Query], packs: &[&'a [usize]], dim: usize) -> (Vec<Pack
     (packs, vectors)
 }
 
-/// Writes `row`, scaled to length 1, to `to`; a row of zeros stays zeros. The square of the length
+/// Writes `row`, scaled to length 1, to `to`; a row of zeros stays zeros. Returns whether all
+/// numbers are finite. The square of the length
 /// is summed in double precision, so that it neither overflows nor vanishes.
 #[inline(always)]
-pub(super) fn scale_to_unit(row: &[f32], to: &mut [f32]) {
+pub(super) fn scale_to_unit(row: &[f32], to: &mut [f32]) -> bool {
     let mut squares = [0.0f64; 16];
     let (lines, rest) = row.as_chunks::<16>();
     for line in lines {
@@ -231,6 +248,7 @@ pub(super) fn scale_to_unit(row: &[f32], to: &mut [f32]) {
     for (x, to) in row.iter().zip(to) {
         *to = x * scale;
     }
+    square.is_finite()
 }
 
 #[inline(always)]
@@ -456,9 +474,11 @@ pub(super) mod tests {
         let rows =
             vec![1.0, 0.0, 3e38, 3e38, 1e-37, 0.0, f32::INFINITY, 1.0, f32::NAN, 1.0, -1e30, 0.0];
         let e = embeddings(&words, 2, rows);
-        let found = &Index::new(&e).nearest(&[Query::word(&e, "a").unwrap()], 9)[0];
+        let index = Index::new(&e);
+        let found = &index.nearest(&[Query::word(&e, "a").unwrap()], 9)[0];
         let got: Vec<(u32, i32)> =
             found.iter().map(|n| (n.id, (n.score * 1000.0).round() as i32)).collect();
         assert_eq!(got, [(2, 1000), (1, 707), (5, -1000)]);
+        assert_eq!(index.not_finite(), Some(2));
     }
 }

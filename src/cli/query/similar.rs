@@ -1,5 +1,6 @@
 //! `wordloom similar`: the words nearest to a word, or to a sum of words.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -90,17 +91,22 @@ pub(crate) struct NeighbourAnswers<'a, Q> {
     query: Q,
     k: usize,
     sums: bool,
+    told: Cell<bool>,
 }
 
 impl<'a, Q> NeighbourAnswers<'a, Q> {
     /// With `sums`, the terms of a question may be signed if there are several.
     pub(crate) fn new(model: &'a Embeddings, query: Q, k: usize, sums: bool) -> Self {
-        let bad = model.count_not_finite();
-        if bad > 0 {
+        Self { model, index: Index::new(model), query, k, sums, told: Cell::new(false) }
+    }
+
+    /// Says once which words the searches leave out.
+    fn tell(&self) {
+        let bad = self.index.not_finite().filter(|&bad| bad > 0 && !self.told.replace(true));
+        if let Some(bad) = bad {
             let words = show::counted(bad as u64, "word is", "words are");
             say(&format!("wordloom: {words} left out: a number in the vector is not finite"));
         }
-        Self { model, index: Index::new(model), query, k, sums }
     }
 }
 
@@ -122,6 +128,7 @@ impl<Q: Fn(&[String]) -> Result<Query>> Answering for NeighbourAnswers<'_, Q> {
             .map(|terms| (self.query)(terms).map(|query| queries.push(query)))
             .collect();
         let mut found = self.index.nearest(&queries, self.k).into_iter();
+        self.tell();
         asked.into_iter().map(|asked| asked.map(|()| found.next().unwrap_or_default())).collect()
     }
 

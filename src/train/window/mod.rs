@@ -103,7 +103,7 @@ impl Direction {
     pub(crate) fn pool(self) -> PoolShape {
         match self {
             Self::Inward => PoolShape { groups: 16, uses: 16 },
-            Self::Outward => PoolShape { groups: 64, uses: 4 },
+            Self::Outward => PoolShape { groups: 64, uses: 8 },
         }
     }
 }
