@@ -19,6 +19,10 @@ doc:
 bench corpus method="skip-gram":
     cargo bench --bench training -- {{corpus}} {{method}}
 
+# Every figure of speed beside an older commit and programs from PyPI; the record goes to benches/record.
+bench-all corpus *options:
+    python3 benches/all.py {{corpus}} {{options}}
+
 # Hostile files for one reader, beginning with fuzz/seeds; what is found is kept in fuzz/corpus and
 # fuzz/artifacts. Wants `cargo install cargo-fuzz`.
 fuzz target seconds="600":

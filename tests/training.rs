@@ -15,7 +15,7 @@ use wordloom::Error;
 use wordloom::Progress;
 use wordloom::Vocab;
 use wordloom::corpus::{Corpus, CorpusWriter, Facts};
-use wordloom::train::{CbowGradient, Recipe, WindowConfig, train};
+use wordloom::train::{CbowGradient, Precision, Recipe, WindowConfig, train};
 use wordloom::{Embeddings, cosine};
 
 use self::common::topics;
@@ -61,6 +61,7 @@ fn two_topics_come_apart_whatever_the_settings() {
     let settings = [
         config(),
         WindowConfig { threads: Some(3), ..config() },
+        WindowConfig { rows: Precision::F32, ..config() },
         WindowConfig { negative: 1, ..config() },
         WindowConfig { negative: 13, ..config() },
         WindowConfig { fixed_window: true, window: 2, ..config() },
@@ -137,6 +138,8 @@ fn subsampling_leaves_rare_words_and_thins_out_frequent_ones() {
             dim: 4,
             epochs: 1,
             subsample: Some(subsample),
+            // A step is small, and must show.
+            rows: Precision::F32,
             lr: Some(lr),
             ..config()
         };

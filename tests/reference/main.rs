@@ -11,7 +11,7 @@ mod plain;
 mod topics;
 
 use wordloom::Progress;
-use wordloom::train::{CbowGradient, Recipe, WindowConfig, train};
+use wordloom::train::{CbowGradient, Precision, Recipe, WindowConfig, train};
 
 const DIM: usize = 6;
 
@@ -90,10 +90,14 @@ fn a_training_follows_the_formulas_step_by_step() {
     let sentences: [&[u32]; 3] = [&[0; 7], &[0; 2], &[0; 5]];
     let corpus = corpus::write(&folder.path().join("c.corpus"), &["w0"], sentences);
     let tokens = 14;
-    for (method, cbow, gradient) in [
-        (Recipe::SkipGram as fn(WindowConfig) -> Recipe, None, CbowGradient::Undivided),
-        (Recipe::Cbow, Some(false), CbowGradient::Undivided),
-        (Recipe::Cbow, Some(true), CbowGradient::Corrected),
+    // Half precision rounds each of some ten changes to 11 bits.
+    let (f32, f16) = ((Precision::F32, 1e-5), (Precision::F16, 2e-3));
+    for (method, cbow, gradient, (rows, error)) in [
+        (Recipe::SkipGram as fn(WindowConfig) -> Recipe, None, CbowGradient::Undivided, f32),
+        (Recipe::Cbow, Some(false), CbowGradient::Undivided, f32),
+        (Recipe::Cbow, Some(true), CbowGradient::Corrected, f32),
+        (Recipe::SkipGram, None, CbowGradient::Undivided, f16),
+        (Recipe::Cbow, Some(false), CbowGradient::Undivided, f16),
     ] {
         let config = WindowConfig {
             dim: DIM,
@@ -104,6 +108,7 @@ fn a_training_follows_the_formulas_step_by_step() {
             lr: Some(0.5),
             threads: Some(1),
             cbow_gradient: gradient,
+            rows,
             ..WindowConfig::default()
         };
         let name = method(config.clone()).method();
@@ -120,12 +125,12 @@ fn a_training_follows_the_formulas_step_by_step() {
             let (got_in, got_out) =
                 (f64::from(model.input()[c]), f64::from(model.output().unwrap()[c]));
             assert!(
-                (got_in - input[c]).abs() < 1e-5,
+                (got_in - input[c]).abs() < error,
                 "{name} input {c}: {got_in}, not {}",
                 input[c]
             );
             assert!(
-                (got_out - output[c]).abs() < 1e-5,
+                (got_out - output[c]).abs() < error,
                 "{name} output {c}: {got_out}, not {}",
                 output[c]
             );
