@@ -181,6 +181,7 @@ def main():
     options.add_argument("--only", default="", help="measure only what has one of these words, with commas")
     options.add_argument("--peers", action="store_true")
     asked = options.parse_args()
+    given = [word for word in sys.argv[1:] if word != asked.corpus]
     short, about = machine()
     subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
     programs = {"now": BUILT}
@@ -190,7 +191,7 @@ def main():
     today = datetime.date.today().isoformat()
     lines = [
         f"{today}, {about}",
-        f"commit {head.stdout.strip()}: python3 benches/all.py {shlex.join(sys.argv[1:])}",
+        f"commit {head.stdout.strip()}: python3 benches/all.py {shlex.join([Path(asked.corpus).name, *given])}",
         "Trainings in M words (GloVe: pairs) a second, all else in 1/s of the whole command; the median of the rounds",
         "(least, most). The ratio is the median of the rounds' ratios. MB is the peak of resident memory.",
         "",

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::Kind;
-use super::rows::{
+use super::lines::{
     fields, in_pieces, is_gap, last_field, lines, number, open_end, read_lines, without_gaps,
 };
 use super::word2vec::{header, text_size};

@@ -7,6 +7,7 @@ mod bytes;
 pub mod counts;
 mod fasttext;
 mod glove;
+mod lines;
 mod model;
 mod rows;
 mod safetensors;

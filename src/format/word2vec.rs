@@ -20,10 +20,10 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::bytes::Cursor;
-use super::rows::{
-    Release, Rows, fields, is_gap, last_field, lines, number, open_end, read_lines, shown,
-    without_gaps,
+use super::lines::{
+    Release, fields, is_gap, last_field, lines, number, open_end, read_lines, shown, without_gaps,
 };
+use super::rows::Rows;
 use super::written::{Words, put_numbers};
 use super::{Contents, Kind};
 use crate::embeddings::Embeddings;

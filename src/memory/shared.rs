@@ -18,7 +18,7 @@
 //! in the same order: with one thread the models are identical.
 //!
 //! Rows are kept in one of two precisions ([`Precision`]). Whatever the precision, `load` gives
-//! floats, and `add` takes floats.
+//! floats, and `add` takes floats. This file is over 300 lines because a third of it is tests.
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
@@ -27,7 +27,7 @@ use memmap2::MmapMut;
 
 use super::primitives::{Moves, prefetch, prefetch_to_write};
 use super::{Mapped, Numbers};
-use crate::math::{LINE, Precision};
+use crate::math::{LINE, Precision, widen};
 
 /// The numbers of 8 floats, or of 16 of half precision, as bits: half a cache line.
 #[repr(C, align(32))]
@@ -61,20 +61,36 @@ impl Shared {
     /// # Errors
     /// When there is not that much memory.
     pub(crate) fn new(rows: usize, dim: usize, precision: Precision) -> std::io::Result<Self> {
-        Self::with_moves(rows, dim, precision, Moves::detect(precision))
+        Self::with_moves(rows, dim, precision, Moves::detect(precision), 0)
     }
 
-    /// A matrix of zeros whose rows are moved by `moves`, which the processor must have.
+    /// The same with room for [`Shared::into_floats`]. Room that is not used takes no memory.
+    ///
+    /// # Errors
+    /// When there is not that much memory.
+    pub(crate) fn with_room(
+        rows: usize,
+        dim: usize,
+        precision: Precision,
+    ) -> std::io::Result<Self> {
+        let floats = rows.checked_mul(dim).and_then(|n| n.checked_mul(size_of::<f32>()));
+        let floats = floats.ok_or(std::io::ErrorKind::OutOfMemory)?;
+        Self::with_moves(rows, dim, precision, Moves::detect(precision), floats)
+    }
+
+    /// A matrix of zeros whose rows are moved by `moves`, which the processor must have. It has at
+    /// least `room` bytes.
     pub(super) fn with_moves(
         rows: usize,
         dim: usize,
         precision: Precision,
         moves: Moves,
+        room: usize,
     ) -> std::io::Result<Self> {
         let stride = dim.div_ceil(LINE) * LINE * precision.bytes() / size_of::<Sector>();
         let bytes = rows.checked_mul(stride).and_then(|n| n.checked_mul(size_of::<Sector>()));
         let bytes = bytes.ok_or(std::io::ErrorKind::OutOfMemory)?;
-        let mut map = MmapMut::map_anon(bytes.max(1))?;
+        let mut map = MmapMut::map_anon(bytes.max(room).max(1))?;
         #[cfg(all(target_os = "linux", not(miri)))]
         let _ = map.advise(memmap2::Advice::HugePage);
         // The map begins at a page, so sectors are aligned.
@@ -174,12 +190,39 @@ impl Shared {
             Precision::F16 => Ok(Numbers::of_halves(Mapped::of_memory(map, rows * dim)?)),
         }
     }
+
+    /// All rows as floats, one after the other without padding, in the memory that they have. The
+    /// matrix must have been made by [`Shared::with_room`].
+    pub(crate) fn into_floats(self) -> std::io::Result<Mapped<f32>> {
+        if self.precision == Precision::F32 {
+            return Ok(self.into_rows()?.floats().clone());
+        }
+        let Self { rows, dim, stride, mut map, .. } = self;
+        let (from, to) = (stride * size_of::<Sector>(), dim * size_of::<f32>());
+        assert!(rows * to <= map.len(), "no room to widen in");
+        let mut halves = vec![0; dim * size_of::<u16>()];
+        let mut widen_row = |row: usize| {
+            halves.copy_from_slice(&map[row * from..][..dim * size_of::<u16>()]);
+            let floats = map[row * to..][..to].as_chunks_mut::<4>().0;
+            for (float, half) in floats.iter_mut().zip(halves.as_chunks().0) {
+                *float = widen(u16::from_ne_bytes(*half)).to_ne_bytes();
+            }
+        };
+        // Nobody else has the memory any more: these are plain accesses. A row is written where
+        // rows are that have been read already.
+        if to < from {
+            (0..rows).for_each(&mut widen_row);
+        } else {
+            (0..rows).rev().for_each(&mut widen_row);
+        }
+        Mapped::of_memory(map, rows * dim)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::{narrow, widen};
+    use crate::math::narrow;
 
     #[test]
     fn threads_add_without_a_tear_between_rows() {
@@ -220,6 +263,33 @@ mod tests {
                     let same = got.to_bits() == sums.to_bits() || got.is_nan() && sums.is_nan();
                     assert!(same, "{times} x {number:e}: {got:e}, not {sums:e}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_become_floats_where_they_are() {
+        for precision in [Precision::F32, Precision::F16] {
+            for dim in [1, 2, 7, 8, 9, 16, 20, 33] {
+                let matrix = || {
+                    let shared = Shared::with_room(9, dim, precision).unwrap();
+                    for row in 0..9 {
+                        let number =
+                            |i: usize| if i < dim { (row * 40) as f32 + i as f32 } else { 0.0 };
+                        let numbers: Vec<f32> =
+                            (0..dim.next_multiple_of(LINE)).map(number).collect();
+                        shared.add(&[row], &numbers, &vec![0.0; numbers.len()]);
+                    }
+                    shared
+                };
+                let right: Vec<f32> =
+                    (0..9 * dim).map(|i| (i / dim * 40) as f32 + (i % dim) as f32).collect();
+                assert_eq!(&matrix().into_floats().unwrap()[..], right, "{precision:?} {dim}");
+                assert_eq!(
+                    &matrix().into_rows().unwrap().floats()[..],
+                    right,
+                    "{precision:?} {dim}"
+                );
             }
         }
     }

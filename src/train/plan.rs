@@ -78,7 +78,9 @@ fn memory(config: &WindowConfig, words: usize, bags: Option<&Bags>) -> u64 {
     // numbers and the words' composed vectors.
     let ngrams = bags.map_or(0, |bags| {
         let (rows, uses) = (bags.buckets.len() as u64, bags.uses() as u64);
-        rows * (row + 4) + uses * 4 + words * (dim * 4 + 8)
+        // At the end the rows are widened where they are.
+        let widened = ((words + rows) * dim * 4).saturating_sub((words + rows) * row);
+        rows * (row + 4) + uses * 4 + words * (dim * 4 + 8) + widened
     });
     2 * words * row + words * 12 + private * config.row_memory(Precision::F32) + ngrams
 }

@@ -45,15 +45,19 @@ impl State {
     pub(crate) fn begin(training: &Training) -> Result<Self> {
         let (config, task) = (training.config, &training.task);
         let (begun, words) = (Instant::now(), task.corpus.vocab.len());
-        let matrix = |rows: usize, precision: Precision| {
-            let matrix = Shared::new(rows, config.dim, precision);
-            matrix.map_err(|e| config::too_large(words, config.dim, &e))
-        };
+        let too_large = |e: std::io::Error| config::too_large(words, config.dim, &e);
+        let matrix = |rows, precision| Shared::new(rows, config.dim, precision).map_err(too_large);
         // Position weights are few, and move little.
         let positions = || matrix(2 * task.window.largest(), Precision::F32);
         let positions = config.position_weights.then(positions);
         let rows = Matrices {
-            input: matrix(task.bags.as_ref().map_or(words, Bags::total), config.rows)?,
+            // The rows of n-grams will be needed as floats, to compose words of them.
+            input: match &task.bags {
+                Some(bags) => {
+                    Shared::with_room(bags.total(), config.dim, config.rows).map_err(too_large)?
+                }
+                None => matrix(words, config.rows)?,
+            },
             output: matrix(words, config.rows)?,
             positions: positions.transpose()?,
         };
@@ -127,25 +131,27 @@ impl State {
     pub(crate) fn finish(self, training: &Training) -> Result<Embeddings> {
         let (config, task) = (training.config, &training.task);
         let (corpus, words, dim) = (task.corpus, task.corpus.vocab.len(), config.dim);
-        let rows = |shared: Shared| -> Result<Numbers> {
-            let rows = shared.into_rows().map_err(|e| config::too_large(words, dim, &e))?;
+        let too_large = |e: std::io::Error| config::too_large(words, dim, &e);
+        let finite = |rows: Numbers| -> Result<Numbers> {
             let lr = training.schedule.first_rate();
             let diverged = Error::Diverged { epoch: config.epochs, loss: f64::NAN, lr };
             if training.pool.install(|| rows.all_finite()) { Ok(rows) } else { Err(diverged) }
         };
-        let (input, output) = (rows(self.rows.input)?, rows(self.rows.output)?);
-        let positions = self.rows.positions.map(rows).transpose()?;
+        let rows = |shared: Shared| finite(shared.into_rows().map_err(too_large)?);
         let (input, ngrams) = match (&task.bags, config.subwords()) {
             (Some(bags), Some(subwords)) => {
-                let all = training.pool.install(|| input.floats());
-                let composed = training.pool.install(|| compose(all, bags, words, dim));
+                let all = self.rows.input.into_floats().map_err(too_large)?;
+                let all = finite(all.into())?.floats().clone();
+                let composed = training.pool.install(|| compose(&all, bags, words, dim));
                 let rows = all.part(4 * words * dim..4 * all.len());
                 let rows = rows.unwrap_or_else(|| [][..].into());
                 let buckets = Some(bags.buckets[..].into());
                 (composed.into(), Some(Ngrams { subwords, buckets, rows, pruned: false }))
             }
-            _ => (input, None),
+            _ => (rows(self.rows.input)?, None),
         };
+        let output = rows(self.rows.output)?;
+        let positions = self.rows.positions.map(rows).transpose()?;
         let history = history::of_windows(training, &self.losses, self.begun.elapsed());
         let model = Embeddings::new(corpus.vocab.clone(), dim, input, Some(output), history);
         Ok(model.with_ngrams(ngrams).with_positions(positions))
