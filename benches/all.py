@@ -52,7 +52,7 @@ def machine():
 
 
 def build(commit):
-    """The program of an older commit, and the time of its build from scratch."""
+    """The program of an older commit."""
     tree = ROOT / "target" / "against" / commit
     if not tree.exists():
         subprocess.run(["git", "worktree", "add", "--detach", tree, commit], cwd=ROOT, check=True)

@@ -3,8 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use rayon::prelude::*;
-
+use super::pieces::in_turn;
 use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::memory::Mapped;
@@ -146,25 +145,17 @@ const PIECE: usize = 2 << 20;
 /// What `take` returns; no more is read then.
 pub(super) fn in_pieces<T: Send>(
     file: &Mapped<u8>,
-    mut begin: usize,
+    begin: usize,
     read: impl Fn(Range<usize>) -> T + Sync,
     mut take: impl FnMut(T) -> Result<()> + Send,
 ) -> Result<()> {
     let mut release = Release::new(file);
-    let mut taken: Vec<T> = Vec::new();
-    // While some pieces are taken, the next ones are read.
-    while begin < file.len() || !taken.is_empty() {
-        let some: Vec<_> = pieces(file, begin).take(2 * rayon::current_num_threads()).collect();
-        begin = some.last().map_or(begin, |last| last.end);
-        let (done, next) = rayon::join(
-            || taken.drain(..).try_for_each(&mut take),
-            || some.into_par_iter().map(&read).collect(),
-        );
-        done?;
-        taken = next;
-        release.before(begin);
-    }
-    Ok(())
+    let read = |piece: Range<usize>| (piece.end, read(piece));
+    in_turn(pieces(file, begin), read, |(end, piece)| {
+        take(piece)?;
+        release.before(end);
+        Ok(())
+    })
 }
 
 /// The parts of a text from `begin` on, which end where lines end.

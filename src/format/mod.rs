@@ -9,6 +9,7 @@ mod fasttext;
 mod glove;
 mod lines;
 mod model;
+mod pieces;
 mod rows;
 mod safetensors;
 mod word2vec;

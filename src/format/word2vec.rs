@@ -151,8 +151,8 @@ impl<'a> Layout<'a> {
     /// Whether a row at `at` has numbers as vectors have them.
     fn is_row(&self, at: usize) -> bool {
         // No early end: all numbers are compared, many at once.
-        let large = |all: bool, x: f32| all & (x.abs() <= LARGEST);
-        self.row(at).is_some_and(|row| row.fold(true, large))
+        let fits = |all: bool, x: f32| all & (x.abs() <= LARGEST);
+        self.row(at).is_some_and(|row| row.fold(true, fits))
     }
 
     /// Whether a row at `at` begins with text and a space, and has numbers such as letters make: it

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
+use super::pieces::in_turn;
 use crate::embeddings::Embeddings;
 use crate::error::Result;
 use crate::memory::Staged;
@@ -72,19 +71,7 @@ impl<'a> Words<'a> {
             text
         };
         let pieces = (0..words).step_by(rows).map(|first| first..words.min(first + rows));
-        let pieces: Vec<Range<usize>> = pieces.collect();
-        // While some pieces are written, the next ones are made.
-        let mut made: Vec<Vec<u8>> = Vec::new();
-        for some in pieces.chunks(2 * rayon::current_num_threads()) {
-            let (written, next) = rayon::join(
-                || made.iter().try_for_each(|text| out.put(text)),
-                || some.par_iter().cloned().map(all).collect(),
-            );
-            written?;
-            made = next;
-        }
-        made.iter().try_for_each(|text| out.put(text))?;
-        Ok(())
+        in_turn(pieces, all, |text| out.put(&text))
     }
 
     /// What a user should know about words that are not written as they are.

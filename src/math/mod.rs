@@ -14,6 +14,8 @@ mod tile;
 
 pub use self::level::SimdLevel;
 pub(crate) use self::level::{level, level_name};
+#[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
+pub(crate) use self::precision::MIXER;
 pub use self::precision::Precision;
 pub(crate) use self::precision::{narrow, widen};
 pub(crate) use self::tile::{LINE, Tile};

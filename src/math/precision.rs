@@ -28,6 +28,9 @@ impl Precision {
     }
 }
 
+/// The bits of a sum times this number are mixed: the upper ones depend on all.
+pub(crate) const MIXER: u32 = 0x9e37_79b1;
+
 /// The number that has the bits `half` in half precision.
 #[inline(always)]
 pub(crate) fn widen(half: u16) -> f32 {
@@ -46,7 +49,7 @@ pub(crate) fn widen(half: u16) -> f32 {
 pub(crate) fn narrow(sum: f32) -> u16 {
     let bits = sum.to_bits();
     // Adding 13 random bits and cutting off as many rounds up with the right probability.
-    let bits = bits.wrapping_add(bits.wrapping_mul(0x9e37_79b1) >> 19);
+    let bits = bits.wrapping_add(bits.wrapping_mul(MIXER) >> 19);
     let (sign, magnitude) = (bits >> 16 & 0x8000, bits & 0x7fff_ffff);
     let half = if magnitude > 0x7f80_0000 {
         0x7e00 | (magnitude >> 13 & 0x3ff)

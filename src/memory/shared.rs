@@ -220,7 +220,7 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::math::narrow;
 
@@ -247,13 +247,17 @@ mod tests {
     /// Whatever moves rows here rounds as [`narrow`] and [`widen`] do, bit by bit.
     #[test]
     fn halves_are_rounded_as_defined() {
+        rounds_as_defined(Moves::detect(Precision::F16));
+    }
+
+    pub(in super::super) fn rounds_as_defined(moves: Moves) {
         let mut bits = 0u32;
         // A step that is odd goes through all exponents and kinds of fractions.
         while let Some(next) = bits.checked_add(16 * 4099) {
             let numbers: [f32; LINE] =
                 std::array::from_fn(|i| f32::from_bits(bits + 4099 * i as u32));
             bits = next;
-            let shared = Shared::new(1, LINE, Precision::F16).unwrap();
+            let shared = Shared::with_moves(1, LINE, Precision::F16, moves, 0).unwrap();
             let mut got = [0.0; LINE];
             for times in 1..3 {
                 shared.add(&[0], &numbers, &[0.0; LINE]);

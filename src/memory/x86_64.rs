@@ -5,7 +5,7 @@
 use std::arch::asm;
 
 use super::shared::Sector;
-use crate::math::{LINE, Precision, narrow, widen};
+use crate::math::{self, LINE, Precision, narrow, widen};
 
 /// How rows of a precision are moved: by the widest vectors that this processor has.
 #[derive(Clone, Copy)]
@@ -199,7 +199,7 @@ primitive!(accumulate_halves_32(Sector, to: &mut [f32; LINE], as_mut_ptr)
     "vcvtph2ps ymm0, [{line}]" "vcvtph2ps ymm1, [{line} + 16]"
     "vaddps ymm0, ymm0, [{to}]" "vaddps ymm1, ymm1, [{to} + 32]"
     "vmovups [{to}], ymm0" "vmovups [{to} + 32], ymm1");
-static MIXER: u32 = 0x9e37_79b1;
+static MIXER: u32 = math::MIXER;
 primitive!(add_halves_64(Sector, now: &[f32; LINE], as_ptr, was: &[f32; LINE], as_ptr)
     "vmovups zmm0, [{now}]" "vsubps zmm0, zmm0, [{was}]"
     "vcvtph2ps zmm1, [{line}]" "vaddps zmm0, zmm0, zmm1"
@@ -292,29 +292,11 @@ mod tests {
         }
     }
 
-    /// All ways to keep halves agree with [`narrow`] and [`widen`] bit by bit, which the portable
-    /// build uses.
+    /// All ways to keep halves agree bit by bit with what the portable build uses.
     #[test]
     fn every_way_rounds_halves_alike() {
         for moves in ways(Precision::F16) {
-            let mut bits = 0u32;
-            // A step that is odd goes through all exponents and kinds of fractions.
-            while let Some(next) = bits.checked_add(16 * 4099) {
-                let numbers: [f32; LINE] =
-                    std::array::from_fn(|i| f32::from_bits(bits + 4099 * i as u32));
-                bits = next;
-                let shared = Shared::with_moves(1, LINE, Precision::F16, moves, 0).unwrap();
-                let mut got = [0.0; LINE];
-                shared.add(&[0], &numbers, &[0.0; LINE]);
-                shared.load(&[0], &mut got, &mut [0.0; LINE]);
-                for (got, number) in got.iter().zip(numbers) {
-                    let right = widen(narrow(0.0 + number));
-                    assert!(
-                        got.to_bits() == right.to_bits() || got.is_nan() && right.is_nan(),
-                        "{number:e}: {got:e}, not {right:e}"
-                    );
-                }
-            }
+            super::super::shared::tests::rounds_as_defined(moves);
         }
     }
 }

@@ -32,7 +32,8 @@ pub(super) fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<Str
         out.put(ngrams.and_then(|ngrams| ngrams.row(bucket, dim)).unwrap_or(&zeros))?;
     }
     out.put(&rows_follow(words, dim))?;
-    match embeddings.matrices().1 {
+    let (_, output, _) = embeddings.matrices();
+    match output {
         Some(output) => output.each(|piece| out.put(bytemuck::cast_slice(piece)))?,
         None => (0..words).try_for_each(|_| out.put(&zeros))?,
     }
