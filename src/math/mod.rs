@@ -11,6 +11,7 @@ mod level;
 pub(crate) mod mean;
 mod precision;
 mod tile;
+pub(crate) mod unit;
 
 pub use self::level::SimdLevel;
 pub(crate) use self::level::{level, level_name};

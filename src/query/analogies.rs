@@ -15,8 +15,8 @@ use rayon::prelude::*;
 use crate::embeddings::Embeddings;
 use crate::math::Tile;
 use crate::math::kernel;
+use crate::math::unit::set_unit;
 use crate::query::EPSILON;
-use crate::query::search::scale_to_unit;
 /// The number of rows that are scored at a time.
 const ROWS: usize = 8;
 /// The fewest rows for which starting a thread is worth while.
@@ -53,13 +53,14 @@ pub(crate) fn analogies(
     let mut words: Vec<u32> = questions.as_flattened().to_vec();
     words.sort_unstable();
     words.dedup();
+    let level = Level::new();
     let mut units = Tile::new(words.len(), e.dim());
     for (i, &word) in words.iter().enumerate() {
         let vector = match (word as usize).checked_sub(e.vocab.len()) {
             Some(place) => &more[place * e.dim()..][..e.dim()],
             None => e.vector(word),
         };
-        scale_to_unit(vector, units.row_mut(i));
+        dispatch!(level, simd => set_unit(simd, &mut units, i, vector));
     }
     let place = |word: u32| words.partition_point(|&w| w < word);
     let places: Vec<[u32; 3]> =
@@ -67,7 +68,6 @@ pub(crate) fn analogies(
 
     let piece = rows.div_ceil(rayon::current_num_threads()).max(PIECE_ROWS).next_multiple_of(ROWS);
     let pieces: Vec<usize> = (0..rows).step_by(piece).collect();
-    let level = Level::new();
     let found: Vec<Vec<Best>> = pieces
         .into_par_iter()
         .map(|row| {
@@ -150,7 +150,7 @@ fn scan<S: Simd>(
     for first in rows.clone().step_by(ROWS) {
         let end = rows.end.min(first + ROWS);
         for row in first..end {
-            scale_to_unit(e.vector(row as u32), block.row_mut(row - first));
+            set_unit(simd, &mut block, row - first, e.vector(row as u32));
         }
         kernel::dots::<S, ROWS>(simd, units, &words, &block, &targets, &mut cosines);
         let lines = cosines.as_chunks::<ROWS>().0;

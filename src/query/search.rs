@@ -1,9 +1,9 @@
 //! The nearest rows for many queries.
 //!
-//! Rows are scaled to length 1 as they are read, in blocks that stay in the first-level cache. A
-//! block is multiplied with the vectors of six queries at a time ([`kernel::dots`]). Of each block
-//! of scores, only those above a query's k-th best so far are looked at. Nothing is kept between
-//! calls, and memory does not grow with the number of scores.
+//! Rows are copied as they are read, in blocks that stay in the first-level cache. A block is
+//! multiplied with the vectors of six queries at a time ([`kernel::dots`]), or of one that is alone.
+//! Of each block of scores, only those above a query's k-th best so far are looked at. Nothing is
+//! kept between calls, and memory does not grow with the number of scores.
 //!
 //! This file is longer than 300 lines because it holds the whole of one search, and a quarter of it
 //! is tests.
@@ -19,6 +19,7 @@ use rayon::prelude::*;
 
 use crate::embeddings::{Embeddings, unit};
 use crate::math::kernel;
+use crate::math::unit::set_row;
 use crate::math::{LINE, Tile};
 use crate::query::{Combine, EPSILON, Neighbour, Query};
 /// The number of queries that are multiplied with a block of rows at a time.
@@ -26,8 +27,10 @@ const PACK: usize = 6;
 /// The number of scores that are compared at a time. A group is a whole number of SIMD vectors at
 /// every level, and the queries are the same in every group.
 const GROUP: usize = 8 * PACK;
-/// Bytes of rows in a block. Each pack of queries reads the block from the first-level cache.
-const BLOCK_BYTES: usize = 24 << 10;
+/// Bytes of rows in a block, for one query and for many. Each pack of queries reads the block from
+/// the first-level cache. One query is a fifth slower with the larger block, many are a twentieth
+/// slower with the smaller one.
+const BLOCK_BYTES: [usize; 2] = [10 << 10, 24 << 10];
 /// Bytes of query vectors that go through the rows together. They stay in the second-level cache.
 const BATCH_BYTES: usize = 256 << 10;
 /// The number of pieces of work for each thread, and the fewest rows in a piece.
@@ -166,6 +169,13 @@ struct Pack<'a> {
     thresholds: [f32; GROUP],
 }
 
+impl Pack<'_> {
+    /// The number of scores for a row: one for a query that is alone, or else [`PACK`].
+    fn width(&self) -> usize {
+        if self.members.len() == 1 { 1 } else { PACK }
+    }
+}
+
 /// The best `k` of `rows` for each query of each pack, and the number of rows with numbers that are
 /// not finite.
 #[inline(always)]
@@ -180,29 +190,84 @@ fn scan<'a, S: Simd>(
     let (dim, mut bad) = (embeddings.dim(), 0);
     let (mut packs, vectors) = packed(queries, packs, dim);
     // A block holds whole groups, so no group is shared by two blocks.
-    let most = (BLOCK_BYTES / (4 * dim.max(1))).clamp(8, 64) / 8 * 8;
-    let mut block = Tile::new(most, dim);
-    let inputs: Vec<usize> = (0..most).map(|row| block.at(row)).collect();
+    let bytes = BLOCK_BYTES[usize::from(packs.iter().any(|pack| pack.width() > 1))];
+    let most = (bytes / (4 * dim.max(1))).clamp(8, 64) / 8 * 8;
+    let mut block = Block::new(most, dim);
     let (mut scores, mut cosines) = (vec![0.0; most * PACK], vec![0.0; most * PACK]);
     let mut row = rows.start;
     while row < rows.end {
         let n = most.min(rows.end - row);
-        for i in 0..n {
-            let finite = scale_to_unit(embeddings.vector((row + i) as u32), block.row_mut(i));
-            bad += usize::from(!finite);
-        }
+        bad += block.fill(simd, embeddings, row..row + n);
         for pack in &mut packs {
-            pack.score(simd, &block, &inputs[..n], &vectors, &mut scores, &mut cosines);
-            scores[n * PACK..].fill(f32::NEG_INFINITY);
-            for (group, scores) in scores.as_chunks::<GROUP>().0.iter().enumerate() {
+            let width = pack.width();
+            if width == 1 {
+                pack.score::<S, 1>(simd, &block, &vectors, &mut scores, &mut cosines);
+            } else {
+                pack.score::<S, PACK>(simd, &block, &vectors, &mut scores, &mut cosines);
+            }
+            let used = (n * width).next_multiple_of(GROUP);
+            scores[n * width..used].fill(f32::NEG_INFINITY);
+            for (group, scores) in scores[..used].as_chunks::<GROUP>().0.iter().enumerate() {
                 if any_above(simd, scores, &pack.thresholds) {
-                    pack.offer(queries, (row + group * (GROUP / PACK)) as u32, scores, k);
+                    pack.offer(queries, (row + group * (GROUP / width)) as u32, scores, k);
                 }
             }
         }
         row += n;
     }
     (packs, bad)
+}
+
+/// Rows that stay in the first-level cache.
+struct Block {
+    rows: Tile,
+    /// The offsets of the rows in use.
+    inputs: Vec<usize>,
+    /// What makes products with a row cosines, for each row.
+    alone: Vec<f32>,
+    /// The same, [`PACK`] times for each row.
+    packed: Vec<f32>,
+}
+
+impl Block {
+    fn new(most: usize, dim: usize) -> Self {
+        let (rows, inputs) = (Tile::new(most, dim), Vec::with_capacity(most));
+        Self { rows, inputs, alone: vec![0.0; most], packed: vec![0.0; most * PACK] }
+    }
+
+    /// Takes the rows `rows` in. Returns how many have numbers that are not finite.
+    #[inline(always)]
+    fn fill<S: Simd>(&mut self, simd: S, embeddings: &Embeddings, rows: Range<usize>) -> usize {
+        let (dim, numbers) = (embeddings.dim(), embeddings.input());
+        let mut bad = 0;
+        self.inputs.clear();
+        for (i, row) in rows.enumerate() {
+            let vector = &numbers[row * dim..][..dim];
+            let (scale, finite) = set_row(simd, &mut self.rows, i, vector);
+            self.alone[i] = scale;
+            self.packed[i * PACK..][..PACK].fill(scale);
+            self.inputs.push(self.rows.at(i));
+            bad += usize::from(!finite);
+        }
+        bad
+    }
+
+    /// Sets `cosines[i * T + j]` to the cosine of row `i` and the row `targets[j]` of `vectors`,
+    /// which has length 1.
+    #[inline(always)]
+    fn cosines<S: Simd, const T: usize>(
+        &self,
+        simd: S,
+        vectors: &Tile,
+        targets: &[usize; T],
+        cosines: &mut [f32],
+    ) {
+        kernel::dots::<S, T>(simd, &self.rows, &self.inputs, vectors, targets, cosines);
+        let scales = if T == 1 { &self.alone } else { &self.packed };
+        for (cosine, scale) in cosines[..self.inputs.len() * T].iter_mut().zip(scales) {
+            *cosine *= scale;
+        }
+    }
 }
 
 /// The packs, and the vectors of their queries. Where a pack is not full, the vectors are zeros and
@@ -212,8 +277,8 @@ fn packed<'a>(queries: &[Query], packs: &[&'a [usize]], dim: usize) -> (Vec<Pack
     let pack = |&members: &&'a [usize]| {
         let (shape, first) = (queries[members[0]].shape(), rows);
         rows += PACK * (shape.1 + shape.2);
-        let threshold =
-            |i| if i % PACK < members.len() { f32::NEG_INFINITY } else { f32::INFINITY };
+        let unused = |i| members.len() > 1 && i % PACK >= members.len();
+        let threshold = |i| if unused(i) { f32::INFINITY } else { f32::NEG_INFINITY };
         let thresholds = std::array::from_fn(threshold);
         Pack { members, shape, first, kept: Default::default(), thresholds }
     };
@@ -225,30 +290,6 @@ fn packed<'a>(queries: &[Query], packs: &[&'a [usize]], dim: usize) -> (Vec<Pack
         }
     }
     (packs, vectors)
-}
-
-/// Writes `row`, scaled to length 1, to `to`; a row of zeros stays zeros. Returns whether all
-/// numbers are finite. The square of the length
-/// is summed in double precision, so that it neither overflows nor vanishes.
-#[inline(always)]
-pub(super) fn scale_to_unit(row: &[f32], to: &mut [f32]) -> bool {
-    let mut squares = [0.0f64; 16];
-    let (lines, rest) = row.as_chunks::<16>();
-    for line in lines {
-        for i in 0..16 {
-            squares[i] += f64::from(line[i]) * f64::from(line[i]);
-        }
-    }
-    let mut square: f64 = squares.iter().sum();
-    for &x in rest {
-        square += f64::from(x) * f64::from(x);
-    }
-    let scale =
-        if square == 0.0 { 0.0 } else { (1.0 / square.sqrt()).min(f64::from(f32::MAX)) as f32 };
-    for (x, to) in row.iter().zip(to) {
-        *to = x * scale;
-    }
-    square.is_finite()
 }
 
 #[inline(always)]
@@ -263,39 +304,24 @@ fn any_above<S: Simd>(simd: S, scores: &[f32; GROUP], thresholds: &[f32; GROUP])
 }
 
 impl Pack<'_> {
-    /// Sets `scores[i * PACK + j]` to the score of row `inputs[i]` for query `j`.
+    /// Sets `scores[i * T + j]` to the score of row `i` of the block for query `j`.
     #[inline(always)]
-    fn score<S: Simd>(
+    fn score<S: Simd, const T: usize>(
         &self,
         simd: S,
-        block: &Tile,
-        inputs: &[usize],
+        block: &Block,
         vectors: &Tile,
         scores: &mut [f32],
         cosines: &mut [f32],
     ) {
         let (product, plus, minus) = self.shape;
         if !product {
-            kernel::dots::<S, PACK>(
-                simd,
-                block,
-                inputs,
-                vectors,
-                &self.targets(vectors, 0),
-                scores,
-            );
+            block.cosines::<S, T>(simd, vectors, &self.targets(vectors, 0), scores);
             return;
         }
         scores.fill(1.0);
         for factor in 0..plus + minus {
-            kernel::dots::<S, PACK>(
-                simd,
-                block,
-                inputs,
-                vectors,
-                &self.targets(vectors, factor),
-                cosines,
-            );
+            block.cosines::<S, T>(simd, vectors, &self.targets(vectors, factor), cosines);
             for (score, &cosine) in scores.iter_mut().zip(&*cosines) {
                 let near = f32::midpoint(cosine, 1.0);
                 *score = if factor < plus { *score * near } else { *score / (near + EPSILON) };
@@ -305,8 +331,8 @@ impl Pack<'_> {
 
     /// The rows of `vectors` that hold vector `factor` of each query.
     #[inline(always)]
-    fn targets(&self, vectors: &Tile, factor: usize) -> [usize; PACK] {
-        let mut targets = [0; PACK];
+    fn targets<const T: usize>(&self, vectors: &Tile, factor: usize) -> [usize; T] {
+        let mut targets = [0; T];
         for (j, target) in targets.iter_mut().enumerate() {
             *target = vectors.at(self.first + factor * PACK + j);
         }
@@ -318,8 +344,9 @@ impl Pack<'_> {
     #[cold]
     #[inline(never)]
     fn offer(&mut self, queries: &[Query], row: u32, scores: &[f32; GROUP], k: usize) {
+        let width = self.width();
         for (i, &score) in scores.iter().enumerate() {
-            let (id, query) = (row + (i / PACK) as u32, i % PACK);
+            let (id, query) = (row + (i / width) as u32, i % width);
             // This comparison is false for a score that is not a number.
             if score > self.thresholds[query] && !queries[self.members[query]].exclude.contains(&id)
             {
@@ -333,7 +360,7 @@ impl Pack<'_> {
                     self.thresholds
                         .iter_mut()
                         .skip(query)
-                        .step_by(PACK)
+                        .step_by(width)
                         .for_each(|t| *t = worst.0.score);
                 }
             }
