@@ -32,11 +32,14 @@ fn mean_of<S: Simd, const P: usize>(
     mean: &mut Tile,
 ) {
     let share = S::f32s::splat(simd, 1.0 / inputs.len() as f32);
+    // Here and below, rows are slices of their own: the compiler reads the pointer in a tile anew
+    // after each write.
+    let rows = &x.lines[line..];
     let mut lane = 0;
     while lane < LINE {
         let mut sums = [S::f32s::splat(simd, 0.0); P];
         for &input in inputs {
-            let x = &x.lines[input + line..][..P];
+            let x = &rows[input..][..P];
             for p in 0..P {
                 sums[p] += load::<S, S::f32s>(simd, &x[p].0, lane);
             }
@@ -89,26 +92,31 @@ fn update_by_mean_of<S: Simd, const P: usize, const T: usize>(
     targets: &[usize; T],
     gradient: &[f32; T],
 ) {
+    let (xs, ys) = (&mut x.lines[line..], &mut y.lines[line..]);
+    let mean_lines = &mean.lines[line..][..P];
     let mut lane = 0;
     while lane < LINE {
         let mut error = [S::f32s::splat(simd, 0.0); P];
+        let mut mean = error;
+        for p in 0..P {
+            mean[p] = load(simd, &mean_lines[p].0, lane);
+        }
         for j in 0..T {
             let gj = S::f32s::splat(simd, gradient[j]);
-            let y = &mut y.lines[targets[j] + line..][..P];
-            for (p, error) in error.iter_mut().enumerate() {
+            let y = &mut ys[targets[j]..][..P];
+            for p in 0..P {
                 let yj: S::f32s = load(simd, &y[p].0, lane);
-                let mean: S::f32s = load(simd, &mean.lines[line + p].0, lane);
-                *error = gj.mul_add(yj, *error);
-                store(gj.mul_add(mean, yj), &mut y[p].0, lane);
+                error[p] = gj.mul_add(yj, error[p]);
+                store(gj.mul_add(mean[p], yj), &mut y[p].0, lane);
             }
         }
         for error in &mut error {
             *error *= S::f32s::splat(simd, share);
         }
         for &input in inputs {
-            let x = &mut x.lines[input + line..][..P];
-            for (p, error) in error.iter().enumerate() {
-                store(load::<S, S::f32s>(simd, &x[p].0, lane) + *error, &mut x[p].0, lane);
+            let x = &mut xs[input..][..P];
+            for p in 0..P {
+                store(load::<S, S::f32s>(simd, &x[p].0, lane) + error[p], &mut x[p].0, lane);
             }
         }
         lane += S::f32s::LEN;
