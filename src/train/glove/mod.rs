@@ -22,6 +22,7 @@
 //! This file is over 300 lines because of its tests, which take a sixth of it.
 
 mod config;
+mod order;
 mod step;
 
 use std::ops::Range;
@@ -34,7 +35,6 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 pub use self::config::{GloveConfig, GloveSettings, GloveVectors};
-use self::step::stride;
 use super::config::too_large;
 use super::{SPREAD, threads};
 use crate::cooccur::{CountsAbout, Pairs, Partition};
@@ -147,10 +147,9 @@ impl State {
                         return (0.0, 0);
                     }
                     let block = pairs.block(*i, *j);
-                    let stride = stride(block.len());
                     let loss = dispatch!(level, simd => match config.grad_clip {
-                        Some(_) => config.block::<_, true>(simd, block, stride, rows, columns),
-                        None => config.block::<_, false>(simd, block, stride, rows, columns),
+                        Some(_) => config.block::<_, true>(simd, block, rows, columns),
+                        None => config.block::<_, false>(simd, block, rows, columns),
                     });
                     (loss, block.len())
                 })

@@ -4,31 +4,13 @@
 use fearless_simd::{Simd, f32x8, prelude::*};
 
 use super::config::GloveConfig;
+use super::order::{BATCH, GROUP, Order};
 use crate::cooccur::Pair;
 use crate::math::functions::exp2;
 use crate::math::{LINE, Tile};
 use crate::memory::prefetch;
-/// Vectors are prefetched this many pairs ahead.
-const AHEAD: usize = 4;
 /// Up to this value a series replaces a division and a root. Its error is in the last bit.
 const SMALL: f32 = 0.004;
-/// The weights of this many pairs are found at a time.
-const BATCH: usize = 64;
-
-/// A number near the golden section of `length` that has no divisor in common with it. Steps of
-/// this size around a circle of `length` places visit every place once, and places that are visited
-/// one after the other are far apart.
-pub(super) fn stride(length: usize) -> usize {
-    let common = |mut a: usize, mut b: usize| {
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    let first = (length as f64 * 0.618_034) as usize;
-    (first.max(1)..length).find(|&stride| common(stride, length) == 1).unwrap_or(1)
-}
-
 /// Prefetches a row into the nearest cache.
 #[inline(always)]
 fn ask(row: &[f32]) {
@@ -38,46 +20,52 @@ fn ask(row: &[f32]) {
 }
 
 impl GloveConfig {
-    /// Learns the pairs of a block, each `stride` places after the one before. Returns their loss.
+    /// Learns the pairs of a block, in their [`Order`], and returns their loss.
     #[inline(always)]
     pub(super) fn block<S: Simd, const CLIP: bool>(
         &self,
         simd: S,
         pairs: &[Pair],
-        stride: usize,
         rows: &mut Tile,
         columns: &mut Tile,
     ) -> f64 {
         simd.vectorize(
             #[inline(always)]
             || {
-                let (width, mut loss, mut at) = (self.width(), 0.0, 0);
+                let (mut loss, mut order) = (0.0, Order::of(pairs));
                 let (mut batch, mut weights) = ([Pair::default(); BATCH], [0.0; BATCH]);
-                for begun in (0..pairs.len()).step_by(BATCH) {
-                    let size = BATCH.min(pairs.len() - begun);
-                    for pair in &mut batch[..size] {
-                        *pair = pairs[at];
-                        at = if at + stride < pairs.len() {
-                            at + stride
-                        } else {
-                            at + stride - pairs.len()
-                        };
+                loop {
+                    let size = order.take(&mut batch);
+                    if size == 0 {
+                        return loss;
                     }
                     self.weigh(simd, &batch, &mut weights);
-                    for k in 0..size {
-                        let pair = batch[k];
-                        if let Some(next) = batch[..size].get(k + AHEAD) {
-                            ask(rows.row(usize::from(next.row)));
+                    let groups = batch[..size].chunks(GROUP).zip(weights.chunks(GROUP));
+                    let mut k = 0;
+                    for (pairs, weights) in groups {
+                        k += GROUP;
+                        for (next, before) in batch[k.min(size)..size].iter().zip(pairs) {
+                            if next.row != before.row {
+                                ask(rows.row(usize::from(next.row)));
+                            }
                             ask(columns.row(usize::from(next.column)));
                         }
-                        let row = &mut rows.row_mut(usize::from(pair.row))[..2 * width];
-                        let column = &mut columns.row_mut(usize::from(pair.column))[..2 * width];
-                        loss += f64::from(
-                            self.learn::<S, CLIP>(simd, width, pair.log, weights[k], row, column),
-                        );
+                        loss += match (pairs.first_chunk(), weights.first_chunk()) {
+                            (Some(pairs), Some(weights)) if apart(pairs) => {
+                                self.learn::<S, GROUP, CLIP>(simd, pairs, weights, rows, columns)
+                            }
+                            _ => pairs.iter().zip(weights).fold(0.0, |loss, (&pair, &weight)| {
+                                loss + self.learn::<S, 1, CLIP>(
+                                    simd,
+                                    &[pair],
+                                    &[weight],
+                                    rows,
+                                    columns,
+                                )
+                            }),
+                        };
                     }
                 }
-                loss
             },
         )
     }
@@ -98,35 +86,50 @@ impl GloveConfig {
         }
     }
 
-    /// Learns a pair and returns its loss. A row is a vector of `width` floats with its biases,
-    /// then as many factors of gradients.
+    /// Learns pairs and returns their loss. No two of them share a row or a column, so their
+    /// products can be taken first: the processor then has work while it waits for any one of them.
+    /// A row is a vector of `width` floats with its biases, then as many factors of gradients.
     #[inline(always)]
-    fn learn<S: Simd, const CLIP: bool>(
+    fn learn<S: Simd, const N: usize, const CLIP: bool>(
         &self,
         simd: S,
-        width: usize,
-        log: f32,
-        weight: f32,
+        pairs: &[Pair; N],
+        weights: &[f32; N],
+        rows: &mut Tile,
+        columns: &mut Tile,
+    ) -> f64 {
+        let (width, mut loss, mut errors) = (self.width(), 0.0, [0.0; N]);
+        for i in 0..N {
+            let w = &rows.row(usize::from(pairs[i].row))[..width];
+            let c = &columns.row(usize::from(pairs[i].column))[..width];
+            let difference = product(simd, w, c) - pairs[i].log;
+            errors[i] = weights[i] * difference;
+            loss += f64::from(0.5 * errors[i] * difference);
+        }
+        for i in 0..N {
+            let row = &mut rows.row_mut(usize::from(pairs[i].row))[..2 * width];
+            let column = &mut columns.row_mut(usize::from(pairs[i].column))[..2 * width];
+            self.step::<S, CLIP>(simd, errors[i], row, column);
+        }
+        loss
+    }
+
+    /// Moves a row and a column down the gradient of a pair, whose weighted error is `error`.
+    #[inline(always)]
+    fn step<S: Simd, const CLIP: bool>(
+        &self,
+        simd: S,
+        error: f32,
         row: &mut [f32],
         column: &mut [f32],
-    ) -> f32 {
+    ) {
+        let width = row.len() / 2;
         let (w, w_steps) = row.split_at_mut(width);
         let (c, c_steps) = column.split_at_mut(width);
         let (w_steps, c, c_steps) = (&mut w_steps[..width], &mut c[..width], &mut c_steps[..width]);
         let lanes = S::f32s::LEN;
         let load = |from: &[f32], at: usize| S::f32s::from_slice(simd, &from[at..at + lanes]);
-        let zero = S::f32s::splat(simd, 0.0);
-        let (mut even, mut odd, mut k) = (zero, zero, 0);
-        while k + 2 * lanes <= width {
-            even = load(w, k).mul_add(load(c, k), even);
-            odd = load(w, k + lanes).mul_add(load(c, k + lanes), odd);
-            k += 2 * lanes;
-        }
-        if k < width {
-            even = load(w, k).mul_add(load(c, k), even);
-        }
-        let difference = (even + odd).reduce_sum() - log;
-        let error = S::f32s::splat(simd, weight * difference);
+        let error = S::f32s::splat(simd, error);
         let clip = self.grad_clip.unwrap_or(f32::MAX);
         let (most, least) = (S::f32s::splat(simd, clip), S::f32s::splat(simd, -clip));
         let (one, small) = (S::f32s::splat(simd, 1.0), S::f32s::splat(simd, SMALL));
@@ -151,8 +154,38 @@ impl GloveConfig {
             sc.store_slice(&mut c_steps[k..k + lanes]);
             k += lanes;
         }
-        0.5 * weight * difference * difference
     }
+}
+
+/// Whether no two of the pairs share a row or a column.
+#[inline(always)]
+fn apart(pairs: &[Pair; GROUP]) -> bool {
+    let mut shared = false;
+    for i in 1..GROUP {
+        for j in 0..i {
+            shared |= pairs[i].row == pairs[j].row;
+            shared |= pairs[i].column == pairs[j].column;
+        }
+    }
+    !shared
+}
+
+/// The product of two vectors with their biases.
+#[inline(always)]
+fn product<S: Simd>(simd: S, w: &[f32], c: &[f32]) -> f32 {
+    let lanes = S::f32s::LEN;
+    let load = |from: &[f32], at: usize| S::f32s::from_slice(simd, &from[at..at + lanes]);
+    let zero = S::f32s::splat(simd, 0.0);
+    let (mut even, mut odd, mut k) = (zero, zero, 0);
+    while k + 2 * lanes <= w.len() {
+        even = load(w, k).mul_add(load(c, k), even);
+        odd = load(w, k + lanes).mul_add(load(c, k + lanes), odd);
+        k += 2 * lanes;
+    }
+    if k < w.len() {
+        even = load(w, k).mul_add(load(c, k), even);
+    }
+    (even + odd).reduce_sum()
 }
 
 /// `1 / √(1 + t)`, for `t` from 0 to [`SMALL`].
@@ -203,8 +236,8 @@ mod tests {
         let [rows, columns] = &mut tiles;
         let (rows, columns) = (&mut rows[0], &mut columns[0]);
         let loss = dispatch!(Level::new(), simd => match config.grad_clip {
-            Some(_) => config.block::<_, true>(simd, &pairs, 1, rows, columns),
-            None => config.block::<_, false>(simd, &pairs, 1, rows, columns),
+            Some(_) => config.block::<_, true>(simd, &pairs, rows, columns),
+            None => config.block::<_, false>(simd, &pairs, rows, columns),
         });
         let out = |tile: &Tile, [bias, one]: [usize; 2]| {
             let row = tile.row(0);
@@ -302,16 +335,5 @@ mod tests {
             let found = dispatch!(Level::new(), simd => first_of_series(simd, t));
             assert!((f64::from(found) - exact(t)).abs() < 1e-7, "{t}: {found}");
         }
-    }
-
-    #[test]
-    fn strides_come_by_every_place_once() {
-        for length in (1..500).chain([1 << 20, 720_720, 1_000_003]) {
-            let stride = stride(length);
-            let mut places: Vec<usize> = (0..length).map(|k| k * stride % length).collect();
-            places.sort_unstable();
-            assert!(places.into_iter().eq(0..length), "{length} by {stride}");
-        }
-        assert_eq!(stride(0), 1);
     }
 }
