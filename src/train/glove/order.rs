@@ -11,6 +11,8 @@ pub(super) const GROUP: usize = 4;
 const RUN: usize = 32;
 /// Pairs that are taken at a time.
 pub(super) const BATCH: usize = GROUP * RUN;
+/// Pairs in a cache line.
+const PAIRS_IN_LINE: usize = LINE * size_of::<f32>() / size_of::<Pair>();
 
 /// Pairs of a block that are still to be learnt. They lie by row, and are taken in runs that are far
 /// apart: see [`stride`]. The pairs of four runs take turns. So a pair and the one before it have
@@ -18,6 +20,7 @@ pub(super) const BATCH: usize = GROUP * RUN;
 pub(super) struct Order<'a> {
     pairs: &'a [Pair],
     runs: usize,
+    /// Runs from one that is taken to the next.
     stride: usize,
     /// The next run.
     at: usize,
@@ -26,6 +29,7 @@ pub(super) struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
+    /// All pairs of a block.
     pub(super) fn of(pairs: &'a [Pair]) -> Self {
         let runs = pairs.len().div_ceil(RUN);
         Self { pairs, runs, stride: stride(runs), at: 0, left: runs }
@@ -41,7 +45,7 @@ impl<'a> Order<'a> {
             self.left -= 1;
         }
         for times in 0..GROUP.min(self.left) {
-            self.run(times).chunks(LINE / 2).for_each(|line| prefetch(&line[0]));
+            self.run(times).chunks(PAIRS_IN_LINE).for_each(|line| prefetch(&line[0]));
         }
         let mut size = 0;
         for i in 0..RUN {

@@ -9,8 +9,10 @@ use crate::cooccur::Pair;
 use crate::math::functions::exp2;
 use crate::math::{LINE, Tile};
 use crate::memory::prefetch;
+
 /// Up to this value a series replaces a division and a root. Its error is in the last bit.
 const SMALL: f32 = 0.004;
+
 /// Prefetches a row into the nearest cache.
 #[inline(always)]
 fn ask(row: &[f32]) {
