@@ -169,11 +169,10 @@ struct Pack<'a> {
     thresholds: [f32; GROUP],
 }
 
-impl Pack<'_> {
-    /// The number of scores for a row: one for a query that is alone, or else [`PACK`].
-    fn width(&self) -> usize {
-        if self.members.len() == 1 { 1 } else { PACK }
-    }
+/// The number of scores for a row and a pack of `members`: one for a query that is alone, or else
+/// [`PACK`].
+fn width(members: &[usize]) -> usize {
+    if members.len() == 1 { 1 } else { PACK }
 }
 
 /// The best `k` of `rows` for each query of each pack, and the number of rows with numbers that are
@@ -190,7 +189,7 @@ fn scan<'a, S: Simd>(
     let (dim, mut bad) = (embeddings.dim(), 0);
     let (mut packs, vectors) = packed(queries, packs, dim);
     // A block holds whole groups, so no group is shared by two blocks.
-    let bytes = BLOCK_BYTES[usize::from(packs.iter().any(|pack| pack.width() > 1))];
+    let bytes = BLOCK_BYTES[usize::from(packs.iter().any(|pack| width(pack.members) > 1))];
     let most = (bytes / (4 * dim.max(1))).clamp(8, 64) / 8 * 8;
     let mut block = Block::new(most, dim);
     let (mut scores, mut cosines) = (vec![0.0; most * PACK], vec![0.0; most * PACK]);
@@ -199,7 +198,7 @@ fn scan<'a, S: Simd>(
         let n = most.min(rows.end - row);
         bad += block.fill(simd, embeddings, row..row + n);
         for pack in &mut packs {
-            let width = pack.width();
+            let width = width(pack.members);
             if width == 1 {
                 pack.score::<S, 1>(simd, &block, &vectors, &mut scores, &mut cosines);
             } else {
@@ -277,8 +276,9 @@ fn packed<'a>(queries: &[Query], packs: &[&'a [usize]], dim: usize) -> (Vec<Pack
     let pack = |&members: &&'a [usize]| {
         let (shape, first) = (queries[members[0]].shape(), rows);
         rows += PACK * (shape.1 + shape.2);
-        let unused = |i| members.len() > 1 && i % PACK >= members.len();
-        let threshold = |i| if unused(i) { f32::INFINITY } else { f32::NEG_INFINITY };
+        let width = width(members);
+        let threshold =
+            |i| if i % width < members.len() { f32::NEG_INFINITY } else { f32::INFINITY };
         let thresholds = std::array::from_fn(threshold);
         Pack { members, shape, first, kept: Default::default(), thresholds }
     };
@@ -344,7 +344,7 @@ impl Pack<'_> {
     #[cold]
     #[inline(never)]
     fn offer(&mut self, queries: &[Query], row: u32, scores: &[f32; GROUP], k: usize) {
-        let width = self.width();
+        let width = width(self.members);
         for (i, &score) in scores.iter().enumerate() {
             let (id, query) = (row + (i / width) as u32, i % width);
             // This comparison is false for a score that is not a number.
