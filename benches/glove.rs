@@ -11,7 +11,7 @@ use std::time::Instant;
 use wordloom::Progress;
 use wordloom::cooccur::{CountsAbout, Pairs, Source, Windows};
 use wordloom::corpus::{TextOptions, encode};
-use wordloom::train::{GloveConfig, train_glove};
+use wordloom::train::{Course, GloveConfig, train_glove};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -45,7 +45,8 @@ fn main() {
             let about = CountsAbout::of(&corpus, &Windows::default(), options.describe());
             let progress = Progress::default();
             let model =
-                train_glove(&pairs, &corpus.vocab, &about, &config, &progress).expect("training");
+                train_glove(&pairs, &corpus.vocab, &about, &config, &Course::default(), &progress)
+                    .expect("training");
             trained.push(model.provenance.seconds / epochs as f64);
             let (count, epoch) = (counted[counted.len() - 1], trained[trained.len() - 1]);
             println!(

@@ -67,6 +67,53 @@ pub struct Provenance {
     pub notes: Vec<String>,
     /// The SIMD level; results differ between levels by rounding.
     pub simd: String,
+    /// The model that training began with; null where it began at random.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub begun_from: serde_json::Value,
+    /// The scores that were taken while it was trained.
+    #[serde(skip_serializing_if = "Curve::is_empty")]
+    pub curve: Curve,
+}
+
+/// Scores of a model while it was trained.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Curve {
+    /// The names of the sets that it was scored on.
+    pub sets: Vec<String>,
+    /// The scores, in the order of time.
+    pub points: Vec<CurvePoint>,
+    /// The point of the model that was kept, where the best was; otherwise the last was kept.
+    pub best: Option<usize>,
+}
+
+/// Scores at one moment of a training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CurvePoint {
+    /// Epochs learnt, with their parts.
+    pub epochs: f64,
+    /// Tokens learnt, or with GloVe pairs of words.
+    pub done: u64,
+    /// Seconds since training began.
+    pub seconds: f64,
+    /// The score of each set; `None` where it is not defined.
+    pub scores: Vec<Option<f64>>,
+}
+
+impl Curve {
+    /// Whether nothing was scored.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+}
+
+impl CurvePoint {
+    /// The mean of the scores that are defined; `None` if none is.
+    pub fn mean(&self) -> Option<f64> {
+        let defined: Vec<f64> = self.scores.iter().flatten().copied().collect();
+        (!defined.is_empty()).then(|| defined.iter().sum::<f64>() / defined.len() as f64)
+    }
 }
 
 impl Provenance {
@@ -79,7 +126,9 @@ impl Provenance {
     /// does not say how much memory was used.
     #[must_use]
     pub fn reproducible(&self) -> Self {
-        Self { seconds: 0.0, counting_seconds: 0.0, peak_memory: None, ..self.clone() }
+        let mut curve = self.curve.clone();
+        curve.points.iter_mut().for_each(|point| point.seconds = 0.0);
+        Self { seconds: 0.0, counting_seconds: 0.0, peak_memory: None, curve, ..self.clone() }
     }
 
     /// A history that begins with this program.

@@ -85,6 +85,17 @@ pub enum Error {
     /// The caller asked to stop before the end.
     #[error("stopped; nothing was written")]
     Stopped,
+    /// The caller asked to stop a training before the end, and a checkpoint is kept.
+    #[error(
+        "stopped at {share:.0} %: the same command again goes on from {}",
+        checkpoint.display()
+    )]
+    Paused {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// How much was learnt, in percent.
+        share: f64,
+    },
 }
 
 impl Error {

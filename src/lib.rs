@@ -45,11 +45,12 @@ pub mod query;
 mod random;
 mod stats;
 mod subword;
+mod tensors;
 mod text;
 pub mod train;
 
 pub use self::corpus::{Corpus, Vocab};
-pub use self::embeddings::{Embeddings, Found, Provenance, cosine};
+pub use self::embeddings::{Curve, CurvePoint, Embeddings, Found, Provenance, cosine};
 pub use self::error::{Error, Result};
 pub use self::memory::{Mapped, Numbers, Staged, remove_unfinished, replace};
 pub use self::progress::{EpochLoss, Progress};

@@ -21,7 +21,10 @@ fn main() -> ExitCode {
         Err(error) => {
             let line = cli::show::with_options(&one_line(&error));
             cli::progress::say(&format!("wordloom: {line}"));
-            let stopped = matches!(error.downcast_ref(), Some(wordloom::Error::Stopped));
+            let stopped = matches!(
+                error.downcast_ref(),
+                Some(wordloom::Error::Stopped | wordloom::Error::Paused { .. })
+            );
             if stopped { ExitCode::from(cli::progress::exit_status()) } else { ExitCode::FAILURE }
         }
     }

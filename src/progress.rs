@@ -1,6 +1,6 @@
 //! How far a long operation is. The library counts; whoever waits polls, and may ask it to stop.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
@@ -16,6 +16,11 @@ pub struct Progress {
     /// Set it to stop.
     pub stop: AtomicBool,
     epochs: Mutex<Vec<EpochLoss>>,
+    /// What earlier runs of the same training did: `done` and seconds.
+    earlier: Mutex<(u64, f64)>,
+    /// The bits of the learning rate.
+    rate: AtomicU32,
+    notes: Mutex<Vec<String>>,
 }
 
 /// What an epoch has learnt so far.
@@ -50,7 +55,7 @@ impl Progress {
 
     /// Notes `done` tokens (or pairs) learnt in an epoch, with the loss of some pairs among them.
     pub(crate) fn learnt(&self, epoch: usize, done: u64, loss: f64, pairs: u64) {
-        let mut epochs = self.lock();
+        let mut epochs = lock(&self.epochs);
         if epochs.len() <= epoch {
             epochs.resize(epoch + 1, EpochLoss::default());
         }
@@ -63,10 +68,44 @@ impl Progress {
 
     /// What each epoch has learnt, for the epochs begun.
     pub fn epochs(&self) -> Vec<EpochLoss> {
-        self.lock().clone()
+        lock(&self.epochs).clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<EpochLoss>> {
-        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Goes on where an earlier run of the same training stopped, after `seconds`.
+    pub(crate) fn go_on(&self, epochs: &[EpochLoss], seconds: f64) {
+        let done = epochs.iter().map(|epoch| epoch.done).sum();
+        *lock(&self.epochs) = epochs.to_vec();
+        *lock(&self.earlier) = (done, seconds);
+        self.done.store(done, Ordering::Relaxed);
     }
+
+    /// What earlier runs of the same training did: how much, in the unit of `done`, and in how many
+    /// seconds. Both are 0 where training began in this run.
+    pub fn earlier(&self) -> (u64, f64) {
+        *lock(&self.earlier)
+    }
+
+    /// Notes the learning rate that training has reached.
+    pub(crate) fn set_rate(&self, rate: f32) {
+        self.rate.store(rate.to_bits(), Ordering::Relaxed);
+    }
+
+    /// The learning rate that training has reached; 0 before it has learnt anything.
+    pub fn rate(&self) -> f32 {
+        f32::from_bits(self.rate.load(Ordering::Relaxed))
+    }
+
+    /// Leaves a line for the user.
+    pub(crate) fn note(&self, line: String) {
+        lock(&self.notes).push(line);
+    }
+
+    /// Takes the lines for the user that came since the last time.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.notes))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

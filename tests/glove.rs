@@ -338,8 +338,8 @@ fn gloves_text_goes_there_and_back() {
 fn an_interrupted_training_leaves_nothing() {
     let place = with_text();
     let before = place.all_but_corpora();
-    let line = "train glove text.txt -o m --dim 300 --epochs 999999 --memory 0";
-    place.interrupted(line, "epoch 1 of 999999", || {
+    let line = "train glove text.txt -o m --dim 300 --epochs 999999 --memory 0 --checkpoint none";
+    place.interrupted(line, "epoch 1 of 999999", "nothing was written", || {
         let now = place.all_but_corpora();
         assert_eq!(now.len(), before.len() + 1, "the counts are on disk meanwhile");
     });

@@ -62,10 +62,11 @@ impl Cooccur {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         self.windows.check()?;
         let pool = train::pool(self.threads)?;
-        self.running.check(&self.text, self.output.as_deref(), &[])?;
+        self.running.check(&self.text, self.output.as_deref(), (None, &[]))?;
         progress::listen(OnSignal::Stop);
         let corpus = self.running.corpus(
             &self.text,
+            None,
             self.output.as_deref(),
             train::threads(self.threads),
         )?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wordloom::format::{self, Format};
-use wordloom::{Embeddings, Ngrams, Provenance};
+use wordloom::{Curve, Embeddings, Ngrams, Provenance};
 
 use super::show::{self, settings, training};
 
@@ -118,9 +118,11 @@ fn history(of: &Provenance) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("made by", format!("{}, {}{time}", of.program, of.method)),
         ("settings", training(&of.method, &of.settings)),
+        ("begun", begun(&of.begun_from)),
         ("loss", show::losses(&of.losses)),
-        ("text", text(&of.text)),
     ];
+    lines.extend(curve(&of.curve));
+    lines.push(("text", text(&of.text)));
     let words = format!("{} words", show::number(corpus.words_read));
     if corpus.bytes_read == 0 {
         // The file was written by another program, and it says no more.
@@ -150,6 +152,38 @@ fn history(of: &Provenance) -> Vec<(&'static str, String)> {
             show::counted(corpus.invalid_utf8, "word is not UTF-8", "words are not UTF-8"),
         ));
     }
+    lines
+}
+
+/// The model that training began with.
+fn begun(of: &Value) -> String {
+    let (Some(words), Some(common)) = (of["words"].as_u64(), of["words_in_common"].as_u64()) else {
+        return String::new();
+    };
+    let frozen = if of["frozen"] == true { ", which stayed as they were" } else { "" };
+    let (name, words) = (of["model"].as_str().unwrap_or("a model"), show::number(words));
+    format!("with {name} ({words} words): {} in common{frozen}", show::number(common))
+}
+
+/// The scores that were taken while a model was trained: a chart for each set.
+fn curve(of: &Curve) -> Vec<(&'static str, String)> {
+    let Some(last) = of.points.last() else { return Vec::new() };
+    let times = show::counted(of.points.len() as u64, "time", "times");
+    let kept = of.best.map_or_else(String::new, |best| {
+        let epochs = of.points.get(best).map_or(0.0, |point| point.epochs);
+        format!("; the best is kept, after {} epochs", show::rounded(epochs))
+    });
+    let epochs = show::rounded(last.epochs);
+    let mut lines = vec![("scores", format!("{times} in {epochs} epochs{kept}"))];
+    let width = of.sets.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    lines.extend((0..of.sets.len()).map(|set| {
+        let scores: Vec<f64> = of
+            .points
+            .iter()
+            .map(|point| point.scores.get(set).copied().flatten().unwrap_or(f64::NAN))
+            .collect();
+        ("", format!("{:width$}  {}", of.sets[set], show::chart(&scores)))
+    }));
     lines
 }
 

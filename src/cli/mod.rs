@@ -8,6 +8,8 @@ mod cooccur;
 mod demo;
 mod eval;
 mod info;
+mod learning;
+mod metrics;
 mod outputs;
 pub(crate) mod progress;
 mod query;
@@ -39,7 +41,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Demo),
-    Train(train::Train),
+    Train(Box<train::Train>),
     Cooccur(cooccur::Cooccur),
     Similar(query::similar::Similar),
     Analogy(query::analogy::Analogy),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use wordloom::{Embeddings, Error, Progress, Result, remove_unfinished};
+use wordloom::{Error, Progress, Result, remove_unfinished};
 
 use super::show;
 
@@ -129,7 +129,7 @@ pub(crate) fn attended(command: &mut Command, line: &str) -> std::io::Result<Out
 
 /// Runs `work` on another thread. Meanwhile it calls `look` every [`POLL`] and sets `stop`
 /// when the process was asked to stop.
-fn watched<T: Send>(
+pub(super) fn watched<T: Send>(
     stop: &AtomicBool,
     work: impl FnOnce() -> T + Send,
     mut look: impl FnMut(),
@@ -153,14 +153,14 @@ fn watched<T: Send>(
 
 /// How progress is shown: in a line that changes, in a line for each epoch, or not at all.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Display {
+pub(super) enum Display {
     Live,
     Lines,
     Quiet,
 }
 
 impl Display {
-    fn new(quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool) -> Self {
         match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Self::Quiet,
             (false, true) => Self::Live,
@@ -169,7 +169,7 @@ impl Display {
     }
 
     /// A progress line that changes in place. It is hidden unless the display is live.
-    fn bar(self, length: u64, template: &str) -> ProgressBar {
+    pub(super) fn bar(self, length: u64, template: &str) -> ProgressBar {
         let bar = if self == Self::Live { ProgressBar::new(length) } else { ProgressBar::hidden() };
         let style =
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -219,55 +219,5 @@ pub(crate) fn cooccurrences<T: Send>(
     let look = || bar.set_position(progress.done.load(Ordering::Relaxed));
     let result = watched(&progress.stop, || count(&progress), look);
     bar.finish_and_clear();
-    result
-}
-
-/// Runs `train` and shows its progress. The work is `epochs` passes over `tokens` tokens, or over
-/// other things, whose name is `unit`.
-pub(crate) fn learning(
-    quiet: bool,
-    (tokens, epochs, unit): (u64, usize, &str),
-    train: impl FnOnce(&Progress) -> Result<Embeddings> + Send,
-) -> Result<Embeddings> {
-    let display = Display::new(quiet);
-    let progress = Progress::default();
-    let total = tokens * epochs as u64;
-    let bar = display.bar(total, "{percent:>3} % {bar:14} {wide_msg}");
-    let (begin, mut told) = (Instant::now(), 0);
-    let mut epochs_done = |progress: &Progress| {
-        let done = progress.epochs();
-        while display == Display::Lines && done.get(told).is_some_and(|epoch| epoch.done == tokens)
-        {
-            let rate = progress.done.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64();
-            let (loss, rate) = (show::loss(done[told].mean()), show::short(rate));
-            told += 1;
-            say(&format!("epoch {told} of {epochs}: loss {loss}, {rate} {unit}/s"));
-        }
-        done
-    };
-    let result = watched(
-        &progress.stop,
-        || train(&progress),
-        || {
-            let epochs_begun = epochs_done(&progress);
-            let done = progress.done.load(Ordering::Relaxed);
-            if let Some(epoch) = epochs_begun.last() {
-                let loss = show::loss(epoch.mean());
-                let rate = done as f64 / begin.elapsed().as_secs_f64();
-                let left = show::time(Duration::from_secs_f64(
-                    (total - done.min(total)) as f64 / rate.max(1.0),
-                ));
-                let (epoch, rate) = (epochs_begun.len(), show::short(rate));
-                bar.set_message(format!(
-                    "epoch {epoch}/{epochs}  {rate} {unit}/s  loss {loss}  {left} left"
-                ));
-            }
-            bar.set_position(done);
-        },
-    );
-    bar.finish_and_clear();
-    if result.is_ok() {
-        epochs_done(&progress);
-    }
     result
 }

@@ -1,4 +1,6 @@
 //! Numbers, sizes, times, settings and names, written as people write them.
+//!
+//! This file is over 300 lines because all commands write numbers, times and names by it.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -149,6 +151,11 @@ pub(crate) fn rounded(x: f64) -> f64 {
 /// The settings of a training in one line, without those that have no effect.
 pub(crate) fn training(method: &str, all: impl serde::Serialize) -> String {
     let mut all = serde_json::to_value(all).unwrap_or_default();
+    if let Some(all) = all.as_object_mut()
+        && all.get("time").is_some_and(|time| !time.is_null())
+    {
+        all.shift_remove("epochs");
+    }
     if let (Some(all), "skip-gram") = (all.as_object_mut(), method) {
         all.shift_remove("cbow_gradient");
     }
@@ -190,6 +197,25 @@ fn decimal(n: &serde_json::Number) -> String {
 /// A score from 0 to 1 in percent.
 pub(crate) fn score(x: f64) -> String {
     if x.is_nan() { "-".into() } else { format!("{:.1}", 100.0 * x) }
+}
+
+/// The most columns of a chart.
+const CHART: usize = 60;
+
+/// Scores in the order of time as a chart of one line, with the first, the last and the highest.
+pub(crate) fn chart(scores: &[f64]) -> String {
+    let bars = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let known = || scores.iter().copied().filter(|x| x.is_finite());
+    let (low, high) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NAN, f64::max));
+    let bar = |x: f64| match (x - low) / (high - low) {
+        _ if x.is_nan() => ' ',
+        share if share.is_nan() => bars[bars.len() - 1],
+        share => bars[(share * (bars.len() - 1) as f64).round() as usize],
+    };
+    let step = scores.len().div_ceil(CHART).max(1);
+    let line: String = scores.chunks(step).map(|some| bar(some[some.len() - 1])).collect();
+    let ends = [scores.first(), scores.last()].map(|x| score(x.copied().unwrap_or(f64::NAN)));
+    format!("{line}  {} to {}, highest {}", ends[0], ends[1], score(high))
 }
 
 /// An interval of scores in percent.

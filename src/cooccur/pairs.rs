@@ -5,6 +5,9 @@
 
 use std::path::Path;
 
+use rayon::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::{RowsOf, Source};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
@@ -154,6 +157,14 @@ impl Pairs {
     #[expect(clippy::len_without_is_empty, reason = "there is always a count")]
     pub fn len(&self) -> usize {
         self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// A hash of all counts and of their order, taken on the threads of the current rayon pool.
+    pub(crate) fn hash(&self) -> u64 {
+        let parts = self.partition.parts;
+        let block = |at: usize| xxh3_64(bytemuck::cast_slice(self.block(at / parts, at % parts)));
+        let blocks: Vec<u64> = (0..self.ends.len()).into_par_iter().map(block).collect();
+        xxh3_64(bytemuck::cast_slice(&blocks))
     }
 
     /// Whether the counts are in a temporary file.

@@ -159,11 +159,48 @@ impl Produce for TextOptions {
         Ok(Some(hash.digest()))
     }
 
-    /// Counts and encodes the inputs.
+    fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
+        self.encode(None, writer, progress)
+    }
+}
+
+/// More text for the vocabulary of a model. Its words stay, whether they occur or not, and their
+/// counts are added up. New words that are frequent enough join them.
+pub struct MoreText<'a> {
+    /// The text.
+    pub text: &'a TextOptions,
+    /// The vocabulary.
+    pub vocab: &'a Vocab,
+}
+
+impl Produce for MoreText<'_> {
+    /// That of the text, and of the vocabulary.
+    fn key(&self) -> Result<Option<u64>> {
+        let Some(text) = self.text.key()? else { return Ok(None) };
+        let mut hash = Xxh3::new();
+        hash.update(&text.to_le_bytes());
+        hash.update(&self.vocab.bytes);
+        hash.update(bytemuck::cast_slice(&self.vocab.ends));
+        hash.update(bytemuck::cast_slice(&self.vocab.counts));
+        Ok(Some(hash.digest()))
+    }
+
+    fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
+        self.text.encode(Some(self.vocab), writer, progress)
+    }
+}
+
+impl TextOptions {
+    /// Counts and encodes the inputs, whose words may join those of an `old` vocabulary.
     ///
     /// # Errors
     /// Unreadable or binary input, an empty vocabulary, a full disk, or [`Error::Stopped`].
-    fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
+    fn encode(
+        &self,
+        old: Option<&Vocab>,
+        writer: &mut CorpusWriter,
+        progress: &Progress,
+    ) -> Result<(Vocab, Facts)> {
         let files = text::expand(&self.inputs)?;
         let out = Staged::new(&writer.path().with_extension("spool"))?;
         let spool = Mutex::new(Spool { out, at: 0, pieces: Vec::new() });
@@ -205,7 +242,10 @@ impl Produce for TextOptions {
         if facts.words_read == 0 {
             return Err(Error::input(&files[0], "no word in this input: is it empty?"));
         }
-        let vocab = choose(self, &total)?;
+        let vocab = match old {
+            Some(old) => grow(old, self, &total)?,
+            None => choose(self, &total)?,
+        };
         let mut ids = vec![NONE; total.len()];
         for id in 0..vocab.len() as u32 {
             if let Some(known) = total.id(vocab.word(id)) {
@@ -319,6 +359,39 @@ fn choose(options: &TextOptions, total: &Counter) -> Result<Vocab> {
     chosen.cut(1, options.max_vocab)
 }
 
+/// All words of `old`, with the counts of both, and the new words that `options` keep.
+fn grow(old: &Vocab, options: &TextOptions, total: &Counter) -> Result<Vocab> {
+    if old.counts.len() != old.len() {
+        let problem = "the vocabulary that is to grow has no counts: train anew on all text";
+        return Err(Error::Refused(problem.into()));
+    }
+    if !old.words().any(|word| total.id(word).is_some()) {
+        let problem = "no word of this text is one of the model: is it of another language, or \
+                       split in another way?";
+        return Err(Error::Refused(problem.into()));
+    }
+    let mut grown = Counter::default();
+    for (word, &count) in old.words().zip(&old.counts[..]) {
+        // A count of 0 would be taken for a word that is not there.
+        grown.add(word, count.max(1));
+    }
+    let old_words = grown.len();
+    let mut new: Vec<(&[u8], u64)> = Vec::new();
+    for (word, count) in total.iter() {
+        if grown.id(word).is_some() {
+            grown.add(word, count);
+        } else if count >= options.min_count.max(1) {
+            new.push((word, count));
+        }
+    }
+    new.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    let room = options.max_vocab.map_or(usize::MAX, |max| max.saturating_sub(old_words));
+    for (word, count) in new.into_iter().take(room) {
+        grown.add(word, count);
+    }
+    grown.cut(1, None)
+}
+
 /// Translates provisional ids to tokens and drops the words that the vocabulary lacks. Returns the
 /// tokens, and where sentences end among them.
 fn translate(spooled: &[u32], to: &[u32]) -> (Vec<u32>, Vec<usize>) {
@@ -388,6 +461,31 @@ pub(super) mod tests {
         let given = TextOptions { vocab_file: Some(v), min_count: 5, ..options(&[&a]) };
         let corpus = encode(&given, &out, &Progress::default()).unwrap();
         assert_eq!(decoded(&corpus), "one three");
+    }
+
+    #[test]
+    fn a_vocabulary_grows_by_more_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, out) = (folder.path().join("a"), folder.path().join("out"));
+        std::fs::write(&a, "one two two new new\nrare three\n").unwrap();
+        let text = TextOptions { min_count: 2, ..options(&[&a]) };
+        let old = Vocab::new(&["gone", "one", "two"], vec![9, 5, 1]);
+        let more = MoreText { text: &text, vocab: &old };
+        let corpus = encode(&more, &out, &Progress::default()).unwrap();
+        assert_eq!(decoded(&corpus), "one two two new new");
+        let words: Vec<_> = corpus.vocab.words().zip(corpus.vocab.counts.iter().copied()).collect();
+        assert_eq!(words, [(&b"gone"[..], 9), (b"one", 6), (b"two", 3), (b"new", 2)]);
+        assert_eq!(corpus.facts.tokens, 5);
+        let other = MoreText { text: &text, vocab: &corpus.vocab };
+        assert_ne!(more.key().unwrap(), other.key().unwrap());
+        assert_ne!(more.key().unwrap(), text.key().unwrap());
+        let few = TextOptions { max_vocab: Some(3), ..text.clone() };
+        let none = encode(&MoreText { text: &few, vocab: &old }, &out, &Progress::default());
+        assert_eq!(none.unwrap().vocab.len(), 3, "no room for new words");
+        for bad in [Vocab::new(&["one"], vec![]), Vocab::new(&["un"], vec![3])] {
+            let more = MoreText { text: &text, vocab: &bad };
+            assert!(encode(&more, &out, &Progress::default()).is_err());
+        }
     }
 
     #[test]

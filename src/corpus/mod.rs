@@ -27,7 +27,7 @@ use bytemuck::Pod;
 use xxhash_rust::xxh3::Xxh3;
 
 pub(crate) use self::count::Counter;
-pub use self::encode::TextOptions;
+pub use self::encode::{MoreText, TextOptions};
 pub use self::vocab::Vocab;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};

@@ -24,12 +24,12 @@ use rayon::prelude::*;
 use safetensors::tensor::Dtype;
 use serde_json::json;
 
-use super::safetensors::{Tensors, header, looks_safetensors};
 use crate::cooccur::{Count, CountRows, Counts, CountsAbout, MAX_COUNT, Record, RowsOf, Source};
 use crate::corpus::{Facts, Vocab};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
 use crate::progress::Progress;
+use crate::tensors::{Tensors, header, looks_safetensors};
 /// This many rows are counted at a time.
 const PIECE: usize = 32;
 

@@ -11,7 +11,6 @@ mod lines;
 mod model;
 mod pieces;
 mod rows;
-mod safetensors;
 mod word2vec;
 mod written;
 

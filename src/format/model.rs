@@ -1,4 +1,4 @@
-//! wordloom's own format for models: a safetensors file ([`super::safetensors`]), which any reader
+//! wordloom's own format for models: a safetensors file ([`crate::tensors`]), which any reader
 //! of that format can open.
 //!
 //! | tensor | type, shape | what |
@@ -24,12 +24,12 @@ use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::safetensors::{Tensor, Tensors, header, looks_safetensors};
 use super::{Contents, Kind, Part};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Numbers, Staged};
 use crate::subword::{Ngrams, Subwords};
+use crate::tensors::{Tensor, Tensors, header, looks_safetensors};
 
 pub(super) const FORMAT: Kind = Kind {
     name: "safetensors",
@@ -48,6 +48,10 @@ pub(super) const FORMAT: Kind = Kind {
 fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let bad = |problem: String| Error::format(path, 0, problem);
     let all = Tensors::open(path, file)?;
+    if all.entry("checkpoint").is_some() {
+        let problem = "a checkpoint, not a model: the command that trained goes on from it";
+        return Err(bad(problem.into()));
+    }
     let Some(&[words, dim]) = all.shape("input") else {
         return Err(bad(
             "a safetensors file without wordloom's tensor 'input': convert it from word2vec text"

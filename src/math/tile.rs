@@ -59,6 +59,11 @@ impl Tile {
         bytemuck::cast_slice_mut(&mut self.lines[at..at + self.width])
     }
 
+    /// All rows as bytes, with their padding.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(&mut self.lines)
+    }
+
     #[inline(always)]
     pub(super) fn row_at(&self, at: usize) -> &[f32] {
         bytemuck::cast_slice(&self.lines[at..at + self.width])

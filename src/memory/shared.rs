@@ -9,8 +9,8 @@
 //! same effect. That code is: relaxed atomic loads, or stores, of one byte each, for every byte
 //! moved. A float that is torn between two writers is still a float. Relaxed atomics must not
 //! overlap other kinds of access, so in this build *every* access to the memory of a matrix goes
-//! through these two. The exception is [`Shared::into_rows`], which has the matrix to itself. Two
-//! threads that add to a row at the same time may lose one of the two additions; that is the
+//! through these two. The exceptions have the matrix to themselves: [`Shared::into_rows`] and
+//! [`Shared::bytes_mut`]. Two threads that add to a row at the same time may lose one of the two additions; that is the
 //! algorithm, not undefined behaviour.
 //!
 //! With the feature `portable`, on other processors and under Miri, the same two primitives are
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     /// Sectors in a row.
     stride: usize,
     moves: Moves,
+    /// A bit for each row up to the last that nothing is added to; empty where there is none.
+    frozen: Vec<u64>,
     /// Owns the memory.
     map: MmapMut,
 }
@@ -97,7 +99,7 @@ impl Shared {
         #[allow(clippy::cast_ptr_alignment)]
         let sectors = NonNull::new(map.as_mut_ptr().cast::<Sector>());
         let sectors = sectors.ok_or(std::io::ErrorKind::OutOfMemory)?;
-        Ok(Self { sectors, rows, dim, precision, stride, moves, map })
+        Ok(Self { sectors, rows, dim, precision, stride, moves, frozen: Vec::new(), map })
     }
 
     /// The number of rows.
@@ -169,11 +171,40 @@ impl Shared {
         }
     }
 
-    /// Adds `now - was` to each of `rows`.
+    /// Adds `now - was` to each of `rows` that is not frozen.
     #[inline(always)]
     pub(crate) fn add(&self, rows: &[u32], now: &[f32], was: &[f32]) {
         for &row in rows {
-            self.moves.add(self.row(row), now, was);
+            let bits = self.frozen.get(row as usize / 64);
+            if bits.is_none_or(|bits| bits >> (row % 64) & 1 == 0) {
+                self.moves.add(self.row(row), now, was);
+            }
+        }
+    }
+
+    /// Makes some rows stay as they are, whatever is added to them.
+    pub(crate) fn freeze(&mut self, rows: impl IntoIterator<Item = u32>) {
+        for row in rows {
+            let word = row as usize / 64;
+            self.frozen.resize(self.frozen.len().max(word + 1), 0);
+            self.frozen[word] |= 1 << (row % 64);
+        }
+    }
+
+    /// The type of the numbers.
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// All rows as bytes, each padded to whole lines.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        let bytes = self.rows * self.stride * size_of::<Sector>();
+        // SAFETY: the mapping holds this many bytes, and any of them are valid numbers. `&mut self`
+        // says that no other thread has the matrix, so plain accesses are the only ones as long as
+        // the slice lives. It is made from the pointer by which all others are made.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::slice::from_raw_parts_mut(self.sectors.as_ptr().cast::<u8>(), bytes)
         }
     }
 
@@ -295,6 +326,29 @@ pub(super) mod tests {
                     "{precision:?} {dim}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn frozen_rows_stay_and_bytes_are_those_of_the_rows() {
+        for precision in [Precision::F32, Precision::F16] {
+            let matrix = || Shared::new(70, 20, precision).unwrap();
+            let mut shared = matrix();
+            let numbers: Vec<f32> = (0..32).map(|i| if i < 20 { i as f32 } else { 0.0 }).collect();
+            let add = |shared: &Shared, row| shared.add(&[row], &numbers, &[0.0; 32]);
+            (0..70).for_each(|row| add(&shared, row));
+            shared.freeze([3, 65]);
+            (0..70).for_each(|row| add(&shared, row));
+            let mut copy = matrix();
+            copy.bytes_mut().copy_from_slice(shared.bytes_mut());
+            for row in 0..70 {
+                let mut got = [0.0; 32];
+                copy.load(&[row], &mut got, &mut [0.0; 32]);
+                let times = if [3, 65].contains(&row) { 1.0 } else { 2.0 };
+                assert!(got.iter().zip(&numbers).all(|(got, x)| *got == times * x), "{row}");
+            }
+            add(&copy, 3);
+            assert_eq!(shared.bytes_mut().len(), 70 * 32 * precision.bytes());
         }
     }
 

@@ -1,8 +1,12 @@
 //! The settings of the window methods, and the checks that all methods share.
+//!
+//! This file is over 300 lines because each setting stands with its help, default and check.
 
+use super::span::Span;
 use super::window::objective::CbowGradient;
 use super::window::subsample::Subsample;
 use super::window::{LONGEST_WINDOW, Window};
+use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::math::{self, LINE, Precision, SimdLevel};
 use crate::subword::Subwords;
@@ -105,6 +109,10 @@ pub struct WindowConfig {
     /// Passes over the corpus
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
     pub epochs: usize,
+    /// Train as long as TIME (90s, 30m, 1.5h, 2d), in place of a number of epochs
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TIME", conflicts_with = "epochs"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Span>,
     /// Learning rate at the beginning; it falls linearly to near 0 [default: 0.025, CBOW 0.05]
     #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
     pub lr: Option<f32>,
@@ -148,6 +156,7 @@ impl Default for WindowConfig {
             max_n: None,
             buckets: None,
             epochs: 5,
+            time: None,
             lr: None,
             cbow_gradient: CbowGradient::default(),
             position_weights: false,
@@ -168,12 +177,14 @@ impl WindowConfig {
         self.subsample.unwrap_or_else(default)
     }
 
-    /// The number of tokens that subsampling is expected to keep in an epoch, where the words occur
-    /// `counts` times.
-    pub fn kept(&self, counts: &[u64]) -> f64 {
-        let subsample = Subsample::new(counts, self.subsample_for(counts.iter().sum()));
+    /// The number of tokens that subsampling is expected to keep in an epoch.
+    pub fn kept(&self, corpus: &Corpus) -> f64 {
+        let (counts, tokens) = (&corpus.vocab.counts[..], corpus.facts.tokens);
+        let subsample = Subsample::new(counts, self.subsample_for(tokens));
         let kept = |(word, &count): (usize, &u64)| count as f64 * subsample.probability(word);
-        counts.iter().enumerate().map(kept).sum()
+        // The counts may be those of more text than is learnt now.
+        let share = tokens as f64 / counts.iter().sum::<u64>().max(1) as f64;
+        share * counts.iter().enumerate().map(kept).sum::<f64>()
     }
 
     /// The n-grams to learn, if any.
@@ -236,6 +247,10 @@ impl WindowConfig {
             () if self.lr.is_some_and(|lr| !positive(lr)) => {
                 wrong("lr", "must be a number above 0")
             }
+            () if self.time.is_some() && self.reproducible => wrong(
+                "time",
+                "gives other vectors on a faster machine, which `reproducible` rules out: give `epochs`",
+            ),
             () if self.position_weights && self.whole_sequence => {
                 wrong("position_weights", "can't be learnt with `whole_sequence`")
             }

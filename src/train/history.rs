@@ -1,19 +1,19 @@
 //! The history that a window method's training leaves in its model.
 
-use std::time::Duration;
-
+use super::beginning::Beginning;
 use super::config::WindowConfig;
+use super::log::Log;
 use super::training::Training;
 use crate::embeddings::Provenance;
 use crate::math;
-use crate::progress::EpochLoss;
 
 /// The history of a window method's training, with every setting that was left to a default. A
 /// reproducible model is the same for any number of threads, so its history does not tell this
 /// number.
-pub(super) fn of_windows(training: &Training, losses: &[EpochLoss], time: Duration) -> Provenance {
+pub(super) fn of_windows(training: &Training, from: Option<&Beginning>, log: Log) -> Provenance {
     let Training { recipe, config, .. } = *training;
-    let facts = &training.task.corpus.facts;
+    let corpus = training.task.corpus;
+    let facts = &corpus.facts;
     let resolved = WindowConfig {
         lr: Some(training.schedule.first_rate()),
         subsample: Some(config.subsample_for(facts.tokens)),
@@ -24,10 +24,12 @@ pub(super) fn of_windows(training: &Training, losses: &[EpochLoss], time: Durati
     Provenance {
         settings: serde_json::to_value(resolved).unwrap_or_default(),
         corpus: facts.clone(),
-        tokens_seen: facts.tokens * config.epochs as u64,
-        losses: losses.iter().map(EpochLoss::mean).collect(),
-        seconds: time.as_secs_f64(),
+        tokens_seen: log.done(),
+        losses: log.mean_losses(),
+        seconds: log.seconds,
         simd: math::level_name(training.level),
+        begun_from: from.map(|from| from.describe(&corpus.vocab)).unwrap_or_default(),
+        curve: log.curve,
         ..Provenance::by(recipe.method())
     }
 }

@@ -20,6 +20,8 @@ pub struct Plan {
     pub memory: u64,
     /// Buckets that n-grams of the vocabulary reach, where n-grams are learnt.
     pub buckets: Option<u64>,
+    /// Bytes of a checkpoint.
+    pub checkpoint: u64,
     /// Bytes of memory that the buckets save that no n-gram reaches.
     pub saved: u64,
     /// Tokens that subsampling is expected to keep in an epoch.
@@ -38,7 +40,7 @@ impl Plan {
         let Some(window) = recipe.window() else { return Ok(None) };
         let config = window.config;
         let vocab = &corpus.vocab;
-        let kept = config.kept(&vocab.counts);
+        let kept = config.kept(corpus);
         let subwords = config.subwords();
         let bags = subwords.map(|subwords| Bags::new(vocab, &subwords));
         let buckets = bags.as_ref().map(|bags| bags.buckets.len() as u64);
@@ -52,6 +54,8 @@ impl Plan {
         };
         Ok(Some(Self {
             memory: memory(config, vocab.len(), bags.as_ref()),
+            checkpoint: (2 * vocab.len() as u64 + buckets.unwrap_or(0))
+                * config.row_memory(config.rows),
             saved: all.saturating_sub(buckets.unwrap_or(0)) * config.row_memory(config.rows),
             buckets,
             kept,

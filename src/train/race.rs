@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use fearless_simd::{Simd, dispatch};
 
@@ -20,31 +21,38 @@ struct Race<'a> {
     /// The next chunk that nobody has taken, and the one beyond the last.
     next: AtomicUsize,
     end: usize,
+    until: Option<Instant>,
     progress: &'a Progress,
 }
 
-/// Learns a range of chunks on the threads of the training. When it returns, all that was learnt is
-/// in the matrices.
+/// Learns a range of chunks on the threads of the training, or the first of them when training is
+/// asked to stop or the time has come. When it returns, all that was learnt is in the matrices.
+/// Returns the next chunk to learn.
 ///
 /// # Errors
 /// A damaged corpus, or a loss that is not finite.
 pub(super) fn learn(
     training: &Training,
     rows: Matrices<&Shared>,
-    chunks: Range<usize>,
+    (chunks, until): (Range<usize>, Option<Instant>),
     objective: &impl Objective,
     progress: &Progress,
-) -> Result<()> {
-    let race = Race { training, rows, next: chunks.start.into(), end: chunks.end, progress };
+) -> Result<usize> {
+    let (next, end) = (chunks.start.into(), chunks.end);
+    let race = Race { training, rows, next, end, until, progress };
     let run = |_: rayon::BroadcastContext| dispatch!(training.level, simd => race.thread(simd, objective.clone()));
-    training.pool.broadcast(run).into_iter().collect()
+    training.pool.broadcast(run).into_iter().collect::<Result<()>>()?;
+    // Chunks are taken in their order, and whoever takes one learns all of it.
+    Ok(race.next.into_inner().min(end))
 }
 
 impl Race<'_> {
     #[inline(always)]
     fn thread<S: Simd>(&self, simd: S, objective: impl Objective) -> Result<()> {
         let mut learner = Learner::new(&self.training.task, objective, self.rows.clone());
-        while !self.progress.stop.load(Ordering::Relaxed) {
+        while !self.progress.stop.load(Ordering::Relaxed)
+            && self.until.is_none_or(|until| Instant::now() < until)
+        {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(chunk) = self.training.schedule.chunk(index).filter(|_| index < self.end)
             else {

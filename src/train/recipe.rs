@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::CbowGradient;
 use super::config::WindowConfig;
 use super::glove::GloveSettings;
+use super::span::Span;
 use crate::embeddings::Provenance;
 use crate::error::{Error, Result};
 
@@ -78,6 +79,11 @@ impl Recipe {
         self.parts().map_or_else(|glove| glove.config.epochs, |window| window.config.epochs)
     }
 
+    /// The limit of time, where training has one in place of a number of epochs.
+    pub fn time(&self) -> Option<Span> {
+        self.parts().map_or_else(|glove| glove.config.time, |window| window.config.time)
+    }
+
     /// The number of threads.
     pub fn threads(&self) -> usize {
         let threads = |glove: &GloveSettings| glove.config.threads;
@@ -128,11 +134,16 @@ impl Recipe {
         let settings = [
             ("dim", json!(change.dim)),
             ("epochs", json!(change.epochs)),
+            ("time", json!(change.time)),
+            ("lr", json!(change.lr.map(f64::from))),
             ("threads", json!(change.threads)),
             ("seed", json!(change.seed)),
         ];
         for (name, value) in settings.into_iter().filter(|(_, value)| !value.is_null()) {
             json["settings"][name] = value;
+        }
+        if let (Some(_), Some(settings)) = (change.epochs, json["settings"].as_object_mut()) {
+            settings.shift_remove("time");
         }
         serde_json::from_value(json).expect("a recipe stays one when its settings change")
     }
@@ -174,6 +185,12 @@ pub struct RecipeChange {
     /// Another number of passes
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub epochs: Option<usize>,
+    /// A limit of time (30m), in place of a number of passes
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TIME", conflicts_with = "epochs"))]
+    pub time: Option<Span>,
+    /// Another learning rate
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
+    pub lr: Option<f32>,
     /// Another number of threads
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub threads: Option<usize>,

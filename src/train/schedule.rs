@@ -1,6 +1,9 @@
 //! What is learnt when: epochs, chunks of tokens, borders, the learning rate, seeds. It knows no
 //! words.
 //!
+//! At a border all threads have joined and all that was learnt is in the matrices, so that training
+//! can stop there, and go on in another process.
+//!
 //! Chunks are a property of the corpus, not of the machine, and rates and random numbers follow
 //! from (seed, epoch, chunk). The same examples are drawn whatever the number of threads, and one
 //! thread repeats itself bit by bit.
@@ -18,6 +21,9 @@ pub(crate) const LANES: usize = 8;
 const LANE_CHUNK: usize = 512;
 /// The same where words are bags of n-grams, which share rows and change more of them.
 const LANE_CHUNK_OF_BAGS: usize = 128;
+/// Supersteps from one border to the next. Noise words go back to the matrices at a border, so
+/// borders belong to the plan: a training that was stopped and one that was not give the same bytes.
+const STEPS: usize = 128;
 
 /// The plan of a training.
 #[derive(Clone, Debug)]
@@ -26,8 +32,40 @@ pub(crate) struct Schedule {
     chunk: usize,
     lanes: usize,
     epochs: usize,
+    /// Tokens over all epochs, by which the learning rate falls.
+    whole: f64,
     rate: f32,
     seed: u64,
+}
+
+/// Where a training can stop and go on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Borders {
+    /// Passes; `usize::MAX` where time is the limit.
+    pub(crate) epochs: usize,
+    /// Chunks in an epoch.
+    pub(crate) chunks: usize,
+    /// Chunks from one border to the next. The end of an epoch is a border too.
+    pub(crate) stretch: usize,
+}
+
+impl Borders {
+    /// The border that follows when the chunks before `next` are learnt; `None` at the end.
+    pub(crate) fn after(&self, next: usize) -> Option<usize> {
+        let Self { epochs, chunks, stretch } = *self;
+        let (epoch, chunk) = (next.checked_div(chunks)?, next % chunks);
+        (epoch < epochs).then(|| epoch * chunks + ((chunk / stretch + 1) * stretch).min(chunks))
+    }
+
+    /// The number of whole epochs before chunk `next`.
+    pub(crate) fn epochs_before(&self, next: usize) -> usize {
+        next / self.chunks.max(1)
+    }
+
+    /// Whether `next` is the first chunk of an epoch.
+    pub(crate) fn is_between_epochs(&self, next: usize) -> bool {
+        next.is_multiple_of(self.chunks.max(1))
+    }
 }
 
 /// A piece of work: some tokens in one epoch.
@@ -45,7 +83,20 @@ pub(crate) struct Chunk {
 impl Schedule {
     /// A plan for `epochs` passes over `tokens` tokens with a learning rate that begins at `rate`.
     pub(crate) fn new(tokens: usize, epochs: usize, rate: f32, seed: u64) -> Self {
-        Self { tokens, chunk: (tokens / 64).clamp(2048, 32_768), lanes: 1, epochs, rate, seed }
+        let (chunk, whole) = ((tokens / 64).clamp(2048, 32_768), tokens as f64 * epochs as f64);
+        Self { tokens, chunk, lanes: 1, epochs, whole, rate, seed }
+    }
+
+    /// The same without a last epoch: time is the limit. [`Schedule::plan`] is to say, again and
+    /// again, how much there is time for.
+    #[must_use]
+    pub(crate) fn endless(self) -> Self {
+        Self { epochs: usize::MAX, whole: f64::INFINITY, ..self }
+    }
+
+    /// Plans to learn `whole` tokens, those that were learnt included.
+    pub(crate) fn plan(&mut self, whole: f64) {
+        self.whole = whole;
     }
 
     /// The same for supersteps: in short chunks, taken in turn from each of [`LANES`] equal
@@ -78,11 +129,12 @@ impl Schedule {
         self.tokens.div_ceil(self.lanes)
     }
 
-    /// The borders, as ranges of chunks: at the end of each epoch all threads have joined and all
-    /// that was learnt is in the matrices.
-    pub(crate) fn borders(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+    /// Where training can stop and go on. Threads that race can do so after any chunk, and are asked
+    /// to when there is a reason.
+    pub(crate) fn borders(&self) -> Borders {
         let chunks = self.chunks();
-        (0..self.epochs).map(move |epoch| epoch * chunks..(epoch + 1) * chunks)
+        let stretch = if self.lanes > 1 { STEPS * self.lanes } else { chunks.max(1) };
+        Borders { epochs: self.epochs, chunks, stretch }
     }
 
     /// Chunk `index` of the work, counted over all epochs, or `None` beyond the end.
@@ -95,10 +147,9 @@ impl Schedule {
         let place = |turn: usize| (turn * self.chunk).min(self.stretch());
         let token = |turn: usize| (lane * self.stretch() + place(turn)).min(self.tokens);
         let tokens = token(turn)..token(turn + 1);
-        let whole = self.tokens as f64 * self.epochs as f64;
         let rate = |turn: usize| {
             let before = (place(turn) * self.lanes).min(self.tokens);
-            let done = (epoch as f64 * self.tokens as f64 + before as f64) / whole;
+            let done = (epoch as f64 * self.tokens as f64 + before as f64) / self.whole;
             (f64::from(self.rate) * (1.0 - done).max(LAST_RATE)) as f32
         };
         let seed = mix(self.seed ^ mix(epoch as u64 ^ mix(chunk as u64)));
@@ -107,6 +158,11 @@ impl Schedule {
 }
 
 impl Chunk {
+    /// A random number that does not depend on those of the generators.
+    pub(crate) fn phase(&self) -> u64 {
+        mix(self.seed.rotate_left(32))
+    }
+
     /// One generator for reading (windows, subsampling) and one for noise, so that they are not
     /// correlated.
     pub(crate) fn generators(&self) -> (Generator, Generator) {
@@ -136,10 +192,40 @@ mod tests {
             let middle = chunks.iter().find(|c| c.epoch == 1).unwrap();
             assert!((middle.rate.start - 0.5 * 2.0 / 3.0).abs() < 1e-6);
             assert!((chunks.last().unwrap().rate.end - 0.5e-4).abs() < 1e-6);
-            let borders: Vec<usize> = schedule.borders().flatten().collect();
-            assert!(borders.into_iter().eq(0..chunks.len()), "no chunk is between borders");
+            assert_eq!(ends(&schedule), (1..=3).map(|n| n * chunks.len() / 3).collect::<Vec<_>>());
         }
-        assert_eq!(Schedule::new(0, 3, 0.5, 1).chunk(0), None);
+        let empty = Schedule::new(0, 3, 0.5, 1);
+        assert_eq!((empty.chunk(0), empty.borders().after(0)), (None, None));
+    }
+
+    /// All borders.
+    fn ends(schedule: &Schedule) -> Vec<usize> {
+        std::iter::successors(schedule.borders().after(0), |&end| schedule.borders().after(end))
+            .collect()
+    }
+
+    #[test]
+    fn borders_of_lanes_are_whole_steps_and_the_ends_of_epochs() {
+        let schedule = Schedule::new(2_000_000, 2, 0.5, 1).in_lanes(false);
+        let (ends, chunks) = (ends(&schedule), schedule.chunks());
+        assert!(ends.len() > 6 && ends.is_sorted());
+        assert!(ends.contains(&chunks) && ends.last() == Some(&(2 * chunks)));
+        assert!(ends.iter().all(|end| end.is_multiple_of(LANES)));
+        // Whoever stops between two borders goes on to the next.
+        assert_eq!(schedule.borders().after(ends[0] + LANES), Some(ends[1]));
+        let borders = schedule.borders();
+        assert_eq!(borders.epochs_before(chunks - 1), 0);
+        assert!(borders.is_between_epochs(chunks) && !borders.is_between_epochs(chunks + 1));
+    }
+
+    #[test]
+    fn without_an_end_the_rate_follows_the_plan() {
+        let mut schedule = Schedule::new(100_000, 3, 0.5, 1).endless();
+        assert_eq!(schedule.chunk(0).unwrap().rate, 0.5..0.5);
+        schedule.plan(1_000_000.0);
+        let ninth = schedule.chunk(9 * schedule.chunks()).unwrap();
+        assert!((ninth.rate.start - 0.05).abs() < 1e-6 && ninth.epoch == 9);
+        assert!(schedule.borders().after(1000 * schedule.chunks()).is_some());
     }
 
     #[test]

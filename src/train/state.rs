@@ -5,52 +5,59 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rand::Rng;
 use rayon::prelude::*;
+use safetensors::tensor::Dtype;
 
+use super::beginning::{self, Beginning};
+use super::checkpoint::Matrix;
+use super::course::{Course, Stage};
+use super::log::Log;
 use super::recipe::Recipe;
+use super::schedule::Borders;
 use super::superstep::Damping;
 use super::training::Training;
 use super::window::Direction;
 use super::window::Matrices;
 use super::window::objective::{Cbow, Objective, SequentialSkipGram, SkipGram};
-use super::{SPREAD, config, history, race, superstep};
-use crate::embeddings::Embeddings;
+use super::{config, history, race, superstep};
+use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
 use crate::math::{LINE, Precision};
 use crate::memory::{Numbers, Shared};
-use crate::progress::{EpochLoss, Progress};
-use crate::random::{generator, mix};
+use crate::progress::Progress;
 use crate::subword::{Bags, Ngrams};
 
 /// All that a training knows at a border, where its threads have joined and all that was learnt is
 /// in the matrices.
-pub(crate) struct State {
+pub(crate) struct State<'a> {
+    training: Training<'a>,
+    from: Option<Beginning<'a>>,
     rows: Matrices<Shared>,
     /// The damping of rows, where training goes by supersteps.
     damping: Option<Matrices<Arc<Damping>>>,
-    /// The next chunk to learn.
-    next: usize,
-    /// What each epoch has learnt.
-    losses: Vec<EpochLoss>,
-    begun: Instant,
+    log: Log,
 }
 
-impl State {
-    /// The matrices as training begins with them: input vectors of words are random, all else is
-    /// zeros, and position weights are 1.
+impl<'a> State<'a> {
+    /// The matrices as training begins with them.
     ///
     /// # Errors
-    /// Too little memory.
-    pub(crate) fn begin(training: &Training) -> Result<Self> {
+    /// Too little memory, or a model that training can't begin with.
+    pub(crate) fn begin(
+        training: Training<'a>,
+        course: &Course<'a>,
+        progress: &Progress,
+    ) -> Result<Self> {
         let (config, task) = (training.config, &training.task);
         let (begun, words) = (Instant::now(), task.corpus.vocab.len());
+        let from = course.from;
+        from.as_ref().map_or(Ok(()), |from| from.check(config.dim))?;
         let too_large = |e: std::io::Error| config::too_large(words, config.dim, &e);
         let matrix = |rows, precision| Shared::new(rows, config.dim, precision).map_err(too_large);
         // Position weights are few, and move little.
         let positions = || matrix(2 * task.window.largest(), Precision::F32);
         let positions = config.position_weights.then(positions);
-        let rows = Matrices {
+        let mut rows = Matrices {
             // The rows of n-grams will be needed as floats, to compose words of them.
             input: match &task.bags {
                 Some(bags) => {
@@ -61,66 +68,33 @@ impl State {
             output: matrix(words, config.rows)?,
             positions: positions.transpose()?,
         };
-        training.pool.install(|| {
-            // N-grams begin as zeros: an unseen word is then made of what was learnt alone.
-            initialise(&rows.input, words, config.seed);
-            if let Some(positions) = &rows.positions {
-                begin_with(positions, positions.rows(), |_| || 1.0);
-            }
-        });
+        let of = (&task.corpus.vocab, task.bags.as_ref());
+        training
+            .pool
+            .install(|| beginning::begin(&mut rows, of, config, from.as_ref(), progress))?;
         let damping =
-            config.reproducible.then(|| superstep::damping(training, rows.positions.as_ref()));
-        Ok(Self { rows, damping, next: 0, losses: Vec::new(), begun })
-    }
-
-    /// Learns the next chunks, up to a border.
-    ///
-    /// # Errors
-    /// A damaged corpus, a loss that is not finite, or [`Error::Stopped`].
-    ///
-    /// # Panics
-    /// When `chunks` does not begin where the last range ended.
-    pub(crate) fn learn(
-        &mut self,
-        training: &Training,
-        chunks: Range<usize>,
-        progress: &Progress,
-    ) -> Result<()> {
-        assert_eq!(chunks.start, self.next, "no chunk is learnt twice or left out");
-        let config = training.config;
-        match (training.recipe, training.task.direction) {
-            (Recipe::SkipGram(_), Direction::Inward) => {
-                self.go(training, &chunks, &SkipGram, progress)?;
-            }
-            (Recipe::SkipGram(_), Direction::Outward) => {
-                self.go(training, &chunks, &SequentialSkipGram, progress)?;
-            }
-            (Recipe::Cbow(_), _) => {
-                let objective = Cbow::new(config.cbow_gradient, config.dim);
-                self.go(training, &chunks, &objective, progress)?;
-            }
-            (Recipe::Glove(_), _) => unreachable!("GloVe is no window method"),
-        }
-        progress.check()?;
-        self.next = chunks.end;
-        self.losses = progress.epochs();
-        Ok(())
+            config.reproducible.then(|| superstep::damping(&training, rows.positions.as_ref()));
+        let log = Log { seconds: begun.elapsed().as_secs_f64(), ..Log::default() };
+        Ok(Self { training, from, rows, damping, log })
     }
 
     fn go(
         &self,
-        training: &Training,
-        chunks: &Range<usize>,
+        chunks: Range<usize>,
+        until: Option<Instant>,
         objective: &impl Objective,
         progress: &Progress,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         let Matrices { input, output, positions } = &self.rows;
         let rows = Matrices { input, output, positions: positions.as_ref() };
+        let training = &self.training;
         match &self.damping {
             Some(damping) => {
-                superstep::learn(training, &rows, damping, chunks.clone(), objective, progress)
+                let end = chunks.end;
+                superstep::learn(training, &rows, damping, chunks, objective, progress)
+                    .map(|()| end)
             }
-            None => race::learn(training, rows, chunks.clone(), objective, progress),
+            None => race::learn(training, rows, (chunks, until), objective, progress),
         }
     }
 
@@ -128,19 +102,21 @@ impl State {
     ///
     /// # Errors
     /// Vectors that are not finite.
-    pub(crate) fn finish(self, training: &Training) -> Result<Embeddings> {
+    pub(crate) fn finish(self) -> Result<Embeddings> {
+        let begun = Instant::now();
+        let Self { training, from, rows: all, log, .. } = self;
         let (config, task) = (training.config, &training.task);
         let (corpus, words, dim) = (task.corpus, task.corpus.vocab.len(), config.dim);
         let too_large = |e: std::io::Error| config::too_large(words, dim, &e);
         let finite = |rows: Numbers| -> Result<Numbers> {
-            let lr = training.schedule.first_rate();
-            let diverged = Error::Diverged { epoch: config.epochs, loss: f64::NAN, lr };
+            let (epoch, lr) = (log.losses.len(), training.schedule.first_rate());
+            let diverged = Error::Diverged { epoch, loss: f64::NAN, lr };
             if training.pool.install(|| rows.all_finite()) { Ok(rows) } else { Err(diverged) }
         };
         let rows = |shared: Shared| finite(shared.into_rows().map_err(too_large)?);
-        let (input, ngrams) = match (&task.bags, config.subwords()) {
+        let (mut input, ngrams) = match (&task.bags, config.subwords()) {
             (Some(bags), Some(subwords)) => {
-                let all = self.rows.input.into_floats().map_err(too_large)?;
+                let all = all.input.into_floats().map_err(too_large)?;
                 let all = finite(all.into())?.floats().clone();
                 let composed = training.pool.install(|| compose(&all, bags, words, dim));
                 let rows = all.part(4 * words * dim..4 * all.len());
@@ -148,13 +124,89 @@ impl State {
                 let buckets = Some(bags.buckets[..].into());
                 (composed.into(), Some(Ngrams { subwords, buckets, rows, pruned: false }))
             }
-            _ => (rows(self.rows.input)?, None),
+            _ => (rows(all.input)?, None),
         };
-        let output = rows(self.rows.output)?;
-        let positions = self.rows.positions.map(rows).transpose()?;
-        let history = history::of_windows(training, &self.losses, self.begun.elapsed());
+        let mut output = rows(all.output)?;
+        if let Some(from) = from.filter(|from| from.freeze) {
+            let restored = |ours: &Numbers, theirs: &[f32]| {
+                let mut floats = ours.floats().to_vec();
+                from.restore(&corpus.vocab, theirs, &mut floats);
+                floats.into()
+            };
+            input = restored(&input, from.model.input());
+            output = from.model.output().map_or(output.clone(), |theirs| restored(&output, theirs));
+        }
+        let positions = all.positions.map(rows).transpose()?;
+        let log = Log { seconds: log.seconds + begun.elapsed().as_secs_f64(), ..log };
+        let history = history::of_windows(&training, from.as_ref(), log);
         let model = Embeddings::new(corpus.vocab.clone(), dim, input, Some(output), history);
         Ok(model.with_ngrams(ngrams).with_positions(positions))
+    }
+}
+
+impl Stage for State<'_> {
+    fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    fn borders(&self) -> Borders {
+        self.training.schedule.borders()
+    }
+
+    fn learn(&mut self, border: usize, until: Option<Instant>, progress: &Progress) -> Result<()> {
+        let (training, chunks) = (&self.training, self.log.next..border);
+        self.log.next = match (training.recipe, training.task.direction) {
+            (Recipe::SkipGram(_), Direction::Inward) => {
+                self.go(chunks, until, &SkipGram, progress)?
+            }
+            (Recipe::SkipGram(_), Direction::Outward) => {
+                self.go(chunks, until, &SequentialSkipGram, progress)?
+            }
+            (Recipe::Cbow(_), _) => {
+                let objective = Cbow::new(training.config.cbow_gradient, training.config.dim);
+                self.go(chunks, until, &objective, progress)?
+            }
+            (Recipe::Glove(_), _) => unreachable!("GloVe is no window method"),
+        };
+        Ok(())
+    }
+
+    fn matrices(&mut self) -> Vec<Matrix<'_>> {
+        let Matrices { input, output, positions } = &mut self.rows;
+        let positions = positions.as_mut().map(|positions| ("positions", positions));
+        let all = [("input", input), ("output", output)].into_iter().chain(positions);
+        all.map(|(name, shared)| {
+            let dtype = match shared.precision() {
+                Precision::F16 => Dtype::F16,
+                Precision::F32 => Dtype::F32,
+            };
+            let shape = vec![shared.rows(), shared.dim().next_multiple_of(LINE)];
+            Matrix { name, dtype, shape, pieces: vec![shared.bytes_mut()] }
+        })
+        .collect()
+    }
+
+    fn snapshot(&mut self) -> Embeddings {
+        let (task, dim) = (&self.training.task, self.training.config.dim);
+        let vocab = &task.corpus.vocab;
+        let mut input = vec![0.0; vocab.len() * dim];
+        let padded = || [(); 2].map(|()| vec![0.0; dim.next_multiple_of(LINE)]);
+        let row = |[row, copy]: &mut [Vec<f32>; 2], (word, to): (usize, &mut [f32])| {
+            let word = word as u32;
+            let bag = task.bags.as_ref().map_or(std::slice::from_ref(&word), |bags| bags.of(word));
+            self.rows.input.load(bag, row, copy);
+            to.copy_from_slice(&row[..dim]);
+        };
+        let rows = || input.par_chunks_mut(dim).enumerate().for_each_init(padded, row);
+        self.training.pool.install(rows);
+        if let Some(from) = &self.from {
+            from.restore(vocab, from.model.input(), &mut input);
+        }
+        Embeddings::new(vocab.clone(), dim, input.into(), None, Provenance::default())
+    }
+
+    fn plan(&mut self, whole: f64) {
+        self.training.schedule.plan(whole);
     }
 }
 
@@ -172,27 +224,4 @@ fn compose(rows: &[f32], bags: &Bags, words: usize, dim: usize) -> Vec<f32> {
         }
     });
     all
-}
-
-/// The first `words` rows begin uniform in ±[`SPREAD`]/√dim; all others stay zeros.
-fn initialise(input: &Shared, words: usize, seed: u64) {
-    let spread = SPREAD / (input.dim() as f32).sqrt();
-    begin_with(input, words, |word| {
-        let mut rng = generator(mix(seed) ^ u64::from(word));
-        move || spread * ((rng.next_u64() >> 40) as f32 / (1u64 << 23) as f32 - 1.0)
-    });
-}
-
-/// Sets the coordinates of the first `rows` rows, which are zeros, to what the function of each row
-/// gives.
-fn begin_with<F: FnMut() -> f32>(shared: &Shared, rows: usize, next: impl Fn(u32) -> F + Sync) {
-    let dim = shared.dim();
-    let padded = || vec![0.0; dim.next_multiple_of(LINE)];
-    (0..rows as u32).into_par_iter().for_each_init(
-        || (padded(), padded()),
-        |(values, zeros), row| {
-            values[..dim].fill_with(next(row));
-            shared.add(&[row], values, zeros);
-        },
-    );
 }

@@ -88,6 +88,7 @@ impl<'a> Training<'a> {
             let (epoch, lr) = (chunk.epoch + 1, self.schedule.first_rate());
             return Err(Error::Diverged { epoch, loss: loss.sum, lr });
         }
+        progress.set_rate(chunk.rate.end);
         progress.learnt(chunk.epoch, chunk.tokens.len() as u64, loss.sum, loss.pairs);
         Ok(())
     }
@@ -97,5 +98,6 @@ impl<'a> Training<'a> {
 pub(super) fn schedule(corpus: &Corpus, window: &Windowed) -> Schedule {
     let (tokens, config) = (corpus.tokens().len(), window.config);
     let schedule = Schedule::new(tokens, config.epochs, window.rate(), config.seed);
+    let schedule = if config.time.is_some() { schedule.endless() } else { schedule };
     if config.reproducible { schedule.in_lanes(config.subwords().is_some()) } else { schedule }
 }

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod course;
 mod demo;
 mod field;
 mod files;

@@ -149,6 +149,7 @@ impl TrainingOptions {
             epochs: Some(epochs),
             threads: self.threads.map(|threads| threads as usize),
             seed: Some(seed),
+            ..RecipeChange::default()
         };
         Job { name: preset.name, recipe: preset.recipe(self.settings).with(&change), seed }
     }
@@ -190,7 +191,8 @@ impl Trainer<'_> {
         recipe["text"] = serde_json::to_value(self.text)?;
         let mut command =
             Command::new(std::env::current_exe().context("can't find wordloom itself")?);
-        command.args(["train", "--recipe", "-", "--attended", "--quiet", "--output"]).arg(file);
+        command.args(["train", "--recipe", "-", "--attended", "--quiet", "--checkpoint", "none"]);
+        command.arg("--output").arg(file);
         if let Some(cache) = &self.of.cache {
             command.arg("--cache").arg(cache);
         }

@@ -14,6 +14,7 @@ use wordloom::query::{Combine, Index, Query};
 use wordloom::train::{Recipe, WindowConfig, train};
 use wordloom::{Embeddings, Error, Progress, Staged, replace};
 
+use super::learning::{Live, Work};
 use super::progress::{self, OnSignal};
 use super::{outputs, show, train as training};
 
@@ -124,8 +125,9 @@ fn learn(recipe: &Recipe, out: &mut impl Write) -> anyhow::Result<Embeddings> {
     writeln!(out, "The embedded text: {words} words, {types} of them different.")?;
     writeln!(out, "Training skip-gram: dimension {dim}, {epochs} epochs, {threads} threads.")?;
     out.flush()?;
-    let work = (corpus.facts.tokens, epochs, "words");
-    let mut model = progress::learning(false, work, |progress| train(&corpus, recipe, progress))?;
+    let work = Work { tokens: corpus.facts.tokens, epochs, unit: "words", time: None };
+    let live = Live { quiet: false, work, scores: None, metrics: None };
+    let mut model = live.learning(|progress| train(&corpus, recipe, progress))?;
     progress::stop_if_asked()?;
     model.provenance.text =
         serde_json::to_value(TextOptions { inputs: vec!["the embedded text".into()], ..options })?;

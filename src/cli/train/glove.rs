@@ -11,7 +11,10 @@ use wordloom::cooccur::{self, CountsAbout, Pair, Pairs};
 use wordloom::format::{Contents, counts};
 use wordloom::train::{self, GloveConfig, GloveSettings, GloveVectors, Recipe, train_glove};
 
-use super::options::{Files, RunOptions};
+use super::course::{CourseOptions, Prepared};
+use super::options::{Files, Request, RunOptions};
+use super::plan::checkpoint_line;
+use crate::cli::learning::Work;
 use crate::cli::progress::{self, OnSignal, say};
 use crate::cli::show;
 
@@ -38,6 +41,8 @@ pub(super) struct Glove {
     source: Source,
     #[command(flatten, next_help_heading = "Training")]
     config: GloveConfig,
+    #[command(flatten, next_help_heading = "Stopping and going on")]
+    course: CourseOptions,
     #[command(flatten, next_help_heading = "Running")]
     running: RunOptions,
 }
@@ -70,8 +75,10 @@ const COUNTED: [&str; 9] = [
 
 impl Glove {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let settings = GloveSettings { windows: self.windows, config: self.config };
-        run(&settings, &self.source, &self.files, &[], &self.running)
+        let Self { files, windows, source, config, course, running } = self;
+        let settings = GloveSettings { windows, config };
+        let (files, course, running) = (&files, &course, &running);
+        run(&settings, &source, Request { files, course, running, more: &[], old: None })
     }
 }
 
@@ -80,25 +87,24 @@ struct Job<'a> {
     config: &'a GloveConfig,
     memory: u64,
     files: &'a Files,
+    course: &'a Prepared<'a>,
     running: &'a RunOptions,
 }
 
-/// Trains by GloVe on text or on counts, or prints what that would take. `more` are inputs besides
-/// these.
+/// Trains by GloVe on text or on counts, or prints what that would take.
 pub(super) fn run(
     settings: &GloveSettings,
     source: &Source,
-    files: &Files,
-    more: &[PathBuf],
-    running: &RunOptions,
+    request: Request,
 ) -> anyhow::Result<ExitCode> {
     Recipe::Glove(settings.clone()).check()?;
+    request.check(source.cooccur.as_slice())?;
+    let Request { files, course, running, old, .. } = request;
     let (config, output) = (&settings.config, files.output.as_deref());
-    running.check(&files.text, output, &[source.cooccur.as_slice(), more].concat())?;
-    files.check_format()?;
     progress::listen(OnSignal::Stop);
+    let course = &course.prepare(config.dim, old)?;
     let threads = train::pool(config.threads)?;
-    let job = Job { config, memory: source.memory, files, running };
+    let job = Job { config, memory: source.memory, files, course, running };
     if let Some(file) = &source.cooccur {
         let words = files.text.vocab_file.as_deref();
         let counts = threads.install(|| counts::read(file, words))?;
@@ -106,7 +112,8 @@ pub(super) fn run(
         threads.install(|| job.learn(&source, &counts.vocab, &counts.about))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let corpus = running.corpus(&files.text, output, train::threads(config.threads))?;
+    let corpus =
+        running.corpus(&files.text, course.old_vocab(), output, train::threads(config.threads))?;
     let about = CountsAbout::of(&corpus, &settings.windows, files.text.describe());
     threads.install(|| {
         let source = cooccur::Source::text(&corpus, &settings.windows)?;
@@ -153,13 +160,16 @@ impl Job<'_> {
             say(&format!("counted: {} pairs of words{place}", show::number(pairs.len() as u64)));
         }
         let counting = begin.elapsed();
-        let work = (pairs.len() as u64, self.config.epochs, "pairs");
-        let mut model = progress::learning(self.running.quiet, work, |progress| {
-            train_glove(&pairs, vocab, about, self.config, progress)
-        })?;
+        let (tokens, epochs) = (pairs.len() as u64, self.config.epochs);
+        let work = Work { tokens, epochs, unit: "pairs", time: self.config.time };
+        let mut model =
+            self.course.learn(output, (self.running.quiet, work), |course, progress| {
+                train_glove(&pairs, vocab, about, self.config, course, progress)
+            })?;
         drop(pairs);
         model.provenance.counting_seconds = counting.as_secs_f64();
-        self.running.write(model, output, self.files.to)
+        self.running.write(model, output, self.files.to)?;
+        Ok(self.course.clear(output)?)
     }
 
     fn plan(
@@ -185,6 +195,8 @@ impl Job<'_> {
         // This is the memory of counting or of training, whichever is larger.
         let memory = self.memory.min(3 * pairs * size_of::<Pair>() as u64);
         let memory = memory.max(counts + self.config.memory(vocab.len()));
+        let checkpoint = self.course.checkpoint(self.files.output.as_deref());
+        let bytes = self.config.checkpoint(vocab.len());
         let mut out = std::io::stdout().lock();
         if self.running.json {
             let plan = json!({
@@ -193,7 +205,11 @@ impl Job<'_> {
                 "windows": about.windows,
                 "corpus": facts,
                 "pairs_per_epoch": pairs,
-                "bytes": { "memory": memory, "counts_on_disk": disk.unwrap_or(0), "model": model },
+                "bytes": {
+                    "memory": memory, "counts_on_disk": disk.unwrap_or(0), "model": model,
+                    "checkpoint": checkpoint.as_ref().map(|_| bytes),
+                },
+                "checkpoint": checkpoint.as_ref().map(|plan| plan.when.to_string()),
             });
             writeln!(out, "{plan}")?;
             return Ok(());
@@ -210,10 +226,15 @@ impl Job<'_> {
         writeln!(out, "counting    {}", list(serde_json::to_value(&about.windows)?))?;
         writeln!(out, "method      glove")?;
         writeln!(out, "settings    {}", list(serde_json::to_value(config)?))?;
-        writeln!(out, "epochs      {} x about {} pairs", self.config.epochs, number(pairs))?;
+        let times = match self.config.time {
+            Some(time) => format!("as many as fit into {time}, each"),
+            None => format!("{} x", self.config.epochs),
+        };
+        writeln!(out, "epochs      {times} about {} pairs", number(pairs))?;
         writeln!(out, "memory      about {}", size(memory))?;
         let counts = disk.map(|bytes| format!("about {} counts while training, ", size(bytes)));
         writeln!(out, "disk        {}{} model", counts.unwrap_or_default(), size(model))?;
+        write!(out, "{}", checkpoint_line(checkpoint.as_ref(), bytes))?;
         Ok(())
     }
 }

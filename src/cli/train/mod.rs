@@ -1,5 +1,6 @@
 //! `wordloom train`: makes a model from text.
 
+mod course;
 mod done;
 mod glove;
 pub(super) mod options;

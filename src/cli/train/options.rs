@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
-use wordloom::corpus::{Corpus, TextOptions, cache, expand};
+use wordloom::corpus::{Corpus, MoreText, TextOptions, Vocab, cache, expand};
 use wordloom::format::{self, Format};
 use wordloom::{Embeddings, Error, Progress, train};
 
+use super::course::CourseOptions;
 use super::done::{peak_memory, speed, summarise, unit};
 use crate::cli::progress::{self, say};
 use crate::cli::{format_parser, note, outputs, show, warn_of_loss};
@@ -40,6 +41,27 @@ impl Files {
     }
 }
 
+/// All that a training is asked for besides its method and settings.
+pub(super) struct Request<'a> {
+    pub(super) files: &'a Files,
+    pub(super) course: &'a CourseOptions,
+    pub(super) running: &'a RunOptions,
+    /// Inputs besides the text.
+    pub(super) more: &'a [PathBuf],
+    /// The model that is to be updated, and its file.
+    pub(super) old: Option<(PathBuf, Embeddings)>,
+}
+
+impl Request<'_> {
+    /// Checks the names of all files, before hours are spent. `more` are inputs besides.
+    pub(super) fn check(&self, more: &[PathBuf]) -> anyhow::Result<()> {
+        let inputs = [more, self.more, &self.course.inputs()].concat();
+        let Files { text, output, .. } = self.files;
+        self.running.check(text, output.as_deref(), (self.course.metrics(), &inputs))?;
+        Ok(self.files.check_format()?)
+    }
+}
+
 /// How a command that reads text runs.
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
@@ -66,23 +88,24 @@ pub(crate) struct RunOptions {
 
 impl RunOptions {
     /// Checks, before hours are spent, that `output` and the vocabulary can be written, and that
-    /// they are none of the inputs. `more` are inputs besides the text.
+    /// they are none of the inputs. `more` are outputs and inputs besides.
     pub(crate) fn check(
         &self,
         text: &TextOptions,
         output: Option<&Path>,
-        more: &[PathBuf],
+        more: (Option<&Path>, &[PathBuf]),
     ) -> anyhow::Result<()> {
         if text.max_vocab == Some(0) {
             return Err(
                 Error::Setting { name: "max_vocab", problem: "must be at least 1".into() }.into()
             );
         }
-        let mut inputs = [text.vocab_file.as_slice(), more].concat();
+        let mut inputs = [text.vocab_file.as_slice(), more.1].concat();
         if !text.inputs.is_empty() {
             inputs.extend(expand(&text.inputs)?);
         }
-        let outputs: Vec<&Path> = output.into_iter().chain(self.save_vocab.as_deref()).collect();
+        let outputs = output.into_iter().chain(self.save_vocab.as_deref()).chain(more.0);
+        let outputs: Vec<&Path> = outputs.collect();
         Ok(outputs::check(&outputs, &inputs)?)
     }
 
@@ -96,14 +119,21 @@ impl RunOptions {
         self.cache.clone().unwrap_or_else(cache::directory)
     }
 
-    /// The encoded corpus: the input if it is one already, or that in the cache, or a new one.
+    /// The encoded corpus: the input if it is one already, or that in the cache, or a new one. Its
+    /// words join those of an `old` vocabulary, where one is to grow.
     pub(crate) fn corpus(
         &self,
         text: &TextOptions,
+        old: Option<&Vocab>,
         output: Option<&Path>,
         threads: usize,
     ) -> anyhow::Result<Corpus> {
         if let Some(corpus) = text.encoded()? {
+            if old.is_some() {
+                let problem = "is an encoded corpus, whose words are settled: give its text";
+                let path = corpus.path;
+                return Err(Error::Input { path, problem: problem.into() }.into());
+            }
             if !self.quiet {
                 tell(&corpus, "an encoded corpus");
             }
@@ -112,8 +142,11 @@ impl RunOptions {
         let (reading, directory) = (Progress::default(), self.directory(output));
         let threads = train::pool(Some(threads))?;
         let corpus = if self.no_cache {
-            let once = || threads.install(|| cache::once(text, &directory, &reading));
-            progress::counting(self.quiet, &reading, once)?
+            let once = || match old {
+                Some(vocab) => cache::once(&MoreText { text, vocab }, &directory, &reading),
+                None => cache::once(text, &directory, &reading),
+            };
+            progress::counting(self.quiet, &reading, || threads.install(once))?
         } else {
             std::fs::create_dir_all(&directory).with_context(|| {
                 format!(
@@ -121,9 +154,12 @@ impl RunOptions {
                     directory.display()
                 )
             })?;
-            let (corpus, reused) = progress::counting(self.quiet, &reading, || {
-                threads.install(|| cache::corpus(text, &directory, &reading))
-            })?;
+            let cached = || match old {
+                Some(vocab) => cache::corpus(&MoreText { text, vocab }, &directory, &reading),
+                None => cache::corpus(text, &directory, &reading),
+            };
+            let (corpus, reused) =
+                progress::counting(self.quiet, &reading, || threads.install(cached))?;
             if !self.quiet {
                 tell(&corpus, if reused { "known from the cache" } else { "read" });
             }

@@ -1,11 +1,12 @@
 //! What a training would take, written for a reader: the answer of `train --dry-run`.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use wordloom::corpus::{Corpus, Facts};
 use wordloom::format::{Contents, Format};
-use wordloom::train::{Plan, Recipe};
+use wordloom::train::{CheckpointPlan, Plan, Recipe};
 
 use crate::cli::show;
 
@@ -17,6 +18,7 @@ pub(super) struct PlanText {
     corpus: u64,
     /// Bytes of the model on disk.
     model: u64,
+    checkpoint: Option<CheckpointPlan>,
 }
 
 impl PlanText {
@@ -25,6 +27,7 @@ impl PlanText {
     pub(super) fn new(
         corpus: &Corpus,
         recipe: &Recipe,
+        checkpoint: Option<CheckpointPlan>,
         format: impl Fn(bool) -> Format,
     ) -> anyhow::Result<Option<Self>> {
         let Some(plan) = Plan::new(corpus, recipe)? else { return Ok(None) };
@@ -40,7 +43,7 @@ impl PlanText {
         // place in the order.
         let disk = 4 * facts.tokens + 8 * facts.sentences + contents.bytes + 20 * contents.words;
         let model = format(plan.buckets.is_some()).size(&contents);
-        Ok(Some(Self { facts, plan, corpus: disk, model }))
+        Ok(Some(Self { facts, plan, corpus: disk, model, checkpoint }))
     }
 
     pub(super) fn json(&self) -> Value {
@@ -52,7 +55,12 @@ impl PlanText {
         all["kept_per_epoch"] = plan.kept.round().into();
         all["chunks_per_epoch"] = plan.chunks.into();
         all["buckets_reached"] = plan.buckets.into();
-        all["bytes"] = json!({ "memory": plan.memory, "corpus": self.corpus, "model": self.model });
+        let checkpoint = self.checkpoint.as_ref().map(|_| plan.checkpoint);
+        all["bytes"] = json!({
+            "memory": plan.memory, "corpus": self.corpus, "model": self.model,
+            "checkpoint": checkpoint,
+        });
+        all["checkpoint"] = self.checkpoint.as_ref().map(|plan| plan.when.to_string()).into();
         all
     }
 }
@@ -74,7 +82,11 @@ impl fmt::Display for PlanText {
         let (kept, share) =
             (number(plan.kept as u64), show::percent(plan.kept, facts.tokens as f64));
         let (epochs, chunks) = (plan.recipe.epochs(), plan.chunks);
-        writeln!(f, "epochs      {epochs} x {kept} tokens kept ({share}), in {chunks} chunks")?;
+        let times = match plan.recipe.time() {
+            Some(time) => format!("as many as fit into {time}, each"),
+            None => format!("{epochs} x"),
+        };
+        writeln!(f, "epochs      {times} {kept} tokens kept ({share}), in {chunks} chunks")?;
         if let Some(reached) = plan.buckets {
             let (reached, saved) = (number(reached), show::size(plan.saved));
             let all = number(recipe["settings"]["buckets"].as_u64().unwrap_or(0));
@@ -83,6 +95,27 @@ impl fmt::Display for PlanText {
         }
         writeln!(f, "memory      {} and the corpus, which is mapped", show::size(plan.memory))?;
         let (corpus, model) = (show::size(self.corpus), show::size(self.model));
-        writeln!(f, "disk        {corpus} encoded corpus, {model} model")
+        writeln!(f, "disk        {corpus} encoded corpus, {model} model")?;
+        write!(f, "{}", checkpoint_line(self.checkpoint.as_ref(), plan.checkpoint))
     }
+}
+
+/// The bytes of a checkpoint that are handed to the system in a second, as measured. It then writes
+/// them to disk while training goes on.
+const COPIED: f64 = 1e9;
+
+/// The line of a plan that tells when checkpoints of `bytes` bytes are written.
+pub(super) fn checkpoint_line(plan: Option<&CheckpointPlan>, bytes: u64) -> String {
+    let Some(CheckpointPlan { when, path, .. }) = plan else {
+        return "checkpoint  none is kept\n".into();
+    };
+    let (size, seconds) = (show::size(bytes), bytes as f64 / COPIED);
+    let wait = match seconds {
+        0.05.. => {
+            let time = show::time(Duration::from_secs_f64(seconds));
+            format!(", for which training waits about {time}")
+        }
+        _ => String::new(),
+    };
+    format!("checkpoint  every {when}, {size} in {}{wait}\n", path.display())
 }

@@ -9,19 +9,25 @@ use serde_json::Value;
 use wordloom::corpus::TextOptions;
 use wordloom::format::Format;
 use wordloom::train::{Recipe, RecipeChange};
-use wordloom::{Error, format};
+use wordloom::{Embeddings, Error, format};
 
+use super::course::CourseOptions;
 use super::glove::{self, Source};
-use super::options::{Files, RunOptions};
+use super::options::{Files, Request, RunOptions};
 use super::window;
-use crate::cli::{format_parser, progress};
+use crate::cli::format_parser;
+use crate::cli::progress::{self, say};
 
 #[derive(clap::Args)]
 pub(super) struct ByRecipe {
     /// Train as FILE says: a model, whose history is its recipe, or a JSON object with `method`,
     /// `settings` and perhaps `text`; - reads standard input
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "update")]
     recipe: Option<PathBuf>,
+    /// Teach MODEL more text: its words stay, new frequent words join them, and training goes on
+    /// from its vectors by its own recipe
+    #[arg(long, value_name = "MODEL", conflicts_with = "recipe", requires = "inputs")]
+    update: Option<PathBuf>,
     /// Text to train on [default: the text of the recipe]
     #[arg(value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -36,44 +42,76 @@ pub(super) struct ByRecipe {
     /// Read the recipe from the first line of standard input, and stop when standard input ends
     #[arg(long, hide = true)]
     attended: bool,
+    #[command(flatten, next_help_heading = "Stopping and going on")]
+    course: CourseOptions,
     #[command(flatten, next_help_heading = "Running")]
     running: RunOptions,
 }
 
 impl ByRecipe {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let file = self.recipe.context("no method and no --recipe: see `wordloom train --help`")?;
+        let file = self.update.as_ref().or(self.recipe.as_ref());
+        let file = file.context("no method and no --recipe: see `wordloom train --help`")?;
+        let mut old = None;
         let (recipe, text) = if self.attended {
             let mut line = String::new();
             std::io::stdin().read_line(&mut line)?;
             progress::stop_with_standard_input();
             of_json(&line)?
+        } else if self.update.is_some() {
+            let model = format::read(file)?;
+            let recipe = Recipe::of(&model.provenance).with_context(|| {
+                format!("{} can't be updated: --init begins with any vectors", file.display())
+            })?;
+            let text = model.provenance.text.clone();
+            old = Some((file.clone(), model));
+            (recipe, text)
         } else {
-            read(&file)?
+            read(file)?
         };
-        let recipe = recipe.with(&self.change);
+        let mut change = self.change.clone();
+        if let Some((_, model)) = &old
+            && change.lr.is_none()
+        {
+            change.lr = update_rate(&recipe, model);
+            if let (Some(lr), false) = (change.lr, self.running.quiet) {
+                say(&format!("the model is updated at a lower learning rate (--lr {lr})"));
+            }
+        }
+        let recipe = recipe.with(&change);
         let mut text: TextOptions = match text {
             Value::Null => TextOptions::default(),
             text => serde_json::from_value(text)
                 .with_context(|| format!("{}: its `text` is not understood", file.display()))?,
         };
         if !self.inputs.is_empty() {
-            text.inputs = self.inputs;
+            text.inputs.clone_from(&self.inputs);
         }
         if text.inputs.is_empty() {
             let problem = "does not say on which text: name files or directories after it";
-            return Err(Error::Input { path: file, problem: problem.into() }.into());
+            return Err(Error::Input { path: file.clone(), problem: problem.into() }.into());
         }
-        let more = [file];
+        let more = [file.clone()];
         let files = Files { text, output: self.output, to: self.to };
+        let (course, running) = (&self.course, &self.running);
+        let request = Request { files: &files, course, running, more: &more, old };
         match recipe {
             Recipe::Glove(settings) => {
                 let source = Source { cooccur: None, memory: glove::MEMORY };
-                glove::run(&settings, &source, &files, &more, &self.running)
+                glove::run(&settings, &source, request)
             }
-            recipe => window::run(&recipe, &files, &more, &self.running),
+            recipe => window::run(&recipe, request),
         }
     }
+}
+
+/// The learning rate by which a model is updated: half of that by which it was trained, so that old
+/// words keep more of what they learnt (`docs/design/0016-going-on.md`). A model that was updated
+/// before is updated in the same way again. GloVe has rates of its own for each number.
+fn update_rate(recipe: &Recipe, model: &Embeddings) -> Option<f32> {
+    let lr = recipe.window_config()?.lr?;
+    let updated = model.provenance.begun_from["updated"] == true;
+    Some(if updated { lr } else { lr / 2.0 })
 }
 
 /// The recipe in a file, and the text that it was used on; null if the file does not say.

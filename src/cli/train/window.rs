@@ -1,14 +1,16 @@
 //! Training by a window method: skip-gram, CBOW, and skip-gram with n-grams.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use wordloom::Corpus;
-use wordloom::train::{Recipe, WindowConfig, train};
+use wordloom::train::{Recipe, WindowConfig, train_by};
 
-use super::options::{Files, RunOptions};
+use super::course::{CourseOptions, Prepared};
+use super::options::{Files, Request, RunOptions};
 use super::plan::PlanText;
+use crate::cli::learning::Work;
 use crate::cli::progress::{self, OnSignal, say};
 use crate::cli::show;
 
@@ -18,36 +20,42 @@ pub(super) struct WindowOptions {
     files: Files,
     #[command(flatten, next_help_heading = "Training")]
     config: WindowConfig,
+    #[command(flatten, next_help_heading = "Stopping and going on")]
+    course: CourseOptions,
     #[command(flatten, next_help_heading = "Running")]
     running: RunOptions,
 }
 
 impl WindowOptions {
     pub(super) fn run(self, recipe: fn(WindowConfig) -> Recipe) -> anyhow::Result<ExitCode> {
-        run(&recipe(self.config), &self.files, &[], &self.running)
+        let Self { files, config, course, running } = &self;
+        let request = Request { files, course, running, more: &[], old: None };
+        run(&recipe(config.clone()), request)
     }
 }
 
-/// Trains by the recipe of a window method, or prints what that would take. `more` are inputs
-/// besides the text.
-pub(super) fn run(
-    recipe: &Recipe,
-    files: &Files,
-    more: &[PathBuf],
-    running: &RunOptions,
-) -> anyhow::Result<ExitCode> {
+/// Trains by the recipe of a window method, or prints what that would take.
+pub(super) fn run(recipe: &Recipe, request: Request) -> anyhow::Result<ExitCode> {
     recipe.check()?;
-    running.check(&files.text, files.output.as_deref(), more)?;
-    files.check_format()?;
+    request.check(&[])?;
+    let Request { files, course, running, old, .. } = request;
     progress::listen(OnSignal::Stop);
-    let corpus = running.corpus(&files.text, files.output.as_deref(), recipe.threads())?;
+    let course = course.prepare(recipe.dim(), old)?;
+    let corpus = running.corpus(
+        &files.text,
+        course.old_vocab(),
+        files.output.as_deref(),
+        recipe.threads(),
+    )?;
     warn(recipe, &corpus, running.quiet);
     if let Some(file) = &running.save_vocab {
         corpus.vocab.save(file)?;
     }
     match &files.output {
-        Some(output) if !running.dry_run => learn(recipe, files, running, &corpus, output)?,
-        _ => plan(recipe, files, running, &corpus)?,
+        Some(output) if !running.dry_run => {
+            learn(recipe, (files, running), &course, &corpus, output)?;
+        }
+        _ => plan(recipe, files, running, &course, &corpus)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -66,9 +74,9 @@ fn warn(recipe: &Recipe, corpus: &Corpus, quiet: bool) {
             "a small text: words that occur up to 100 times are never thinned out (--subsample {share})"
         ));
     }
-    let kept = config.kept(&corpus.vocab.counts);
+    let kept = config.kept(corpus);
     let met = kept * config.epochs as f64 / corpus.vocab.len() as f64;
-    if met < OFTEN {
+    if met < OFTEN && config.time.is_none() {
         let rarely = "which teaches little: give more text or more --epochs";
         let thinned = if kept < 0.9 * facts.tokens as f64 { ", or --subsample 0" } else { "" };
         say(&format!(
@@ -86,9 +94,12 @@ fn plan(
     recipe: &Recipe,
     files: &Files,
     running: &RunOptions,
+    course: &Prepared,
     corpus: &Corpus,
 ) -> anyhow::Result<()> {
-    let Some(plan) = PlanText::new(corpus, recipe, |ngrams| files.format(ngrams))? else {
+    let checkpoint = course.checkpoint(files.output.as_deref());
+    let Some(plan) = PlanText::new(corpus, recipe, checkpoint, |ngrams| files.format(ngrams))?
+    else {
         return Ok(());
     };
     let mut out = std::io::stdout().lock();
@@ -102,14 +113,17 @@ fn plan(
 
 fn learn(
     recipe: &Recipe,
-    files: &Files,
-    running: &RunOptions,
+    (files, running): (&Files, &RunOptions),
+    course: &Prepared,
     corpus: &Corpus,
     output: &Path,
 ) -> anyhow::Result<()> {
-    let work = (corpus.facts.tokens, recipe.epochs(), "words");
-    let mut model =
-        progress::learning(running.quiet, work, |progress| train(corpus, recipe, progress))?;
+    let (tokens, epochs) = (corpus.facts.tokens, recipe.epochs());
+    let work = Work { tokens, epochs, unit: "words", time: recipe.time() };
+    let mut model = course.learn(output, (running.quiet, work), |course, progress| {
+        train_by(corpus, recipe, course, progress)
+    })?;
     model.provenance.text = files.text.describe();
-    running.write(model, output, files.to)
+    running.write(model, output, files.to)?;
+    Ok(course.clear(output)?)
 }

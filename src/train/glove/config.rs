@@ -3,6 +3,7 @@
 use crate::cooccur::{Partition, Windows};
 use crate::error::{Error, Result};
 use crate::math::{self, LINE, SimdLevel};
+use crate::train::Span;
 use crate::train::config::{check_shared, positive};
 
 /// Which vectors a model has.
@@ -41,6 +42,10 @@ pub struct GloveConfig {
     /// Passes over the counts
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 25))]
     pub epochs: usize,
+    /// Train as long as TIME (90s, 30m, 1.5h, 2d), in place of a number of epochs
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TIME", conflicts_with = "epochs"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Span>,
     /// Learning rate of AdaGrad
     #[cfg_attr(
         feature = "cli",
@@ -82,6 +87,7 @@ impl Default for GloveConfig {
             x_max: 100.0,
             alpha: 0.75,
             epochs: 25,
+            time: None,
             lr: 0.05,
             bias_lr: 1.0,
             grad_clip: None,
@@ -124,6 +130,10 @@ impl GloveConfig {
             () if self.grad_clip.is_some_and(|x| !positive(x)) => {
                 wrong("grad_clip", "must be a number above 0")
             }
+            () if self.time.is_some() && self.reproducible => wrong(
+                "time",
+                "gives other vectors on a faster machine, which `reproducible` rules out: give `epochs`",
+            ),
             () => return math::level(self.simd).map(drop),
         })
     }
@@ -139,11 +149,17 @@ impl GloveConfig {
         Partition::new(words, 2 * self.width() * size_of::<f32>())
     }
 
+    /// The bytes of a checkpoint of a training with `words` words, without padding.
+    pub fn checkpoint(&self, words: usize) -> u64 {
+        2 * words as u64 * 2 * self.width() as u64 * 4
+    }
+
     /// The memory that vectors of `words` words take, in bytes, without the counts.
     pub fn memory(&self, words: usize) -> u64 {
-        let (words, dim, width) = (words as u64, self.dim as u64, self.width() as u64);
+        let matrices = self.checkpoint(words);
+        let (words, dim) = (words as u64, self.dim as u64);
         let kept = 1 + u64::from(self.vectors == GloveVectors::Input);
         // Two matrices with their factors and, at the end, the vectors that the model keeps.
-        2 * words * 2 * width * 4 + words * dim * 4 * kept
+        matrices + words * dim * 4 * kept
     }
 }

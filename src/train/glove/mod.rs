@@ -26,42 +26,48 @@ mod order;
 mod step;
 
 use std::ops::Range;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fearless_simd::{Level, dispatch};
 use rand::Rng;
 use rayon::prelude::*;
-use serde_json::Value;
+use safetensors::tensor::Dtype;
+use serde_json::{Value, json};
 
 pub use self::config::{GloveConfig, GloveSettings, GloveVectors};
+use super::beginning::Beginning;
+use super::checkpoint::{Identity, Matrix};
 use super::config::too_large;
+use super::course::{Course, Stage};
+use super::log::Log;
+use super::run;
+use super::schedule::Borders;
 use super::{SPREAD, threads};
 use crate::cooccur::{CountsAbout, Pairs, Partition};
 use crate::corpus::Vocab;
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
 use crate::math::{self, Tile};
-use crate::progress::{EpochLoss, Progress};
+use crate::progress::Progress;
 use crate::random::{generator, mix, shuffle};
 
-/// A training between two epochs.
-struct State {
+/// A training between two rounds.
+struct State<'a> {
+    training: Training<'a>,
     /// The vectors of words as rows and as columns, part by part.
     rows: Vec<Tile>,
     columns: Vec<Tile>,
-    /// The next epoch to learn.
-    next: usize,
-    /// The loss of each epoch.
-    losses: Vec<EpochLoss>,
-    begun: Instant,
+    /// How far it is, with rounds for chunks.
+    log: Log,
 }
 
 /// The counts that a training learns from, and its settings.
 struct Training<'a> {
     pairs: &'a Pairs,
+    vocab: &'a Vocab,
     config: &'a GloveConfig,
     level: Level,
+    from: Option<Beginning<'a>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,63 +77,52 @@ pub(super) enum Side {
 }
 
 /// Trains GloVe on `pairs`, on the threads of the current rayon pool. The words of the pairs are
-/// those of `vocab`, and `about` says how they were counted. Training can be watched and stopped by
-/// `progress`, which counts pairs.
+/// those of `vocab`, and `about` says how they were counted. The `course` says how training goes. It
+/// can be watched and stopped by `progress`, which counts pairs.
 ///
 /// # Errors
-/// An impossible setting, too little memory, a loss that is not finite, or [`Error::Stopped`].
-pub fn train_glove(
-    pairs: &Pairs,
-    vocab: &Vocab,
+/// An impossible setting, too little memory, a loss that is not finite, a checkpoint of another
+/// training, [`Error::Paused`] or [`Error::Stopped`].
+pub fn train_glove<'a>(
+    pairs: &'a Pairs,
+    vocab: &'a Vocab,
     about: &CountsAbout,
-    config: &GloveConfig,
+    config: &'a GloveConfig,
+    course: &Course<'a>,
     progress: &Progress,
 ) -> Result<Embeddings> {
     config.check()?;
+    let from = course.from;
+    if let Some(from) = &from {
+        from.check(config.dim)?;
+    }
     let room = usize::try_from(config.memory(vocab.len())).unwrap_or(usize::MAX);
     let reserved = Vec::<u8>::new().try_reserve_exact(room);
     reserved.map_err(|e| too_large(vocab.len(), config.dim, &e))?;
-    let training = Training { pairs, config, level: math::level(config.simd)? };
-    let mut state = State::begin(&training);
-    for epoch in 0..config.epochs {
-        state.learn(&training, epoch..epoch + 1, progress)?;
-    }
-    state.finish(&training, vocab, about)
+    let training = Training { pairs, vocab, config, level: math::level(config.simd)?, from };
+    let recipe =
+        json!({ "method": "glove", "settings": config, "windows": about.windows.as_ref() });
+    let text = || (pairs.hash(), pairs.len() as u64);
+    let simd = math::level_name(training.level);
+    let identity = || Identity::new(recipe, text(), from.map(|from| from.hash()), simd);
+    let mut state = State::begin(training);
+    run::run(&mut state, course, config.time, identity, progress)?;
+    state.finish(about)
 }
 
-impl State {
+impl<'a> State<'a> {
     /// The vectors before the first epoch.
-    fn begin(training: &Training) -> Self {
-        let (begun, partition) = (Instant::now(), training.pairs.partition);
-        let side = |side| begin(training.config, partition, side);
+    fn begin(training: Training<'a>) -> Self {
+        let begun = Instant::now();
+        let side = |side| begin(&training, side);
         let (rows, columns) = (side(Side::Row), side(Side::Column));
-        Self { rows, columns, next: 0, losses: Vec::new(), begun }
+        let log = Log { seconds: begun.elapsed().as_secs_f64(), ..Log::default() };
+        Self { training, rows, columns, log }
     }
 
-    /// Learns the next epochs.
-    ///
-    /// # Errors
-    /// A loss that is not finite, or [`Error::Stopped`].
-    ///
-    /// # Panics
-    /// When `epochs` does not begin where the last range ended.
-    fn learn(
-        &mut self,
-        training: &Training,
-        epochs: Range<usize>,
-        progress: &Progress,
-    ) -> Result<()> {
-        assert_eq!(epochs.start, self.next, "no epoch is learnt twice or left out");
-        for epoch in epochs {
-            self.epoch(training, epoch, progress)?;
-            self.next = epoch + 1;
-        }
-        self.losses = progress.epochs();
-        Ok(())
-    }
-
-    fn epoch(&mut self, training: &Training, epoch: usize, progress: &Progress) -> Result<()> {
-        let Training { pairs, config, level } = *training;
+    /// Learns some rounds of an epoch.
+    fn rounds(&mut self, epoch: usize, rounds: Range<usize>, progress: &Progress) -> Result<()> {
+        let Training { pairs, config, level, .. } = self.training;
         let parts = pairs.partition.parts();
         let mut rng = generator(mix(config.seed) ^ epoch as u64);
         let mut rows: Vec<(usize, &mut Tile)> = self.rows.iter_mut().enumerate().collect();
@@ -137,15 +132,12 @@ impl State {
         shuffle(&mut columns, &mut rng);
         shuffle(&mut shifts, &mut rng);
         let mut shifted = 0;
-        for shift in shifts {
+        for &shift in &shifts[rounds] {
             columns.rotate_left((shift + parts - shifted) % parts);
             shifted = shift;
             let blocks = rows.par_iter_mut().zip(&mut columns).with_max_len(1);
             let learnt: Vec<(f64, usize)> = blocks
                 .map(|((i, rows), (j, columns))| {
-                    if progress.stop.load(Ordering::Relaxed) {
-                        return (0.0, 0);
-                    }
                     let block = pairs.block(*i, *j);
                     let loss = dispatch!(level, simd => match config.grad_clip {
                         Some(_) => config.block::<_, true>(simd, block, rows, columns),
@@ -154,7 +146,6 @@ impl State {
                     (loss, block.len())
                 })
                 .collect();
-            progress.check()?;
             let sum = |(x, n): (f64, usize), (loss, count): &(f64, usize)| (x + loss, n + count);
             let (loss, count) = learnt.iter().fold((0.0, 0), sum);
             if !loss.is_finite() {
@@ -165,42 +156,114 @@ impl State {
         Ok(())
     }
 
+    /// The vectors of all words, and their output vectors where they are kept.
+    fn vectors(&self) -> (Vec<f32>, Option<Vec<f32>>) {
+        let Training { pairs, config, .. } = self.training;
+        let read = |tiles, other| read_out(config.dim, pairs.partition, tiles, other);
+        match config.vectors {
+            GloveVectors::Sum => (read(&self.rows, Some(&self.columns[..])), None),
+            GloveVectors::Input => (read(&self.rows, None), Some(read(&self.columns, None))),
+        }
+    }
+
     /// The model that was learnt.
     ///
     /// # Errors
     /// Vectors that are not finite.
-    fn finish(self, training: &Training, vocab: &Vocab, about: &CountsAbout) -> Result<Embeddings> {
-        let Training { pairs, config, .. } = *training;
-        let read = |tiles, other| read_out(config.dim, pairs.partition, tiles, other);
-        let (input, output) = match config.vectors {
-            GloveVectors::Sum => (read(&self.rows, Some(&self.columns[..])), None),
-            GloveVectors::Input => (read(&self.rows, None), Some(read(&self.columns, None))),
-        };
+    fn finish(self, about: &CountsAbout) -> Result<Embeddings> {
+        let begun = Instant::now();
+        let (input, output) = self.vectors();
+        let Self { training, mut log, .. } = self;
+        let Training { vocab, config, .. } = training;
         if !input.par_iter().chain(output.par_iter().flatten()).all(|x| x.is_finite()) {
-            return Err(Error::Diverged { epoch: config.epochs, loss: f64::NAN, lr: config.lr });
+            let epoch = log.losses.len();
+            return Err(Error::Diverged { epoch, loss: f64::NAN, lr: config.lr });
         }
-        let history = history(training, about, &self.losses, self.begun.elapsed());
+        log.seconds += begun.elapsed().as_secs_f64();
+        let history = history(&training, about, log);
         let output = output.map(Into::into);
         Ok(Embeddings::new(vocab.clone(), config.dim, input.into(), output, history))
     }
 }
 
+impl Stage for State<'_> {
+    fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    fn borders(&self) -> Borders {
+        let Training { pairs, config, .. } = self.training;
+        let epochs = if config.time.is_some() { usize::MAX } else { config.epochs };
+        Borders { epochs, chunks: pairs.partition.parts(), stretch: 1 }
+    }
+
+    fn learn(&mut self, border: usize, _: Option<Instant>, progress: &Progress) -> Result<()> {
+        let rounds = self.training.pairs.partition.parts();
+        let (epoch, first) = (self.log.next / rounds, self.log.next % rounds);
+        self.rounds(epoch, first..border - epoch * rounds, progress)?;
+        self.log.next = border;
+        Ok(())
+    }
+
+    fn matrices(&mut self) -> Vec<Matrix<'_>> {
+        [("rows", &mut self.rows), ("columns", &mut self.columns)]
+            .into_iter()
+            .map(|(name, tiles)| {
+                let pieces: Vec<&mut [u8]> = tiles.iter_mut().map(Tile::bytes_mut).collect();
+                let floats = pieces.iter().map(|piece| piece.len()).sum::<usize>() / 4;
+                Matrix { name, dtype: Dtype::F32, shape: vec![floats], pieces }
+            })
+            .collect()
+    }
+
+    fn snapshot(&mut self) -> Embeddings {
+        let Training { vocab, config, .. } = self.training;
+        let input = self.vectors().0.into();
+        Embeddings::new(vocab.clone(), config.dim, input, None, Provenance::default())
+    }
+
+    /// AdaGrad needs no plan.
+    fn plan(&mut self, _: f64) {}
+}
+
 /// The vectors and biases with which training begins. They are uniform in ±[`SPREAD`]/√dim;
 /// measurements are in `docs/design/0006-glove.md`.
-pub(super) fn begin(config: &GloveConfig, partition: Partition, side: Side) -> Vec<Tile> {
+fn begin(training: &Training, side: Side) -> Vec<Tile> {
+    let Training { pairs, vocab, config, from, .. } = training;
+    let sum = config.vectors == GloveVectors::Sum;
+    let given = from.as_ref().map(|from| from.glove(vocab, sum));
+    let frozen = from.as_ref().is_some_and(|from| from.freeze);
+    begin_with(config, pairs.partition, side, |word| {
+        let vector = given.as_ref().and_then(|given| given(word, side == Side::Column));
+        vector.map(|vector| (vector, frozen))
+    })
+}
+
+/// The same, where `given` may have the vector of a word, and says whether it is to stay as it is.
+pub(super) fn begin_with(
+    config: &GloveConfig,
+    partition: Partition,
+    side: Side,
+    given: impl Fn(usize) -> Option<(Vec<f32>, bool)> + Sync,
+) -> Vec<Tile> {
     let (dim, width) = (config.dim, config.width());
     let (one, spread) =
         (if side == Side::Row { dim + 1 } else { dim }, 2.0 * SPREAD / (dim as f32).sqrt());
     let part = |part: usize| {
         let mut tile = Tile::new(partition.largest(), 2 * width);
         for (place, word) in partition.words(part).enumerate() {
-            let word = 2 * word as u64 + u64::from(side == Side::Column);
-            let mut rng = generator(mix(config.seed) ^ mix(word));
+            let place_of = 2 * word as u64 + u64::from(side == Side::Column);
+            let mut rng = generator(mix(config.seed) ^ mix(place_of));
             let (vector, steps) = tile.row_mut(place).split_at_mut(width);
             for x in &mut vector[..dim + 2] {
                 *x = ((rng.next_u64() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * spread;
             }
             steps[..width].fill(config.lr);
+            if let Some((given, frozen)) = given(word) {
+                vector[..dim].copy_from_slice(&given);
+                // A factor of 0 is never changed, nor is its coordinate.
+                steps[..dim].fill(if frozen { 0.0 } else { config.lr });
+            }
             steps[dim..dim + 2].fill(config.bias_lr);
             (vector[one], steps[one]) = (1.0, 0.0);
         }
@@ -210,17 +273,12 @@ pub(super) fn begin(config: &GloveConfig, partition: Partition, side: Side) -> V
 }
 
 /// The history of a training by GloVe on counts that were taken as `about` says.
-fn history(
-    training: &Training,
-    about: &CountsAbout,
-    losses: &[EpochLoss],
-    time: Duration,
-) -> Provenance {
-    let Training { pairs, config, level } = *training;
+fn history(training: &Training, about: &CountsAbout, log: Log) -> Provenance {
+    let Training { vocab, config, level, from, .. } = training;
     let mut settings = serde_json::to_value(&about.windows).unwrap_or_default();
     let threads = (!config.reproducible).then(|| threads(config.threads));
     let resolved =
-        serde_json::to_value(GloveConfig { threads, ..config.clone() }).unwrap_or_default();
+        serde_json::to_value(GloveConfig { threads, ..(*config).clone() }).unwrap_or_default();
     match (settings.as_object_mut(), resolved) {
         (Some(settings), Value::Object(resolved)) => settings.extend(resolved),
         (_, resolved) => settings = resolved,
@@ -230,10 +288,12 @@ fn history(
         text: about.text.clone(),
         corpus: about.corpus.clone(),
         tokens_seen: about.corpus.tokens,
-        pairs_seen: (pairs.len() * config.epochs) as u64,
-        losses: losses.iter().map(EpochLoss::mean).collect(),
-        seconds: time.as_secs_f64(),
-        simd: math::level_name(level),
+        pairs_seen: log.done(),
+        losses: log.mean_losses(),
+        seconds: log.seconds,
+        simd: math::level_name(*level),
+        begun_from: from.as_ref().map(|from| from.describe(vocab)).unwrap_or_default(),
+        curve: log.curve,
         ..Provenance::by("glove")
     }
 }
@@ -294,6 +354,7 @@ mod tests {
                     &corpus.vocab,
                     &CountsAbout::default(),
                     &config,
+                    &Course::default(),
                     &Progress::default(),
                 )
                 .unwrap();

@@ -203,7 +203,7 @@ mod tests {
     use fearless_simd::{Level, dispatch};
     use proptest::prelude::*;
 
-    use super::super::{Side, begin};
+    use super::super::{Side, begin_with};
     use super::*;
     use crate::cooccur::Partition;
 
@@ -227,7 +227,7 @@ mod tests {
         let (dim, width) = (config.dim, config.width());
         let partition = Partition::new(1, 1);
         let mut tiles =
-            [begin(config, partition, Side::Row), begin(config, partition, Side::Column)];
+            [Side::Row, Side::Column].map(|side| begin_with(config, partition, side, |_| None));
         let places = [[dim, dim + 1], [dim + 1, dim]];
         for ((tile, from), [bias, _]) in tiles.iter_mut().zip([w, c]).zip(places) {
             let row = tile[0].row_mut(0);

@@ -16,7 +16,6 @@ pub(super) mod overlay;
 mod touched;
 
 use std::ops::Range;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use fearless_simd::{Simd, dispatch};
@@ -57,6 +56,8 @@ struct Supersteps<'a, 'w, O> {
 }
 
 /// Learns a range of chunks in supersteps. When it returns, all that was learnt is in the matrices.
+/// Only at a border can training stop and give the same bytes as one that does not, so nothing stops
+/// it before.
 ///
 /// # Errors
 /// A damaged corpus, or a loss that is not finite.
@@ -110,8 +111,11 @@ pub(super) fn damping(training: &Training, positions: Option<&Shared>) -> Matric
     let (task, corpus) = (&training.task, training.task.corpus);
     let (counts, tokens) = (&corpus.vocab.counts, corpus.tokens().len());
     let steps = tokens as f64 / (LANES * training.schedule.chunk_size()) as f64;
-    let visits =
-        |word: usize| counts[word] as f64 * task.subsample.probability(word) / steps.max(1.0);
+    // The counts may be those of more text than is learnt now.
+    let share = tokens as f64 / (counts.iter().sum::<u64>().max(1) as f64);
+    let visits = |word: usize| {
+        share * counts[word] as f64 * task.subsample.probability(word) / steps.max(1.0)
+    };
     let words: Vec<f64> = (0..counts.len()).map(visits).collect();
     let output = Arc::new(Damping::new(&words, LANES));
     let input = task.bags.as_ref().map_or_else(
@@ -142,7 +146,7 @@ impl<O: Objective> Supersteps<'_, '_, O> {
         for (step, first) in self.chunks.clone().step_by(LANES).enumerate() {
             let chunks: Vec<Chunk> =
                 (first..first + LANES).map_while(|i| self.training.schedule.chunk(i)).collect();
-            if chunks.len() < LANES || self.progress.stop.load(Ordering::Relaxed) {
+            if chunks.len() < LANES {
                 break;
             }
             let mut learnt = self.learn(step, &chunks, &order)?;

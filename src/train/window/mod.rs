@@ -197,6 +197,7 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
     #[inline(always)]
     pub(crate) fn learn<S: Simd>(&mut self, simd: S, chunk: &Chunk) -> Loss {
         let (mut reading, mut noise) = chunk.generators();
+        self.scratch.begin(chunk.phase());
         let (mut kept, mut ends) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.ends));
         kept.clear();
         ends.clear();

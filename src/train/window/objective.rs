@@ -129,6 +129,12 @@ impl Scratch {
         }
     }
 
+    /// Begins to count centres at `phase`, a random number. So what is sampled of a chunk depends on
+    /// nothing before it.
+    pub(crate) fn begin(&mut self, phase: u64) {
+        self.centres = phase % SAMPLE;
+    }
+
     /// The loss since the last call.
     pub(crate) fn take_loss(&mut self) -> Loss {
         std::mem::take(&mut self.loss)

@@ -1,5 +1,5 @@
-//! The safetensors container: a header that says where tensors are, then the tensors. Models and
-//! counts are such files; the vocabulary has tensors of its own in them.
+//! The safetensors container: a header that says where tensors are, then the tensors. Models,
+//! counts and checkpoints are such files; the vocabulary has tensors of its own in them.
 //!
 //! ```text
 //! header length u64
@@ -17,13 +17,13 @@ use crate::error::{Error, Result};
 use crate::memory::Mapped;
 
 /// Whether this could be a safetensors file: a length, then the brace of a JSON object.
-pub(super) fn looks_safetensors(file: &[u8]) -> bool {
+pub(crate) fn looks_safetensors(file: &[u8]) -> bool {
     let length = file.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
     length.is_some_and(|length| length > 1 && length < 100_000_000) && file.get(8) == Some(&b'{')
 }
 
 /// A safetensors file whose header has been read.
-pub(super) struct Tensors<'a> {
+pub(crate) struct Tensors<'a> {
     path: &'a Path,
     file: &'a Mapped<u8>,
     metadata: Metadata,
@@ -32,7 +32,7 @@ pub(super) struct Tensors<'a> {
 
 impl<'a> Tensors<'a> {
     /// Reads the header.
-    pub(super) fn open(path: &'a Path, file: &'a Mapped<u8>) -> Result<Self> {
+    pub(crate) fn open(path: &'a Path, file: &'a Mapped<u8>) -> Result<Self> {
         let (header, metadata) = SafeTensors::read_metadata(file).map_err(|e| {
             let problem =
                 format!("a damaged or truncated safetensors file ({e}): make or copy it again");
@@ -51,7 +51,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// The vocabulary, of `words` words.
-    pub(super) fn vocab(&self, words: usize) -> Result<Vocab> {
+    pub(crate) fn vocab(&self, words: usize) -> Result<Vocab> {
         let each = &[words][..];
         Ok(Vocab {
             bytes: self.get("vocab.bytes", Dtype::U8, None)?,
@@ -66,22 +66,22 @@ impl<'a> Tensors<'a> {
     }
 
     /// The shape of a tensor, if it is there.
-    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
+    pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
         self.metadata.info(name).map(|info| &info.shape[..])
     }
 
     /// An entry of the metadata.
-    pub(super) fn entry(&self, name: &str) -> Option<&String> {
+    pub(crate) fn entry(&self, name: &str) -> Option<&String> {
         self.metadata.metadata().as_ref().and_then(|all| all.get(name))
     }
 
     /// An error about the tensors.
-    pub(super) fn bad(&self, problem: impl Into<String>) -> Error {
+    pub(crate) fn bad(&self, problem: impl Into<String>) -> Error {
         Error::format(self.path, self.begin as u64, problem)
     }
 
     /// The tensor `name`. It must have this type and, if one is given, this shape.
-    pub(super) fn get<T: Pod>(
+    pub(crate) fn get<T: Pod>(
         &self,
         name: &str,
         dtype: Dtype,
@@ -100,18 +100,18 @@ impl<'a> Tensors<'a> {
     }
 
     /// The bytes of a tensor as elements of any type, where they are aligned for it.
-    pub(super) fn bytes_of<T: Pod>(&self, name: &str) -> Option<Mapped<T>> {
+    pub(crate) fn bytes_of<T: Pod>(&self, name: &str) -> Option<Mapped<T>> {
         let (start, end) = self.metadata.info(name)?.data_offsets;
         self.file.part(self.begin + start..self.begin + end)
     }
 }
 
 /// A tensor to be written: its name, type, shape, and size in bytes.
-pub(super) type Tensor<'a> = (&'a str, &'a str, Vec<u64>, u64);
+pub(crate) type Tensor<'a> = (&'a str, &'a str, Vec<u64>, u64);
 
 /// The header for `tensors`, which follow it one after the other. The length of the header comes
 /// before it. Together they take at least `room` bytes.
-pub(super) fn header(metadata: Value, tensors: &[Tensor], room: usize) -> Vec<u8> {
+pub(crate) fn header(metadata: Value, tensors: &[Tensor], room: usize) -> Vec<u8> {
     let mut header = Map::new();
     header.insert("__metadata__".into(), metadata);
     let mut end = 0;
