@@ -220,6 +220,45 @@ fn the_best_model_is_kept_when_patience_ends() {
 }
 
 #[test]
+fn patience_goes_on_after_a_stop() {
+    let scores = [0.1, 0.3, 0.5, 0.4, 0.45, 0.2, 0.9];
+    let (whole, _) = scored(&scores, Some(3));
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = two_topics(folder.path(), 1000);
+    let recipe = Recipe::SkipGram(WindowConfig { epochs: 10, threads: Some(1), ..config() });
+    for stop_after in 1..6 {
+        let (plan, best) = (checkpoint(folder.path(), "2-epochs"), folder.path().join("best"));
+        let taken = Mutex::new(0);
+        let go = |stop: usize| {
+            let progress = Progress::default();
+            let score = |_: &Embeddings| {
+                let mut taken = taken.lock().unwrap();
+                *taken += 1;
+                progress.stop.store(*taken == stop, Ordering::Relaxed);
+                vec![Some(scores[*taken - 1]), None]
+            };
+            let patience = Some(Patience { scores: 3, best: best.clone() });
+            let sets = vec!["a".into(), "b".into()];
+            let watch = Watch { when: When::Epochs(1), sets, score: &score, patience };
+            let checkpoint = Some(plan.clone());
+            let course = Course { checkpoint, watch: Some(watch), from: None };
+            train_by(&corpus, &recipe, &course, &progress)
+        };
+        assert!(matches!(go(stop_after), Err(Error::Paused { .. })));
+        let model = go(0).unwrap();
+        assert!(model.input() == whole.input(), "stopped after {stop_after}");
+        let [mut was, is] = [&whole, &model].map(|model| model.provenance.curve.clone());
+        assert_eq!((was.best, was.points.len()), (is.best, is.points.len()));
+        for (was, is) in was.points.iter_mut().zip(&is.points) {
+            was.seconds = is.seconds;
+            assert_eq!(was, is);
+        }
+        plan.remove().unwrap();
+        std::fs::remove_file(&best).unwrap();
+    }
+}
+
+#[test]
 fn scores_are_noted_and_change_nothing() {
     let rising = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
     for patience in [None, Some(2)] {

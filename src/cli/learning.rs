@@ -218,7 +218,9 @@ impl Shown<'_> {
         let left = show::time(Duration::from_secs_f64(left.min(1e12)));
         let of = if time.is_some() { String::new() } else { format!("/{epochs}") };
         let (epoch, rate) = (begun.len(), show::short(rate));
-        let scores = if self.last.is_empty() { String::new() } else { format!("  {}", self.last) };
-        Some(format!("epoch {epoch}{of}  {rate} {unit}/s  loss {loss}  {left} left{scores}"))
+        // A line of a terminal has no room for both.
+        let how_well =
+            if self.last.is_empty() { format!("loss {loss}") } else { self.last.clone() };
+        Some(format!("epoch {epoch}{of}  {rate} {unit}/s  {left} left  {how_well}"))
     }
 }

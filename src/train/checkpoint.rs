@@ -171,6 +171,9 @@ impl Checkpoint {
         let about: About =
             serde_json::from_str(entry).map_err(|_| bad("is a damaged checkpoint"))?;
         let About { identity, log, .. } = about;
+        if log.curve.best.is_some_and(|best| best >= log.curve.points.len()) {
+            return Err(bad("is a damaged checkpoint"));
+        }
         Ok(Some(Self { path: path.into(), file, identity, log }))
     }
 

@@ -10,8 +10,9 @@ use super::course::{Course, Patience, Stage, Watch};
 use super::keeper::Keeper;
 use super::log::Log;
 use super::span::{Span, When};
-use crate::embeddings::CurvePoint;
+use crate::embeddings::{Curve, CurvePoint};
 use crate::error::{Error, Result};
+use crate::memory::Staged;
 use crate::progress::Progress;
 
 /// The shortest time, and the share of all time, after which the learning rate of a training with a
@@ -40,6 +41,15 @@ pub(super) fn run(
     let begun_at = stage.log().seconds;
     if let Some(keeper) = &mut keeper {
         keeper.resume(stage, patience, progress)?;
+    }
+    if let Some(watch) = &course.watch {
+        let curve = &mut stage.log().curve;
+        if curve.sets != watch.sets {
+            if !curve.is_empty() {
+                progress.note("earlier scores, which are of other sets, are left out".into());
+            }
+            *curve = Curve { sets: watch.sets.clone(), ..Curve::default() };
+        }
     }
     let before = stage.log().seconds.max(begun_at);
     let mut run = Run { begun: Instant::now(), before, time, keeper, identity, progress };
@@ -91,7 +101,7 @@ impl Run<'_> {
         let mut end = over || stage.borders().after(stage.log().next).is_none();
         if let Some(watch) = &course.watch {
             if self.is_score_due(stage, watch, end) {
-                self.score(stage, watch)?;
+                self.score(stage, watch);
             }
             let out_of_patience = |patience: &Patience| {
                 let curve = &stage.log().curve;
@@ -163,7 +173,9 @@ impl Run<'_> {
         due || end
     }
 
-    fn score(&self, stage: &mut impl Stage, watch: &Watch) -> Result<()> {
+    /// Scores the model. The best so far is kept in a file; if that can't be written, it is told, and
+    /// the last best stays the best.
+    fn score(&self, stage: &mut impl Stage, watch: &Watch) {
         let scores = (watch.score)(&stage.snapshot());
         let (borders, seconds) = (stage.borders(), self.seconds());
         let log = stage.log();
@@ -174,14 +186,16 @@ impl Run<'_> {
             (Some(_), None) => true,
             (Some(new), Some(best)) => log.curve.points[best].mean().is_none_or(|old| new > old),
         };
-        log.curve.sets.clone_from(&watch.sets);
         log.curve.points.push(point);
         if let (Some(patience), true) = (&watch.patience, better) {
-            log.curve.best = Some(log.curve.points.len() - 1);
+            let last = log.curve.best.replace(log.curve.points.len() - 1);
             let log = log.clone();
-            checkpoint::write(&patience.best, self.identity, &log, &stage.matrices())?.finish()?;
+            let written = checkpoint::write(&patience.best, self.identity, &log, &stage.matrices());
+            if let Err(error) = written.and_then(Staged::finish) {
+                stage.log().curve.best = last;
+                self.progress.note(format!("a better model can't be kept: {error}"));
+            }
         }
-        Ok(())
     }
 }
 

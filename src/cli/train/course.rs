@@ -3,10 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use wordloom::eval::{Set, SetOptions, Sets};
+use wordloom::format::{self, Format};
 use wordloom::train::{Beginning, CheckpointPlan, Course, Patience, Watch, When};
-use wordloom::{Embeddings, Error, Progress, Result, Vocab, format};
+use wordloom::{Embeddings, Error, Progress, Result, Vocab};
 
+use super::done;
 use crate::cli::learning::{Live, Scores, Work};
 use crate::cli::{note, show};
 
@@ -180,11 +183,27 @@ impl Prepared<'_> {
         Ok(model)
     }
 
-    /// Removes the files that were kept until the model was written.
-    pub(super) fn clear(&self, output: &Path) -> Result<()> {
+    /// Writes the model, and removes the files that were kept until then. If it can't be written, the
+    /// error tells of the checkpoint.
+    pub(super) fn write(
+        &self,
+        model: &mut Embeddings,
+        output: &Path,
+        to: Option<Format>,
+    ) -> anyhow::Result<()> {
+        let checkpoint = self.options.checkpoint(output);
+        if let Err(error) = done::write(model, output, to) {
+            return Err(match checkpoint.filter(|checkpoint| checkpoint.path.exists()) {
+                Some(CheckpointPlan { path, .. }) => {
+                    let path = path.display();
+                    anyhow!("{error}: when that is mended, the same command goes on from {path}")
+                }
+                None => error.into(),
+            });
+        }
         if let Some(patience) = self.options.patience(output) {
             patience.remove()?;
         }
-        self.options.checkpoint(output).map_or(Ok(()), |checkpoint| checkpoint.remove())
+        Ok(checkpoint.map_or(Ok(()), |checkpoint| checkpoint.remove())?)
     }
 }

@@ -1,13 +1,14 @@
-//! The report after a training.
+//! What is done after a training: the model is written, and a report.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use wordloom::Embeddings;
+use wordloom::format::{self, Format};
 
 use crate::cli::progress::say;
-use crate::cli::show;
+use crate::cli::{note, show, warn_of_loss};
 
 /// The number of tokens, or of pairs of words, learnt in a second.
 pub(crate) fn speed(model: &Embeddings) -> f64 {
@@ -19,6 +20,26 @@ pub(crate) fn speed(model: &Embeddings) -> f64 {
 /// The name of what [`speed`] counts.
 pub(super) fn unit(model: &Embeddings) -> &'static str {
     if model.provenance.pairs_seen > 0 { "pairs" } else { "words" }
+}
+
+/// Writes a trained model. Whoever asks to stop now gets the model, as it is done.
+pub(super) fn write(
+    model: &mut Embeddings,
+    output: &Path,
+    to: Option<Format>,
+) -> wordloom::Result<()> {
+    let format = Format::to_write(output, to, model.ngrams().is_some())?;
+    warn_of_loss(model, format);
+    model.provenance.peak_memory = peak_memory();
+    let notes = if model.provenance.settings["reproducible"] == true {
+        let mut same = model.clone();
+        same.provenance = model.provenance.reproducible();
+        format::write(&same, output, format)?
+    } else {
+        format::write(model, output, format)?
+    };
+    note(&notes);
+    Ok(())
 }
 
 /// A longer word is not suggested.
@@ -51,7 +72,7 @@ fn typical(model: &Embeddings) -> String {
 
 /// The most memory that this process has used so far, in bytes. It includes the parts of mapped
 /// files that were touched. It is known on Linux only.
-pub(super) fn peak_memory() -> Option<u64> {
+fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)

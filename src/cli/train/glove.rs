@@ -168,8 +168,8 @@ impl Job<'_> {
             })?;
         drop(pairs);
         model.provenance.counting_seconds = counting.as_secs_f64();
-        self.running.write(model, output, self.files.to)?;
-        Ok(self.course.clear(output)?)
+        self.course.write(&mut model, output, self.files.to)?;
+        self.running.report(&model, output)
     }
 
     fn plan(

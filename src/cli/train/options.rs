@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::json;
 use wordloom::corpus::{Corpus, MoreText, TextOptions, Vocab, cache, expand};
-use wordloom::format::{self, Format};
+use wordloom::format::Format;
 use wordloom::{Embeddings, Error, Progress, train};
 
 use super::course::CourseOptions;
-use super::done::{peak_memory, speed, summarise, unit};
+use super::done::{speed, summarise, unit};
 use crate::cli::progress::{self, say};
-use crate::cli::{format_parser, note, outputs, show, warn_of_loss};
+use crate::cli::{format_parser, note, outputs, show};
 
 /// The text that is read, and the model that is written.
 #[derive(clap::Args)]
@@ -180,25 +180,8 @@ impl RunOptions {
         Ok(corpus)
     }
 
-    /// Writes a trained model, and says so.
-    pub(super) fn write(
-        &self,
-        mut model: Embeddings,
-        output: &Path,
-        to: Option<Format>,
-    ) -> anyhow::Result<()> {
-        progress::stop_if_asked()?;
-        let format = Format::to_write(output, to, model.ngrams().is_some())?;
-        warn_of_loss(&model, format);
-        model.provenance.peak_memory = peak_memory();
-        if model.provenance.settings["reproducible"] == true {
-            let mut same = model.clone();
-            same.provenance = model.provenance.reproducible();
-            note(&format::write(&same, output, format)?);
-        } else {
-            note(&format::write(&model, output, format)?);
-        }
-        let model = &model;
+    /// Says how a training went whose model was written to `output`.
+    pub(super) fn report(&self, model: &Embeddings, output: &Path) -> anyhow::Result<()> {
         if !self.quiet {
             summarise(model, output);
         }

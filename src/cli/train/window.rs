@@ -124,6 +124,6 @@ fn learn(
         train_by(corpus, recipe, course, progress)
     })?;
     model.provenance.text = files.text.describe();
-    running.write(model, output, files.to)?;
-    Ok(course.clear(output)?)
+    course.write(&mut model, output, files.to)?;
+    running.report(&model, output)
 }
