@@ -41,7 +41,7 @@ def main():
         def words(model):
             ask("convert", model, "words.vec")
             with open(os.path.join(folder, "words.vec"), encoding="utf-8", errors="replace") as file:
-                return {line.split(" ", 1)[0] for line in file.read().split("\n")[1:]}
+                return {line.split(" ", 1)[0] for line in file.read().split("\n")[1:] if line}
 
         def with_new_words(old, updated):
             """Sets of the items that have a new word, where there are enough."""
@@ -73,8 +73,8 @@ def main():
             train(*method, "new.txt", "-o", "rest")
             models = {"first part alone": "first", "all at once": "once", "all, --init first part": "init", "rest alone": "rest"}
             for rate in RATES:
-                models[f"--update --lr {rate}"] = f"update-{rate}"
-                train("--update", "first", "new.txt", "-o", f"update-{rate}", "--lr", rate)
+                model = models[f"--update --lr {rate}"] = "update-" + rate.replace(".", "-")
+                train("--update", "first", "new.txt", "-o", model, "--lr", rate)
             models["--update --freeze"] = "frozen"
             train("--update", "first", "new.txt", "-o", "frozen", "--freeze")
             if new_sets is None:

@@ -23,7 +23,9 @@ const EXAMPLES: &str = "Examples:
   zcat *.gz | wordloom train skip-gram - -o my.vec
   wordloom train skip-gram text.txt --subwords 3..6 -o my.safetensors
   wordloom train skip-gram text.txt --dry-run          what would it take?
-  wordloom train --recipe my.safetensors new.txt -o new.safetensors      as a model was trained";
+  wordloom train skip-gram text.txt -o my.safetensors --time 1h --watch men.txt
+  wordloom train --recipe my.safetensors new.txt -o new.safetensors      as a model was trained
+  wordloom train --update my.safetensors new.txt -o new.safetensors      more text for a model";
 
 /// Train word vectors on text
 #[derive(clap::Args)]
@@ -33,7 +35,8 @@ const EXAMPLES: &str = "Examples:
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
     override_usage = "wordloom train <METHOD> [OPTIONS] <INPUT>...\n       \
-                      wordloom train --recipe <FILE> [OPTIONS] [INPUT]...",
+                      wordloom train --recipe <FILE> [OPTIONS] [INPUT]...\n       \
+                      wordloom train --update <MODEL> [OPTIONS] <INPUT>...",
     subcommand_value_name = "METHOD",
     subcommand_help_heading = "Methods"
 )]
