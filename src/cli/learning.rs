@@ -169,8 +169,8 @@ impl Shown<'_> {
         if earlier > 0 && !std::mem::replace(&mut self.going_on, true) {
             self.told = done.iter().filter(|epoch| epoch.done >= tokens).count();
             if self.display != Display::Quiet {
-                let epoch = show::rounded(earlier as f64 / tokens.max(1) as f64);
-                say(&format!("training goes on from its checkpoint, after {epoch} epochs"));
+                let epochs = earlier as f64 / tokens.max(1) as f64;
+                say(&format!("training goes on from its checkpoint, after {epochs:.2} epochs"));
             }
         }
         let whole = |epoch: &EpochLoss| epoch.done >= tokens;

@@ -43,6 +43,24 @@ impl Beginning<'_> {
         self.model.check_finite()
     }
 
+    /// How many words of `vocab` the model has.
+    pub fn common(&self, vocab: &Vocab) -> usize {
+        self.ids(vocab).iter().flatten().count()
+    }
+
+    /// Fails if the model has no word of `vocab`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    pub(super) fn check_words(&self, vocab: &Vocab) -> Result<()> {
+        if self.common(vocab) > 0 {
+            return Ok(());
+        }
+        let problem = "the model to begin with has no word of the text: is it of another language, \
+                       or in other letters?";
+        Err(Error::Refused(problem.into()))
+    }
+
     /// The id that each word of `vocab` has in the model.
     fn ids(&self, vocab: &Vocab) -> Vec<Option<u32>> {
         let id = |word: u32| self.model.vocab.id(vocab.word(word));
@@ -66,7 +84,7 @@ impl Beginning<'_> {
         let history = &self.model.provenance;
         json!({
             "words": self.model.vocab.len(),
-            "words_in_common": self.ids(vocab).iter().flatten().count(),
+            "words_in_common": self.common(vocab),
             "frozen": self.freeze,
             "program": history.program,
             "method": history.method,

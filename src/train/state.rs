@@ -51,7 +51,10 @@ impl<'a> State<'a> {
         let (config, task) = (training.config, &training.task);
         let (begun, words) = (Instant::now(), task.corpus.vocab.len());
         let from = course.from;
-        from.as_ref().map_or(Ok(()), |from| from.check(config.dim))?;
+        if let Some(from) = &from {
+            from.check(config.dim)?;
+            from.check_words(&task.corpus.vocab)?;
+        }
         let too_large = |e: std::io::Error| config::too_large(words, config.dim, &e);
         let matrix = |rows, precision| Shared::new(rows, config.dim, precision).map_err(too_large);
         // Position weights are few, and move little.

@@ -4,6 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
+#[cfg(unix)]
+use crate::common::Ran;
 use crate::common::{Place, QUICK, topics};
 
 /// Settings by which a training takes long enough to be interrupted.
@@ -59,6 +61,24 @@ fn another_command_is_refused_and_restart_begins_anew() {
     let ran = place.run(&format!("{quick} --restart")).good();
     assert!(!ran.err.contains("goes on") && place.has("m.safetensors"));
     assert!(!place.has("m.safetensors.checkpoint"));
+}
+
+/// A limit on the size of files, which the model keeps and checkpoints do not, stands in for a full
+/// disk.
+#[cfg(unix)]
+#[test]
+fn a_disk_without_room_for_a_checkpoint_does_not_end_a_training() {
+    let place = Place::with_text(2000);
+    place.run("train cbow text.txt -q -o m.bin --epochs 1").good();
+    let line = "train cbow text.txt -o m.bin --epochs 4 --rows f32 --checkpoint 1-epoch";
+    let script =
+        format!("trap '' XFSZ; ulimit -f 48; exec {} {line}", env!("CARGO_BIN_EXE_wordloom"));
+    let output = place.command("sh").args(["-c", &script]).output().unwrap();
+    let ran = Ran::of(line, output).good();
+    assert_eq!(ran.err.matches("no new checkpoint").count(), 1, "{}", ran.err);
+    assert!(ran.err.contains("there is none, and training goes on"), "{}", ran.err);
+    assert!(ran.err.contains("epoch 4 of 4") && place.has("m.bin"));
+    assert!(!place.has("m.bin.checkpoint"));
 }
 
 #[test]
@@ -188,7 +208,12 @@ fn a_model_learns_more_text() {
     place.run("train --update old.safetensors other.txt -o x").breaks_off(&["another language"]);
     // Vectors of any format are a beginning.
     let quick = "--dim 10 --epochs 2 --threads 1";
-    place.run(&format!("train cbow new.txt -q -o c.safetensors --init old.vec {quick}")).good();
+    let ran =
+        place.run(&format!("train cbow new.txt -o c.safetensors --init old.vec {quick}")).good();
+    assert!(ran.err.contains("begins with old.vec, which has 40 of the 80 words"), "{}", ran.err);
+    place
+        .run(&format!("train cbow other.txt -o x --init old.vec {quick}"))
+        .breaks_off(&["no word"]);
     let info = place.run("info c.safetensors --json").json();
     assert_eq!(info["provenance"]["begun_from"]["words_in_common"], 40);
     place.fails("train cbow new.txt -o x --init old.vec", &["give --dim 10"]);

@@ -11,6 +11,7 @@ use wordloom::{Embeddings, Error, Progress, Result, Vocab};
 
 use super::done;
 use crate::cli::learning::{Live, Scores, Work};
+use crate::cli::progress::say;
 use crate::cli::{note, show};
 
 /// How often checkpoints are written, if it is not said.
@@ -153,7 +154,7 @@ impl Prepared<'_> {
     /// Trains by `train`, which is shown, and adds to the history what only the command knows.
     pub(super) fn learn(
         &self,
-        output: &Path,
+        (output, vocab): (&Path, &Vocab),
         (quiet, work): (bool, Work),
         train: impl FnOnce(&Course, &Progress) -> Result<Embeddings> + Send,
     ) -> Result<Embeddings> {
@@ -174,6 +175,11 @@ impl Prepared<'_> {
             watch,
         };
         let (scores, metrics) = (self.scores.as_ref(), options.metrics());
+        if let (Some((path, _)), Some(from), false) = (from, &course.from, quiet) {
+            let (common, all) = (from.common(vocab), show::number(vocab.len() as u64));
+            let (name, common) = (path.display(), show::number(common as u64));
+            say(&format!("begins with {name}, which has {common} of the {all} words"));
+        }
         let live = Live { quiet, work, scores, metrics };
         let mut model = live.learning(|progress| train(&course, progress))?;
         if let Some((path, _)) = &self.from {

@@ -162,10 +162,11 @@ impl Job<'_> {
         let counting = begin.elapsed();
         let (tokens, epochs) = (pairs.len() as u64, self.config.epochs);
         let work = Work { tokens, epochs, unit: "pairs", time: self.config.time };
-        let mut model =
-            self.course.learn(output, (self.running.quiet, work), |course, progress| {
-                train_glove(&pairs, vocab, about, self.config, course, progress)
-            })?;
+        let mut model = self.course.learn(
+            (output, vocab),
+            (self.running.quiet, work),
+            |course, progress| train_glove(&pairs, vocab, about, self.config, course, progress),
+        )?;
         drop(pairs);
         model.provenance.counting_seconds = counting.as_secs_f64();
         self.course.write(&mut model, output, self.files.to)?;

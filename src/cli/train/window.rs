@@ -120,7 +120,8 @@ fn learn(
 ) -> anyhow::Result<()> {
     let (tokens, epochs) = (corpus.facts.tokens, recipe.epochs());
     let work = Work { tokens, epochs, unit: "words", time: recipe.time() };
-    let mut model = course.learn(output, (running.quiet, work), |course, progress| {
+    let place = (output, &corpus.vocab);
+    let mut model = course.learn(place, (running.quiet, work), |course, progress| {
         train_by(corpus, recipe, course, progress)
     })?;
     model.provenance.text = files.text.describe();

@@ -95,6 +95,7 @@ pub fn train_glove<'a>(
     let from = course.from;
     if let Some(from) = &from {
         from.check(config.dim)?;
+        from.check_words(vocab)?;
     }
     let room = usize::try_from(config.memory(vocab.len())).unwrap_or(usize::MAX);
     let reserved = Vec::<u8>::new().try_reserve_exact(room);
