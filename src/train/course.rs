@@ -10,6 +10,7 @@ use super::schedule::Borders;
 use super::span::When;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::memory::Staged;
 use crate::progress::Progress;
 
 /// How a training goes. By default it begins at random, keeps no checkpoint, and is not scored.
@@ -102,6 +103,8 @@ pub(super) trait Stage {
 
 /// Removes a file that need not be there.
 fn remove(path: &Path) -> Result<()> {
+    // This removes what a killed process left of it. Where nothing can be written, nothing was left.
+    let _ = Staged::check(path);
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path)(error)),
         _ => Ok(()),

@@ -171,6 +171,7 @@ fn what_a_killed_run_left_is_gone_after_the_next() {
     let line = "train skip-gram text.txt -o m.vec --dim 10 --threads 1 --epochs 2 -q";
     place.write(".m.vec.0123456789abcdef.tmp", "left");
     place.write(".m.vec.4711-0.tmp", "left by an earlier version");
+    place.write(".m.vec.checkpoint.0123456789abcdef.tmp", "left of a checkpoint");
     fs::write(place.cache().join(".0123456789abcdef.spool.0123456789abcdef.tmp"), "left").unwrap();
     place.run(line).good();
     let left: Vec<PathBuf> = place.everything().into_keys().collect();
