@@ -118,7 +118,10 @@ impl Live<'_> {
             &progress.stop,
             || train(&progress),
             || {
-                bar.suspend(|| shown.look(&progress));
+                let lines = shown.look(&progress);
+                if !lines.is_empty() {
+                    bar.suspend(|| lines.iter().for_each(|line| say(line)));
+                }
                 if let Some(message) = shown.message(&progress) {
                     bar.set_message(message);
                 }
@@ -126,7 +129,7 @@ impl Live<'_> {
             },
         );
         bar.finish_and_clear();
-        shown.look(&progress);
+        shown.look(&progress).iter().for_each(|line| say(line));
         if let Some(metrics) = &mut shown.metrics {
             metrics.line(&progress, &shown.begin, None);
         }
@@ -158,19 +161,21 @@ impl Shown<'_> {
         }
     }
 
-    /// Says what has happened since the last look.
-    fn look(&mut self, progress: &Progress) {
+    /// What there is to say of what has happened since the last look, in lines. The metrics of it are
+    /// written.
+    fn look(&mut self, progress: &Progress) -> Vec<String> {
         let Work { tokens, epochs, unit, time } = self.live.work;
-        for note in progress.take_notes() {
-            say(&format!("wordloom: {note}"));
-        }
+        let notes = progress.take_notes();
+        let mut lines: Vec<String> = notes.iter().map(|note| format!("wordloom: {note}")).collect();
         let done = progress.epochs();
         let (earlier, _) = progress.earlier();
         if earlier > 0 && !std::mem::replace(&mut self.going_on, true) {
             self.told = done.iter().filter(|epoch| epoch.done >= tokens).count();
             if self.display != Display::Quiet {
                 let epochs = earlier as f64 / tokens.max(1) as f64;
-                say(&format!("training goes on from its checkpoint, after {epochs:.2} epochs"));
+                lines.push(format!(
+                    "training goes on from its checkpoint, after {epochs:.2} epochs"
+                ));
             }
         }
         let whole = |epoch: &EpochLoss| epoch.done >= tokens;
@@ -180,7 +185,7 @@ impl Shown<'_> {
             if self.display == Display::Lines {
                 let of = if time.is_some() { String::new() } else { format!(" of {epochs}") };
                 let (loss, rate) = (show::loss(loss), show::short(self.speed(progress)));
-                say(&format!("epoch {}{of}: loss {loss}, {rate} {unit}/s", self.told));
+                lines.push(format!("epoch {}{of}: loss {loss}, {rate} {unit}/s", self.told));
             }
             if let Some(metrics) = &mut self.metrics {
                 metrics.line(progress, &self.begin, None);
@@ -190,7 +195,7 @@ impl Shown<'_> {
             let set = self.live.scores.expect("it has given scores");
             self.last = set.line(&scores);
             if self.display == Display::Lines {
-                say(&format!("scores: {}", self.last));
+                lines.push(format!("scores: {}", self.last));
             }
             if let Some(metrics) = &mut self.metrics {
                 let named: serde_json::Map<String, Value> =
@@ -201,6 +206,7 @@ impl Shown<'_> {
         if let Some(metrics) = self.metrics.as_mut().filter(|metrics| metrics.is_due()) {
             metrics.line(progress, &self.begin, None);
         }
+        lines
     }
 
     /// The line that changes.
