@@ -22,10 +22,8 @@ use wordloom::{Embeddings, Error, Progress};
 
 /// Sentences of ten words, each from one of two topics of twenty words: `topic = id % 2`.
 fn two_topics(folder: &Path, sentences: usize) -> Corpus {
-    let words: Vec<String> = (0..40).map(|id| topics::word(id % 2, id as u32 / 2)).collect();
-    let sentences = topics::sentences(sentences, 10)
-        .map(|words| words.map(|(topic, number)| 2 * number + topic as u32));
-    corpus::write(&folder.join("topics.corpus"), &words, sentences)
+    let sentences = topics::sentences(sentences, 10);
+    corpus::of_topics(&folder.join("topics.corpus"), &topics::words(), sentences)
 }
 
 fn config() -> WindowConfig {
@@ -319,9 +317,8 @@ fn a_training_begins_with_another_model_and_leaves_frozen_words_as_they_are() {
     let elsewhere = tempfile::tempdir().unwrap();
     let words: Vec<String> =
         (0..40).map(|id| if id < 10 { format!("new{id}") } else { first.vocab.text(id) }).collect();
-    let sentences = topics::sentences(500, 10)
-        .map(|words| words.map(|(topic, number)| 2 * number + topic as u32));
-    let corpus = corpus::write(&elsewhere.path().join("c"), &words, sentences);
+    let sentences = topics::sentences(500, 10);
+    let corpus = corpus::of_topics(&elsewhere.path().join("c"), &words, sentences);
     let glove = GloveConfig { dim: 10, epochs: 3, ..GloveConfig::default() };
     for recipe in [
         Recipe::SkipGram(config()),

@@ -25,10 +25,8 @@ const METHODS: [fn(WindowConfig) -> Recipe; 2] = [Recipe::SkipGram, Recipe::Cbow
 
 /// Sentences of ten words, each from one of two topics of twenty words: `topic = id % 2`.
 fn two_topics(folder: &Path, sentences: usize) -> Corpus {
-    let words: Vec<String> = (0..40).map(|id| topics::word(id % 2, id as u32 / 2)).collect();
-    let sentences = topics::sentences(sentences, 10)
-        .map(|words| words.map(|(topic, number)| 2 * number + topic as u32));
-    corpus::write(&folder.join("topics.corpus"), &words, sentences)
+    let sentences = topics::sentences(sentences, 10);
+    corpus::of_topics(&folder.join("topics.corpus"), &topics::words(), sentences)
 }
 
 fn config() -> WindowConfig {

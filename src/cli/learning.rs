@@ -130,8 +130,9 @@ impl Live<'_> {
         );
         bar.finish_and_clear();
         shown.look(&progress).iter().for_each(|line| say(line));
+        let now = shown.now(&progress);
         if let Some(metrics) = &mut shown.metrics {
-            metrics.line(&progress, &shown.begin, None);
+            metrics.line(&progress, now, None);
         }
         result
     }
@@ -153,6 +154,11 @@ impl Shown<'_> {
         done as f64 / self.begin.elapsed().as_secs_f64().max(1e-9)
     }
 
+    /// Seconds and speed, as metrics tell them.
+    fn now(&self, progress: &Progress) -> (f64, f64) {
+        (self.seconds(progress), self.speed(progress))
+    }
+
     /// How far the bar is.
     fn position(&self, progress: &Progress) -> u64 {
         match self.live.work.time {
@@ -167,7 +173,7 @@ impl Shown<'_> {
         let Work { tokens, epochs, unit, time } = self.live.work;
         let notes = progress.take_notes();
         let mut lines: Vec<String> = notes.iter().map(|note| format!("wordloom: {note}")).collect();
-        let done = progress.epochs();
+        let (done, now) = (progress.epochs(), self.now(progress));
         let (earlier, _) = progress.earlier();
         if earlier > 0 && !std::mem::replace(&mut self.going_on, true) {
             self.told = done.iter().filter(|epoch| epoch.done >= tokens).count();
@@ -188,7 +194,7 @@ impl Shown<'_> {
                 lines.push(format!("epoch {}{of}: loss {loss}, {rate} {unit}/s", self.told));
             }
             if let Some(metrics) = &mut self.metrics {
-                metrics.line(progress, &self.begin, None);
+                metrics.line(progress, now, None);
             }
         }
         for scores in self.live.scores.map(Scores::news).unwrap_or_default() {
@@ -200,11 +206,11 @@ impl Shown<'_> {
             if let Some(metrics) = &mut self.metrics {
                 let named: serde_json::Map<String, Value> =
                     set.names().into_iter().zip(scores.iter().map(|x| json!(x))).collect();
-                metrics.line(progress, &self.begin, Some(named.into()));
+                metrics.line(progress, now, Some(named.into()));
             }
         }
         if let Some(metrics) = self.metrics.as_mut().filter(|metrics| metrics.is_due()) {
-            metrics.line(progress, &self.begin, None);
+            metrics.line(progress, now, None);
         }
         lines
     }

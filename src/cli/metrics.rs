@@ -38,22 +38,26 @@ impl Metrics {
         self.last.elapsed() >= EVERY
     }
 
-    /// Writes a line. A file that can't be written is told once, and training goes on.
-    pub(super) fn line(&mut self, progress: &Progress, begin: &Instant, scores: Option<Value>) {
+    /// Writes a line: the `seconds` that training took, how much it learns in a second, and scores
+    /// where there are new ones. A file that can't be written is told once, and training goes on.
+    pub(super) fn line(
+        &mut self,
+        progress: &Progress,
+        (seconds, speed): (f64, f64),
+        scores: Option<Value>,
+    ) {
         let epochs = progress.epochs();
         let Some(loss) = epochs.last().map(EpochLoss::mean) else { return };
         self.last = Instant::now();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let (done, (before, seconds)) = (progress.done.load(Ordering::Relaxed), progress.earlier());
-        let elapsed = begin.elapsed().as_secs_f64();
+        let done = progress.done.load(Ordering::Relaxed);
         let mut line = json!({
             "time": now.as_secs_f64(),
-            "seconds": show::rounded(seconds + elapsed),
+            "seconds": show::rounded(seconds),
             "epoch": show::rounded(done as f64 / self.tokens.max(1) as f64),
             "loss": loss,
         });
         line[self.unit] = done.into();
-        let speed = done.saturating_sub(before) as f64 / elapsed.max(1e-9);
         line[format!("{}_per_second", self.unit)] = speed.round().into();
         if progress.rate() > 0.0 {
             line["lr"] = show::json(progress.rate()).into();
@@ -62,7 +66,7 @@ impl Metrics {
             line["scores"] = scores;
         }
         if !self.failed
-            && let Err(error) = self.put(&format!("{line}\n"), before)
+            && let Err(error) = self.put(&format!("{line}\n"), progress.earlier().0)
         {
             self.failed = true;
             say(&format!("wordloom: no more metrics: {error}"));

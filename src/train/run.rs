@@ -38,7 +38,6 @@ pub(super) fn run(
     let identity = (course.checkpoint.is_some() || patience.is_some()).then(identity);
     let identity = &identity.unwrap_or_default();
     let mut keeper = course.checkpoint.as_ref().map(|plan| Keeper::new(plan, identity));
-    let begun_at = stage.log().seconds;
     if let Some(keeper) = &mut keeper {
         keeper.resume(stage, patience, progress)?;
     }
@@ -51,7 +50,7 @@ pub(super) fn run(
             *curve = Curve { sets: watch.sets.clone(), ..Curve::default() };
         }
     }
-    let before = stage.log().seconds.max(begun_at);
+    let before = stage.log().seconds;
     let mut run = Run { begun: Instant::now(), before, time, keeper, identity, progress };
     while run.at_border(stage, course)? {
         let border = stage.borders().after(stage.log().next).expect("it is not at the end");

@@ -20,3 +20,17 @@ pub(crate) fn write<S: AsRef<[u32]>>(
     }
     writer.finish(&Vocab::new(words, counts), Facts::default()).unwrap()
 }
+
+/// Writes sentences of words that are given as their topic and number: `id = 2 * number + topic`.
+#[allow(dead_code, reason = "not every test that writes a corpus writes one of topics")]
+pub(crate) fn of_topics(
+    file: &Path,
+    words: &[impl AsRef<[u8]>],
+    sentences: impl Iterator<Item = [(usize, u32); 10]>,
+) -> Corpus {
+    write(
+        file,
+        words,
+        sentences.map(|words| words.map(|(topic, number)| 2 * number + topic as u32)),
+    )
+}

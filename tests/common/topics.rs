@@ -10,6 +10,12 @@ pub(crate) fn word(topic: usize, number: u32) -> String {
     format!("{}{number}", ["sea", "hill"][topic])
 }
 
+/// All words, where `topic = id % 2`.
+#[allow(dead_code, reason = "only tests that write a corpus ask for ids")]
+pub(crate) fn words() -> Vec<String> {
+    (0..2 * WORDS).map(|id| word(id as usize % 2, id / 2)).collect()
+}
+
 /// Sentences of ten words, each word as its topic and its number. The topics take turns: the first
 /// `own` words of each sentence are of its topic, and the others are of the other topic.
 pub(crate) fn sentences(count: usize, own: usize) -> impl Iterator<Item = [(usize, u32); 10]> {

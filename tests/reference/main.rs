@@ -180,7 +180,7 @@ fn the_fast_trainer_reaches_the_loss_of_the_plain_one() {
     let id = |(topic, number): (usize, u32)| topic + 2 * number as usize;
     let sentences: Vec<Vec<usize>> =
         topics::sentences(400, 10).map(|sentence| sentence.map(id).to_vec()).collect();
-    let words: Vec<String> = (0..40).map(|id| topics::word(id % 2, id as u32 / 2)).collect();
+    let words = topics::words();
     let narrow = |sentence: &Vec<usize>| sentence.iter().map(|&id| id as u32).collect::<Vec<_>>();
     let corpus =
         corpus::write(&folder.path().join("c.corpus"), &words, sentences.iter().map(narrow));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
-use wordloom::corpus::{Corpus, MoreText, TextOptions, Vocab, cache, expand};
+use wordloom::corpus::{Corpus, MoreText, Produce, TextOptions, Vocab, cache, expand};
 use wordloom::format::Format;
 use wordloom::{Embeddings, Error, Progress, train};
 
@@ -139,31 +139,10 @@ impl RunOptions {
             }
             return Ok(corpus);
         }
-        let (reading, directory) = (Progress::default(), self.directory(output));
-        let threads = train::pool(Some(threads))?;
-        let corpus = if self.no_cache {
-            let once = || match old {
-                Some(vocab) => cache::once(&MoreText { text, vocab }, &directory, &reading),
-                None => cache::once(text, &directory, &reading),
-            };
-            progress::counting(self.quiet, &reading, || threads.install(once))?
-        } else {
-            std::fs::create_dir_all(&directory).with_context(|| {
-                format!(
-                    "can't make the cache directory {}: use --cache DIR or --no-cache",
-                    directory.display()
-                )
-            })?;
-            let cached = || match old {
-                Some(vocab) => cache::corpus(&MoreText { text, vocab }, &directory, &reading),
-                None => cache::corpus(text, &directory, &reading),
-            };
-            let (corpus, reused) =
-                progress::counting(self.quiet, &reading, || threads.install(cached))?;
-            if !self.quiet {
-                tell(&corpus, if reused { "known from the cache" } else { "read" });
-            }
-            corpus
+        let (threads, directory) = (train::pool(Some(threads))?, self.directory(output));
+        let corpus = match old {
+            Some(vocab) => self.make(&MoreText { text, vocab }, &directory, &threads)?,
+            None => self.make(text, &directory, &threads)?,
         };
         note(&corpus.notes);
         let facts = &corpus.facts;
@@ -176,6 +155,32 @@ impl RunOptions {
         }
         if text.tokenizer.unicode_words {
             warn_of_letters(&corpus);
+        }
+        Ok(corpus)
+    }
+
+    /// The corpus of `producer`: in the cache, or with `--no-cache` in a file that is not kept.
+    fn make(
+        &self,
+        producer: &impl Produce,
+        directory: &Path,
+        threads: &rayon::ThreadPool,
+    ) -> anyhow::Result<Corpus> {
+        let reading = Progress::default();
+        if self.no_cache {
+            let once = || threads.install(|| cache::once(producer, directory, &reading));
+            return Ok(progress::counting(self.quiet, &reading, once)?);
+        }
+        std::fs::create_dir_all(directory).with_context(|| {
+            format!(
+                "can't make the cache directory {}: use --cache DIR or --no-cache",
+                directory.display()
+            )
+        })?;
+        let cached = || threads.install(|| cache::corpus(producer, directory, &reading));
+        let (corpus, reused) = progress::counting(self.quiet, &reading, cached)?;
+        if !self.quiet {
+            tell(&corpus, if reused { "known from the cache" } else { "read" });
         }
         Ok(corpus)
     }
