@@ -2,6 +2,7 @@
 //! queries search them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,7 @@ pub struct Embeddings {
     output: Option<Numbers>,
     ngrams: Option<Ngrams>,
     positions: Option<Numbers>,
+    tags: Option<Arc<Embeddings>>,
 }
 
 /// The vector of a word that was asked for.
@@ -159,7 +161,7 @@ impl Embeddings {
     ) -> Self {
         assert_eq!(input.len(), vocab.len() * dim);
         assert!(output.as_ref().is_none_or(|output| output.len() == input.len()));
-        Self { vocab, provenance, dim, input, output, ngrams: None, positions: None }
+        Self { vocab, provenance, dim, input, output, ngrams: None, positions: None, tags: None }
     }
 
     /// The same model with vectors of n-grams, from which vectors for unseen words can be composed.
@@ -175,6 +177,22 @@ impl Embeddings {
     #[must_use]
     pub fn with_positions(self, positions: Option<Numbers>) -> Self {
         Self { positions, ..self }
+    }
+
+    /// The same model with vectors of tags, such as documents, of the same dimension.
+    ///
+    /// # Panics
+    /// When the dimensions differ; readers of files check them first.
+    #[must_use]
+    pub fn with_tags(self, tags: Option<Embeddings>) -> Self {
+        assert!(tags.as_ref().is_none_or(|tags| tags.dim == self.dim));
+        Self { tags: tags.map(Arc::new), ..self }
+    }
+
+    /// The vectors of tags, such as documents, with a vocabulary of their own; `None` where the
+    /// model has none. They are in the space of the input vectors of words.
+    pub fn tags(&self) -> Option<&Embeddings> {
+        self.tags.as_deref()
     }
 
     /// Dimension of the vectors.
@@ -222,11 +240,14 @@ impl Embeddings {
         self.positions.as_ref().map(|positions| &positions.floats()[..])
     }
 
-    /// Fails if a word's input vector has a number that is not finite.
+    /// Fails if a word's input vector, or a tag's, has a number that is not finite.
     ///
     /// # Errors
     /// [`crate::Error::Refused`], which names the first of these words.
     pub fn check_finite(&self) -> Result<()> {
+        if let Some(tags) = &self.tags {
+            tags.check_finite()?;
+        }
         if self.input.all_finite() {
             return Ok(());
         }
@@ -237,12 +258,13 @@ impl Embeddings {
         }
     }
 
-    /// The number of words whose input vectors have a number that is not finite.
+    /// The number of words and tags whose input vectors have a number that is not finite.
     pub fn count_not_finite(&self) -> usize {
+        let tags = self.tags.as_ref().map_or(0, |tags| tags.count_not_finite());
         if self.input.all_finite() {
-            return 0;
+            return tags;
         }
-        self.input().chunks_exact(self.dim.max(1)).filter(|row| !is_finite(row)).count()
+        tags + self.input().chunks_exact(self.dim.max(1)).filter(|row| !is_finite(row)).count()
     }
 
     /// The same model without the words whose input vectors have a number that is not finite.
@@ -260,6 +282,7 @@ impl Embeddings {
             vocab: Vocab::new(&words, counts),
             input: rows(self.input()).into(),
             output: self.output().map(|output| rows(output).into()),
+            tags: self.tags().map(|tags| Arc::new(tags.without_not_finite())),
             ..self.clone()
         }
     }

@@ -50,18 +50,19 @@ impl<'a> Tensors<'a> {
         Ok(Self { path, file, metadata, begin })
     }
 
-    /// The vocabulary, of `words` words.
-    pub(crate) fn vocab(&self, words: usize) -> Result<Vocab> {
+    /// The vocabulary, of `words` words, whose tensors have names that begin with `prefix`.
+    pub(crate) fn vocab(&self, prefix: &str, words: usize) -> Result<Vocab> {
         let each = &[words][..];
+        let name = |what: &str| format!("{prefix}.{what}");
         Ok(Vocab {
-            bytes: self.get("vocab.bytes", Dtype::U8, None)?,
-            ends: self.get("vocab.ends", Dtype::U64, Some(each))?,
-            counts: if self.metadata.info("vocab.counts").is_some() {
-                self.get("vocab.counts", Dtype::U64, Some(each))?
+            bytes: self.get(&name("bytes"), Dtype::U8, None)?,
+            ends: self.get(&name("ends"), Dtype::U64, Some(each))?,
+            counts: if self.metadata.info(&name("counts")).is_some() {
+                self.get(&name("counts"), Dtype::U64, Some(each))?
             } else {
                 Vec::new().into()
             },
-            order: self.get("vocab.order", Dtype::U32, Some(each))?,
+            order: self.get(&name("order"), Dtype::U32, Some(each))?,
         })
     }
 

@@ -66,7 +66,7 @@ impl Cooccur {
         progress::listen(OnSignal::Stop);
         let corpus = self.running.corpus(
             &self.text,
-            None,
+            (None, None),
             self.output.as_deref(),
             train::threads(self.threads),
         )?;

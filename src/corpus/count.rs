@@ -54,6 +54,11 @@ impl Counter {
         self.table.find(hash, |&(_, id)| of(&self.bytes, &self.ends, id) == word).map(|&(_, id)| id)
     }
 
+    /// The word with a provisional id.
+    pub(crate) fn word(&self, id: u32) -> &[u8] {
+        of(&self.bytes, &self.ends, id)
+    }
+
     /// The words and their counts, by provisional id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
         (0..self.counts.len() as u32)

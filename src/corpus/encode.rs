@@ -1,10 +1,11 @@
 //! Encodes text as a corpus, reading the text once. Workers count words and write provisional ids
 //! to a spool file. When the vocabulary is known, the ids are translated in the order of the text.
+//! What a sequence is, and which tags it has, is told by a [`Layout`].
 //!
 //! This file is over 300 lines because a third of it is its tests.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -16,12 +17,14 @@ use super::{Corpus, CorpusWriter, Counter, Facts, Produce, Vocab, vocab};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
 use crate::progress::Progress;
-use crate::text::{self, Blocks, Token, Tokenizer};
+use crate::text::{self, Block, Blocks, Cut, Token, Tokenizer};
 /// A part of every key. It is raised with every change by which the same text gives another corpus.
 const VERSION: u32 = 3;
-/// In the spool, this value ends a sentence. In a translation, it means that the vocabulary lacks
-/// the word.
+/// In the spool, this value ends a sequence; the number of its tags and their provisional ids
+/// follow. In a translation, it means that the vocabulary lacks the word.
 const NONE: u32 = u32::MAX;
+/// This many problems, or documents, are named; more are counted.
+const MAX_NAMED: usize = 3;
 /// This many blocks are translated at a time.
 const BATCH: usize = 64;
 
@@ -63,6 +66,93 @@ impl Default for TextOptions {
             vocab_file: None,
             strict: false,
         }
+    }
+}
+
+/// How blocks of text become sequences of words.
+pub(super) trait Layout: Sync {
+    /// Where a file may be cut into blocks.
+    fn cut(&self, file: &Path) -> Cut;
+
+    /// Gives the sequences of a block to `to`, word by word.
+    ///
+    /// # Errors
+    /// A block that can't be read at all.
+    fn read(&self, block: &Block, to: &mut Sequences) -> Result<()>;
+}
+
+/// The sequences of the blocks that one worker reads.
+#[derive(Default)]
+pub(super) struct Sequences {
+    words: Counter,
+    tags: Counter,
+    /// The provisional tags of the sequence that is being read.
+    own: Vec<u32>,
+    /// The words of this block as they go to the spool.
+    ids: Vec<u32>,
+    /// The number of words in this block.
+    read: u64,
+    /// What could not be used: the block, and a message.
+    problems: Vec<(u64, String)>,
+}
+
+impl Sequences {
+    /// Adds a word to the sequence.
+    #[inline]
+    pub(super) fn word(&mut self, word: &[u8]) {
+        self.read += 1;
+        let id = self.words.add(word, 1);
+        self.ids.push(id);
+    }
+
+    /// Adds a tag to the sequence, unless it has it already.
+    pub(super) fn tag(&mut self, tag: &[u8]) {
+        let id = self.tags.add(tag, 0);
+        if !self.own.contains(&id) {
+            self.own.push(id);
+        }
+    }
+
+    /// The number of tags that the sequence has.
+    pub(super) fn tags(&self) -> usize {
+        self.own.len()
+    }
+
+    /// Ends the sequence.
+    pub(super) fn end(&mut self) {
+        self.ids.push(NONE);
+        self.ids.push(self.own.len() as u32);
+        self.ids.append(&mut self.own);
+    }
+
+    /// Ends the sequence if it has a word. A block may end before its sequence does.
+    fn end_sentence(&mut self) {
+        if self.ids.last_chunk() != Some(&[NONE, 0]) {
+            self.end();
+        }
+    }
+
+    /// Tells of something in `block` that could not be used.
+    pub(super) fn problem(&mut self, block: &Block, problem: String) {
+        self.problems.push((block.index, problem));
+    }
+}
+
+/// Lines as sentences, without tags.
+impl Layout for TextOptions {
+    fn cut(&self, _: &Path) -> Cut {
+        Cut::Words
+    }
+
+    fn read(&self, block: &Block, to: &mut Sequences) -> Result<()> {
+        self.tokenizer.split(block.text(), |token| match token {
+            Token::Word(word) => to.word(word),
+            Token::End => to.end_sentence(),
+        });
+        if block.last {
+            to.end_sentence();
+        }
+        Ok(())
     }
 }
 
@@ -160,7 +250,7 @@ impl Produce for TextOptions {
     }
 
     fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
-        self.encode(None, writer, progress)
+        self.encode(self, None, writer, progress)
     }
 }
 
@@ -186,17 +276,18 @@ impl Produce for MoreText<'_> {
     }
 
     fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
-        self.text.encode(Some(self.vocab), writer, progress)
+        self.text.encode(self.text, Some(self.vocab), writer, progress)
     }
 }
 
 impl TextOptions {
-    /// Counts and encodes the inputs, whose words may join those of an `old` vocabulary.
+    /// Counts and encodes the inputs by a layout. Their words may join those of an `old` vocabulary.
     ///
     /// # Errors
     /// Unreadable or binary input, an empty vocabulary, a full disk, or [`Error::Stopped`].
-    fn encode(
+    pub(super) fn encode(
         &self,
+        layout: &impl Layout,
         old: Option<&Vocab>,
         writer: &mut CorpusWriter,
         progress: &Progress,
@@ -206,31 +297,37 @@ impl TextOptions {
         let spool = Mutex::new(Spool { out, at: 0, pieces: Vec::new() });
         // A file that was found in a directory may be no text. A file that was named must be.
         let may_skip = |file: &PathBuf| !self.strict && !self.inputs.contains(file);
-        let blocks =
-            Mutex::new(Blocks::new(files.iter().map(|file| (file.clone(), may_skip(file)))));
+        let file = |file: &PathBuf| (file.clone(), may_skip(file), layout.cut(file));
+        let blocks = Mutex::new(Blocks::new(files.iter().map(file)));
         let invalid = AtomicU64::new(0);
         let workers = rayon::broadcast(|context| {
-            let counted = count(context.index(), self, &blocks, &spool, &invalid, progress);
+            let to = (context.index(), &spool, &invalid);
+            let counted = count(self, layout, &blocks, to, progress);
             if counted.is_err() {
                 progress.stop.store(true, Ordering::Relaxed);
             }
             counted
         });
-        let workers = all_or_first_cause(workers)?;
+        let mut workers = all_or_first_cause(workers)?;
         let blocks = blocks.into_inner().unwrap_or_else(PoisonError::into_inner);
         for why in blocks.left_out {
             writer.note(&format!("left out: {why}"));
         }
+        let problems = workers.iter_mut().flat_map(|worker| std::mem::take(&mut worker.problems));
+        self.tell(problems.collect(), writer)?;
         let spool = spool.into_inner().unwrap_or_else(PoisonError::into_inner);
         let Spool { mut out, mut pieces, .. } = spool;
         out.flush().map_err(Error::io(writer.path()))?;
         pieces.sort_unstable_by_key(|piece| piece.block);
 
         let mut total = Counter::default();
+        let mut tags = Numbering::default();
         let provisional: Vec<Vec<u32>> = workers
             .iter()
-            .map(|worker| worker.iter().map(|(word, count)| total.add(word, count)).collect())
+            .map(|worker| worker.words.iter().map(|(word, n)| total.add(word, n)).collect())
             .collect();
+        let provisional_tags: Vec<Vec<u32>> =
+            workers.iter().map(|worker| tags.join(&worker.tags)).collect();
         drop(workers);
         let facts = Facts {
             words_read: total.tokens(),
@@ -258,44 +355,150 @@ impl TextOptions {
         let spooled = Mapped::open(out.temporary())?;
         let spooled: &[u32] = bytemuck::cast_slice(&spooled);
         for batch in pieces.chunks(BATCH) {
-            let translated: Vec<(Vec<u32>, Vec<usize>)> = batch
+            let translated: Vec<Translated> = batch
                 .par_iter()
                 .map(|piece| {
                     let ids = &spooled[piece.at..piece.at + piece.length];
-                    translate(ids, &translations[piece.worker])
+                    let tags = &provisional_tags[piece.worker];
+                    Translated::new(ids, &translations[piece.worker], tags)
                 })
                 .collect();
-            for (ids, ends) in translated {
-                let mut start = 0;
-                for end in ends {
+            for Translated { ids, ends, tags: tags_of } in translated {
+                let (mut start, mut first_tag) = (0, 0);
+                for (end, end_of_tags) in ends {
                     writer.tokens(&ids[start..end])?;
-                    writer.end_sentence();
-                    start = end;
+                    tags.end(&tags_of[first_tag..end_of_tags], writer);
+                    (start, first_tag) = (end, end_of_tags);
                 }
                 writer.tokens(&ids[start..])?;
             }
             progress.check()?;
         }
+        tags.finish(writer);
         Ok((vocab, facts))
+    }
+
+    /// Notes what could not be used, or fails where the settings are strict.
+    fn tell(&self, mut problems: Vec<(u64, String)>, writer: &mut CorpusWriter) -> Result<()> {
+        problems.sort_by_key(|(block, _)| *block);
+        if let (true, Some((_, problem))) = (self.strict, problems.first()) {
+            return Err(Error::Refused(problem.clone()));
+        }
+        for (_, problem) in problems.iter().take(MAX_NAMED) {
+            writer.note(&format!("left out: {problem}"));
+        }
+        if problems.len() > MAX_NAMED {
+            let more = problems.len() - MAX_NAMED;
+            writer.note(&format!("left out: {more} more lines like these"));
+        }
+        Ok(())
+    }
+}
+
+/// Numbers the tags in the order in which they occur, and counts what is to be told of them.
+#[derive(Default)]
+struct Numbering {
+    /// All tags, by provisional ids.
+    all: Counter,
+    /// The number of each, or [`NONE`] if it did not occur yet.
+    numbers: Vec<u32>,
+    /// The provisional ids in the order of their numbers, and how many sequences have each.
+    order: Vec<u32>,
+    counts: Vec<u64>,
+    /// Sequences, those without a tag, and those without a known word, of which some are named.
+    sequences: u64,
+    untagged: u64,
+    empty: u64,
+    empty_names: Vec<String>,
+    own: Vec<u32>,
+}
+
+impl Numbering {
+    /// Takes the tags of a worker. Returns their provisional ids among all.
+    fn join(&mut self, tags: &Counter) -> Vec<u32> {
+        let ids = tags.iter().map(|(tag, _)| self.all.add(tag, 0)).collect();
+        self.numbers.resize(self.all.len(), NONE);
+        ids
+    }
+
+    fn name(&self, tag: u32) -> String {
+        String::from_utf8_lossy(self.all.word(tag)).into_owned()
+    }
+
+    /// Ends a sequence, whose tags are given by their provisional ids.
+    fn end(&mut self, tags: &[u32], writer: &mut CorpusWriter) {
+        if !writer.has_tokens() {
+            self.empty += u64::from(!tags.is_empty());
+            if let (Some(&tag), true) = (tags.first(), self.empty_names.len() < MAX_NAMED) {
+                self.empty_names.push(self.name(tag));
+            }
+            return;
+        }
+        self.own.clear();
+        for &tag in tags {
+            let number = &mut self.numbers[tag as usize];
+            if *number == NONE {
+                *number = self.order.len() as u32;
+                self.order.push(tag);
+                self.counts.push(0);
+            }
+            self.counts[*number as usize] += 1;
+            self.own.push(*number);
+        }
+        self.sequences += 1;
+        self.untagged += u64::from(tags.is_empty());
+        writer.end_tagged(&self.own);
+    }
+
+    /// Gives the corpus its tags, if there are some, and notes what a user should know of them.
+    fn finish(self, writer: &mut CorpusWriter) {
+        if self.all.is_empty() {
+            return;
+        }
+        let Self { sequences, untagged, empty, .. } = self;
+        if empty > 0 {
+            let names = self.empty_names.join(", ");
+            let more = if empty > MAX_NAMED as u64 { ", …" } else { "" };
+            let what = if empty == 1 { "document has" } else { "documents have" };
+            writer.note(&format!(
+                "left out: {empty} {what} no word of the vocabulary, and no vector: {names}{more}"
+            ));
+        }
+        if untagged > 0 {
+            writer.note(&format!("{untagged} of {sequences} documents have no tag"));
+        }
+        let names: Vec<&[u8]> = self.order.iter().map(|&tag| self.all.word(tag)).collect();
+        let repeated: Vec<usize> = (0..names.len()).filter(|&tag| self.counts[tag] > 1).collect();
+        // Where most tags are of several documents they are authors, or topics, and no names.
+        if !repeated.is_empty() && 2 * repeated.len() < names.len() {
+            let first = repeated.iter().take(MAX_NAMED);
+            let first: Vec<_> = first.map(|&tag| String::from_utf8_lossy(names[tag])).collect();
+            let (n, all, more) = (repeated.len(), names.len(), repeated.len() > MAX_NAMED);
+            writer.note(&format!(
+                "{n} of {all} tags are of several documents, from all of which their vector is \
+                 learnt: {}{}",
+                first.join(", "),
+                if more { ", …" } else { "" }
+            ));
+        }
+        writer.name_tags(Vocab::new(&names, self.counts));
     }
 }
 
 /// The work of one worker. It takes blocks while there are any, counts their words, and spools
 /// their provisional ids.
 fn count(
-    worker: usize,
     options: &TextOptions,
+    layout: &impl Layout,
     blocks: &Mutex<Blocks>,
-    spool: &Mutex<Spool>,
-    invalid: &AtomicU64,
+    (worker, spool, invalid): (usize, &Mutex<Spool>, &AtomicU64),
     progress: &Progress,
-) -> Result<Counter> {
-    let mut counter = Counter::default();
-    let mut ids: Vec<u32> = Vec::new();
+) -> Result<Sequences> {
+    let mut sequences = Sequences::default();
     loop {
         progress.check()?;
         let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).next_block()?;
-        let Some(block) = next else { return Ok(counter) };
+        let Some(block) = next else { return Ok(sequences) };
         if let Some((words, first)) = block.invalid_utf8() {
             if options.strict {
                 let problem = format!(
@@ -305,28 +508,18 @@ fn count(
             }
             invalid.fetch_add(words, Ordering::Relaxed);
         }
-        ids.clear();
-        let mut words = 0;
-        options.tokenizer.split(block.text(), |token| match token {
-            Token::Word(word) => {
-                words += 1;
-                ids.push(counter.add(word, 1));
-            }
-            // One end is as good as several.
-            Token::End if ids.last() != Some(&NONE) => ids.push(NONE),
-            Token::End => {}
-        });
-        if block.last && ids.last() != Some(&NONE) {
-            ids.push(NONE);
-        }
+        sequences.ids.clear();
+        sequences.read = 0;
+        layout.read(&block, &mut sequences)?;
+        let ids = &sequences.ids;
         let mut spool = spool.lock().unwrap_or_else(PoisonError::into_inner);
-        spool.out.put(bytemuck::cast_slice(&ids))?;
+        spool.out.put(bytemuck::cast_slice(ids))?;
         let piece = Piece { block: block.index, worker, at: spool.at, length: ids.len() };
         spool.at += ids.len();
         spool.pieces.push(piece);
         drop(spool);
         progress.done.fetch_add(block.text().len() as u64, Ordering::Relaxed);
-        progress.words.fetch_add(words, Ordering::Relaxed);
+        progress.words.fetch_add(sequences.read, Ordering::Relaxed);
     }
 }
 
@@ -392,25 +585,37 @@ fn grow(old: &Vocab, options: &TextOptions, total: &Counter) -> Result<Vocab> {
     grown.cut(1, None)
 }
 
-/// Translates provisional ids to tokens and drops the words that the vocabulary lacks. Returns the
-/// tokens, and where sentences end among them.
-fn translate(spooled: &[u32], to: &[u32]) -> (Vec<u32>, Vec<usize>) {
-    let mut ids = Vec::with_capacity(spooled.len());
-    let mut ends = Vec::new();
-    for &provisional in spooled {
-        if provisional == NONE {
-            ends.push(ids.len());
-        } else if to[provisional as usize] != NONE {
-            ids.push(to[provisional as usize]);
+/// A block whose provisional ids are translated to tokens, without the words that the vocabulary
+/// lacks.
+struct Translated {
+    ids: Vec<u32>,
+    /// Where each sequence ends in `ids`, and where its tags end in `tags`.
+    ends: Vec<(usize, usize)>,
+    /// The tags, by their provisional ids among those of all workers.
+    tags: Vec<u32>,
+}
+
+impl Translated {
+    fn new(spooled: &[u32], to: &[u32], tags_to: &[u32]) -> Self {
+        let mut all =
+            Self { ids: Vec::with_capacity(spooled.len()), ends: Vec::new(), tags: Vec::new() };
+        let mut spooled = spooled.iter();
+        while let Some(&provisional) = spooled.next() {
+            if provisional == NONE {
+                let tags = spooled.next().map_or(0, |&tags| tags as usize);
+                let tags = spooled.by_ref().take(tags).map(|&tag| tags_to[tag as usize]);
+                all.tags.extend(tags);
+                all.ends.push((all.ids.len(), all.tags.len()));
+            } else if to[provisional as usize] != NONE {
+                all.ids.push(to[provisional as usize]);
+            }
         }
+        all
     }
-    (ids, ends)
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::corpus::{Corpus, encode};
 

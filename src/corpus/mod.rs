@@ -7,16 +7,20 @@
 //! ```
 //!
 //! All numbers are little-endian; sections begin at multiples of 64 bytes and are named in the
-//! header, so that a later version can add sections (tags of sentences, for example). Any source of
-//! sequences of tokens can implement [`Produce`]; [`TextOptions`] does so for text.
+//! header, so that a later version can add sections. Where sequences have tags, six sections follow
+//! `order`: `tag ends` u64 (a sequence each) and `tags` u32, then the vocabulary of tags, `tag words`
+//! to `tag order`. Any source of sequences of tokens can implement [`Produce`]; [`TextOptions`] does
+//! so for text, and [`Documents`] for documents with tags.
 //!
 //! This file is over 300 lines because the reader and the writer of the layout stand together, with
 //! their tests.
 
 pub mod cache;
 mod count;
+mod documents;
 mod encode;
 mod paths;
+mod tags;
 mod vocab;
 
 use std::io::Seek;
@@ -27,7 +31,9 @@ use bytemuck::Pod;
 use xxhash_rust::xxh3::Xxh3;
 
 pub(crate) use self::count::Counter;
+pub use self::documents::{DocumentOptions, Documents};
 pub use self::encode::{MoreText, TextOptions};
+pub use self::tags::Tags;
 pub use self::vocab::Vocab;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
@@ -91,6 +97,7 @@ pub struct Corpus {
     pub notes: Vec<String>,
     tokens: Mapped<u32>,
     ends: Mapped<u64>,
+    tags: Option<Tags>,
 }
 
 /// A source of a corpus: text, or anything else that consists of sequences of tokens.
@@ -153,29 +160,35 @@ impl Corpus {
         let limited = bincode::config::standard().with_limit::<{ 1 << 16 }>();
         let (header, _): (Header, usize) = bincode::decode_from_slice(&file[start..end], limited)
             .map_err(|e| bad(&format!("unreadable header: {e}")))?;
+        let sections = Sections { file: &file, header: &header, path };
+        let tags = match header.sections.iter().any(|(name, ..)| name == "tags") {
+            true => Some(Tags {
+                names: sections.vocab(TAG_SECTIONS)?,
+                ends: sections.get("tag ends")?,
+                ids: sections.get("tags")?,
+            }),
+            false => None,
+        };
         let corpus = Self {
             path: path.to_path_buf(),
-            vocab: Vocab {
-                bytes: section(&file, &header, "words")
-                    .ok_or_else(|| bad("bad section 'words'"))?,
-                ends: section(&file, &header, "word ends")
-                    .ok_or_else(|| bad("bad section 'word ends'"))?,
-                counts: section(&file, &header, "counts")
-                    .ok_or_else(|| bad("bad section 'counts'"))?,
-                order: section(&file, &header, "order")
-                    .ok_or_else(|| bad("bad section 'order'"))?,
-            },
-            tokens: section(&file, &header, "tokens").ok_or_else(|| bad("bad section 'tokens'"))?,
-            ends: section(&file, &header, "ends").ok_or_else(|| bad("bad section 'ends'"))?,
-            facts: header.facts,
-            notes: header.notes,
+            vocab: sections.vocab(WORD_SECTIONS)?,
+            tokens: sections.get("tokens")?,
+            ends: sections.get("ends")?,
+            tags,
+            facts: header.facts.clone(),
+            notes: header.notes.clone(),
         };
-        let v = &corpus.vocab;
-        if v.counts.len() != v.len()
-            || v.order.len() != v.len()
-            || corpus.tokens.len() as u64 != corpus.facts.tokens
+        let last = corpus.ends.last().copied().unwrap_or(0);
+        if corpus.tokens.len() as u64 != corpus.facts.tokens
+            || last != corpus.facts.tokens
+            || !corpus.ends.is_sorted()
         {
-            return Err(bad("sections of unequal lengths"));
+            return Err(sections.unequal());
+        }
+        if let Some(tags) = &corpus.tags
+            && (tags.ends.len() != corpus.ends.len() || !tags.are_named())
+        {
+            return Err(sections.unequal());
         }
         if corpus.hash() != corpus.facts.hash {
             return Err(bad(
@@ -190,10 +203,12 @@ impl Corpus {
         let mut hash = Xxh3::new();
         hash.update(bytemuck::cast_slice(&self.tokens));
         hash.update(bytemuck::cast_slice(&self.ends));
-        hash.update(&self.vocab.bytes);
-        hash.update(bytemuck::cast_slice(&self.vocab.ends));
-        hash.update(bytemuck::cast_slice(&self.vocab.counts));
-        hash.update(bytemuck::cast_slice(&self.vocab.order));
+        parts_of(&self.vocab).iter().for_each(|part| hash.update(part));
+        if let Some(tags) = &self.tags {
+            hash.update(bytemuck::cast_slice(&tags.ends));
+            hash.update(bytemuck::cast_slice(&tags.ids));
+            parts_of(&tags.names).iter().for_each(|part| hash.update(part));
+        }
         hash.digest()
     }
 
@@ -218,6 +233,16 @@ impl Corpus {
         &self.tokens
     }
 
+    /// Where each sequence (a sentence, a document) ends among the tokens.
+    pub fn ends(&self) -> &[u64] {
+        &self.ends
+    }
+
+    /// The tags of the sequences; `None` where they have none.
+    pub fn tags(&self) -> Option<&Tags> {
+        self.tags.as_ref()
+    }
+
     /// The pieces of sentences in a range of tokens, as ranges of tokens.
     pub fn sentences(&self, tokens: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let first = self.ends.partition_point(|&end| end as usize <= tokens.start);
@@ -231,17 +256,63 @@ impl Corpus {
     }
 }
 
-fn section<T: Pod>(file: &Mapped<u8>, header: &Header, name: &str) -> Option<Mapped<T>> {
-    let (_, at, length) = header.sections.iter().find(|(n, _, _)| n == name)?;
-    let at = usize::try_from(*at).ok()?;
-    file.part(at..at.checked_add(usize::try_from(*length).ok()?)?)
+/// The names of the sections of a vocabulary: bytes, ends, counts and order.
+const WORD_SECTIONS: [&str; 4] = ["words", "word ends", "counts", "order"];
+
+/// The same of the vocabulary of tags.
+const TAG_SECTIONS: [&str; 4] = ["tag words", "tag word ends", "tag counts", "tag order"];
+
+/// The sections of a vocabulary as bytes.
+fn parts_of(vocab: &Vocab) -> [&[u8]; 4] {
+    let numbers = bytemuck::cast_slice::<u64, u8>;
+    let order = bytemuck::cast_slice(&vocab.order);
+    [&vocab.bytes, numbers(&vocab.ends), numbers(&vocab.counts), order]
 }
 
-/// Writes a corpus file: first all sentences, then the vocabulary.
+/// The sections of a file whose header has been read.
+struct Sections<'a> {
+    file: &'a Mapped<u8>,
+    header: &'a Header,
+    path: &'a Path,
+}
+
+impl Sections<'_> {
+    fn get<T: Pod>(&self, name: &str) -> Result<Mapped<T>> {
+        let find = || {
+            let (_, at, length) = self.header.sections.iter().find(|(n, _, _)| n == name)?;
+            let at = usize::try_from(*at).ok()?;
+            self.file.part(at..at.checked_add(usize::try_from(*length).ok()?)?)
+        };
+        let bad = || Error::format(self.path, self.file.len() as u64, format!("bad section '{name}'"));
+        find().ok_or_else(bad)
+    }
+
+    fn vocab(&self, [bytes, ends, counts, order]: [&str; 4]) -> Result<Vocab> {
+        let vocab = Vocab {
+            bytes: self.get(bytes)?,
+            ends: self.get(ends)?,
+            counts: self.get(counts)?,
+            order: self.get(order)?,
+        };
+        let same = [vocab.counts.len(), vocab.order.len()] == [vocab.len(); 2];
+        if same { Ok(vocab) } else { Err(self.unequal()) }
+    }
+
+    fn unequal(&self) -> Error {
+        Error::format(self.path, self.file.len() as u64, "sections of unequal lengths")
+    }
+}
+
+/// Writes a corpus file: first all sequences, then the vocabulary.
 pub struct CorpusWriter {
     path: PathBuf,
     out: Staged,
     ends: Vec<u64>,
+    /// Where the tags of each sequence end in `tags`.
+    tag_ends: Vec<u64>,
+    tags: Vec<u32>,
+    /// The names of the tags, where sequences have some.
+    names: Option<Vocab>,
     tokens: u64,
     hash: Xxh3,
     notes: Vec<String>,
@@ -256,8 +327,17 @@ impl CorpusWriter {
         let mut out = Staged::new(path)?;
         out.put(MAGIC)?;
         out.put(&[0; 48])?;
-        let (path, ends, hash) = (path.to_path_buf(), Vec::new(), Xxh3::new());
-        Ok(Self { path, out, ends, tokens: 0, hash, notes: Vec::new() })
+        Ok(Self {
+            path: path.to_path_buf(),
+            out,
+            ends: Vec::new(),
+            tag_ends: Vec::new(),
+            tags: Vec::new(),
+            names: None,
+            tokens: 0,
+            hash: Xxh3::new(),
+            notes: Vec::new(),
+        })
     }
 
     /// The path at which the file will be.
@@ -281,9 +361,26 @@ impl CorpusWriter {
 
     /// Ends the sentence. A sentence without a token does not count.
     pub fn end_sentence(&mut self) {
-        if self.tokens > self.ends.last().copied().unwrap_or(0) {
+        self.end_tagged(&[]);
+    }
+
+    /// Ends the sequence, which has these tags. A sequence without a token does not count.
+    pub fn end_tagged(&mut self, tags: &[u32]) {
+        if self.has_tokens() {
             self.ends.push(self.tokens);
+            self.tags.extend_from_slice(tags);
+            self.tag_ends.push(self.tags.len() as u64);
         }
+    }
+
+    /// Whether the sequence that is being written has a token.
+    pub(crate) fn has_tokens(&self) -> bool {
+        self.tokens > self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// Gives the tags their names. Without names a corpus has no tags.
+    pub fn name_tags(&mut self, names: Vocab) {
+        self.names = Some(names);
     }
 
     /// Writes the vocabulary and the header, and puts the file in its place. The writer fills in
@@ -301,14 +398,16 @@ impl CorpusWriter {
     fn seal(mut self, vocab: &Vocab, mut facts: Facts) -> Result<Staged> {
         self.end_sentence();
         let mut sections = vec![("tokens".to_string(), 64, self.tokens * 4)];
-        let ends = std::mem::take(&mut self.ends);
-        let parts: [(&str, &[u8]); 5] = [
-            ("ends", bytemuck::cast_slice(&ends)),
-            ("words", &vocab.bytes),
-            ("word ends", bytemuck::cast_slice(&vocab.ends)),
-            ("counts", bytemuck::cast_slice(&vocab.counts)),
-            ("order", bytemuck::cast_slice(&vocab.order)),
-        ];
+        let take = std::mem::take::<Vec<u64>>;
+        let (ends, tag_ends) = (take(&mut self.ends), take(&mut self.tag_ends));
+        let (tags, names) = (std::mem::take(&mut self.tags), self.names.take());
+        let mut parts: Vec<(&str, &[u8])> = vec![("ends", bytemuck::cast_slice(&ends))];
+        parts.extend(WORD_SECTIONS.into_iter().zip(parts_of(vocab)));
+        if let Some(names) = &names {
+            parts.push(("tag ends", bytemuck::cast_slice(&tag_ends)));
+            parts.push(("tags", bytemuck::cast_slice(&tags)));
+            parts.extend(TAG_SECTIONS.into_iter().zip(parts_of(names)));
+        }
         for (name, bytes) in parts {
             let at = self.pad()?;
             sections.push((name.to_string(), at, bytes.len() as u64));

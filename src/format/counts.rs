@@ -109,7 +109,7 @@ fn read_own(path: &Path, file: &Mapped<u8>) -> Result<Counts> {
     let (Some([counts, 2]), Some([words])) = (shape("counts"), shape("row.ends")) else {
         return Err(bad("a safetensors file without counts: make them with `wordloom cooccur`"));
     };
-    let vocab = all.vocab(*words)?;
+    let vocab = all.vocab("vocab", *words)?;
     let entries: Mapped<Count> = all.get("counts", Dtype::U32, Some(&[*counts, 2]))?;
     let ends: Mapped<u64> = all.get("row.ends", Dtype::U64, Some(&[*words]))?;
     if vocab.is_empty() || !ends.is_sorted() || ends.last() != Some(&(entries.len() as u64)) {

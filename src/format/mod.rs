@@ -65,6 +65,7 @@ enum Part {
     /// Which n-grams pruning has left. The lengths of the vectors of unseen words depend on it.
     Pruning,
     Positions,
+    Tags,
     Settings,
     Losses,
 }
@@ -82,15 +83,20 @@ pub struct Contents {
     pub matrices: u64,
     /// The number of buckets of n-grams that have a row.
     pub buckets: u64,
+    /// The number of tags.
+    pub tags: u64,
+    /// The bytes of the names of all tags together.
+    pub tag_bytes: u64,
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Counts,
         Self::Output,
         Self::Ngrams,
         Self::Pruning,
         Self::Positions,
+        Self::Tags,
         Self::Settings,
         Self::Losses,
     ];
@@ -102,6 +108,7 @@ impl Part {
             Self::Ngrams => "n-grams",
             Self::Pruning => "lengths of unseen words' vectors",
             Self::Positions => "weights of positions",
+            Self::Tags => "vectors of tags",
             Self::Settings | Self::Losses => "history",
         }
     }
@@ -113,6 +120,7 @@ impl Part {
             Self::Ngrams => model.ngrams().is_some(),
             Self::Pruning => model.ngrams().is_some_and(|ngrams| ngrams.pruned),
             Self::Positions => model.positions().is_some(),
+            Self::Tags => model.tags().is_some(),
             Self::Settings => !model.provenance.method.is_empty(),
             Self::Losses => !model.provenance.losses.is_empty(),
         }

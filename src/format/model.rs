@@ -3,8 +3,9 @@
 //!
 //! | tensor | type, shape | what |
 //! | --- | --- | --- |
-//! | `input` | F32 `[words, dim]` | input vectors, usually called "the word vectors" |
+//! | `input` | F32 `[words, dim]` | input vectors, usually called "the word vectors"; left out where words have none of their own (PV-DBOW), and `output` stands for them |
 //! | `output` | F32 `[words, dim]`, optional | output (context) vectors |
+//! | `tags` | F32 `[tags, dim]`, optional | vectors of tags, such as documents |
 //! | `positions` | F32 `[positions, dim]`, optional | weights of the positions around a centre, from left to right |
 //! | `ngrams` | F32 `[buckets, dim]`, optional | vectors of n-grams; an input vector is the mean of them and of the word's own |
 //! | `ngrams.buckets` | U32 `[buckets]`, with `ngrams` | the buckets of these rows, in ascending order |
@@ -12,6 +13,7 @@
 //! | `vocab.ends` | U64 `[words]` | where each word ends in `vocab.bytes` |
 //! | `vocab.order` | U32 `[words]` | word ids sorted by the bytes of their words |
 //! | `vocab.bytes` | U8 `[bytes]` | the words one after the other, most frequent first |
+//! | `tags.counts`, `.ends`, `.order`, `.bytes` | with `tags` | the names of the tags, in the same way, in the order of the text; counts are of documents |
 //!
 //! The metadata entry `wordloom` is JSON: every setting, the seed, threads, the corpus and its
 //! hash, losses, version (`Provenance`). A model with n-grams also has the entry `subwords`,
@@ -25,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Contents, Kind, Part};
-use crate::embeddings::Embeddings;
+use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Numbers, Staged};
 use crate::subword::{Ngrams, Subwords};
@@ -41,7 +43,8 @@ pub(super) const FORMAT: Kind = Kind {
     read,
     write,
     size: |of: &Contents| {
-        of.words * (of.matrices * of.dim * 4 + 20) + of.buckets * (of.dim * 4 + 4) + of.bytes
+        let words = of.words * (of.matrices * of.dim * 4 + 20) + of.bytes;
+        words + of.buckets * (of.dim * 4 + 4) + of.tags * (of.dim * 4 + 20) + of.tag_bytes
     },
 };
 
@@ -52,18 +55,22 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         let problem = "a checkpoint, not a model: the command that trained goes on from it";
         return Err(bad(problem.into()));
     }
-    let Some(&[words, dim]) = all.shape("input") else {
+    let ours = all.entry("wordloom").is_some();
+    let tied = all.shape("output").filter(|_| ours && all.shape("input").is_none());
+    let Some(&[words, dim]) = all.shape("input").or(tied) else {
         return Err(bad(
             "a safetensors file without wordloom's tensor 'input': convert it from word2vec text"
                 .into(),
         ));
     };
-    let vocab = all.vocab(words)?;
-    let input: Mapped<f32> = all.get("input", Dtype::F32, Some(&[words, dim]))?;
-    let output = match all.shape("output") {
-        Some(_) => Some(all.get::<f32>("output", Dtype::F32, Some(&[words, dim]))?),
-        None => None,
+    let vocab = all.vocab("vocab", words)?;
+    let matrix = |name: &str, rows: usize| -> Result<Option<Numbers>> {
+        let floats = || all.get::<f32>(name, Dtype::F32, Some(&[rows, dim]));
+        all.shape(name).map(|_| floats().map(Into::into)).transpose()
     };
+    let output = matrix("output", words)?;
+    let input = matrix("input", words)?.or_else(|| output.clone());
+    let input = input.ok_or_else(|| bad("no tensor 'input'".into()))?;
     if words == 0 || dim == 0 {
         return Err(bad("a model without a word".into()));
     }
@@ -77,9 +84,18 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         Some(&[rows, _]) => Some(ngrams(&all, rows, dim)?),
         _ => None,
     };
-    Ok(Embeddings::new(vocab, dim, input.into(), output.map(Into::into), provenance)
+    let tags = match all.shape("tags") {
+        Some(&[tags, _]) => {
+            let rows = matrix("tags", tags)?.unwrap_or_else(|| Vec::new().into());
+            let names = all.vocab("tags", tags)?;
+            Some(Embeddings::new(names, dim, rows, None, Provenance::default()))
+        }
+        _ => None,
+    };
+    Ok(Embeddings::new(vocab, dim, input, output, provenance)
         .with_ngrams(ngrams)
-        .with_positions(positions.map(Into::into)))
+        .with_positions(positions.map(Into::into))
+        .with_tags(tags))
 }
 
 /// The vectors of n-grams, a row for each of `rows` buckets.
@@ -101,7 +117,13 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
     // falling size of their elements, so that each is aligned.
     let (input, output, positions) = embeddings.matrices();
     let floats = Content::Floats;
-    let mut tensors = vec![("input", "F32", vec![words, dim], floats(input))];
+    let mut tensors = Vec::new();
+    if !output.is_some_and(|output| output.is(input)) {
+        tensors.push(("input", "F32", vec![words, dim], floats(input)));
+    }
+    if let Some(tags) = embeddings.tags() {
+        tensors.push(("tags", "F32", vec![tags.vocab.len() as u64, dim], floats(tags.matrices().0)));
+    }
     if let Some(output) = output {
         tensors.push(("output", "F32", vec![words, dim], floats(output)));
     }
@@ -129,22 +151,32 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
         small.push(("ngrams.buckets", "U32", shape, bytes(bytemuck::cast_slice(buckets))));
     }
     small.push(("vocab.order", "U32", vec![words], bytes(bytemuck::cast_slice(&vocab.order))));
+    let tags = embeddings.tags().map(|tags| &tags.vocab);
+    if let Some(tags) = tags {
+        let order = bytes(bytemuck::cast_slice(&tags.order));
+        small.push(("tags.order", "U32", vec![tags.len() as u64], order));
+    }
     if tensors.iter().map(|(.., content)| content.len()).sum::<usize>() % 8 != 0
         && let Some(odd) = small.iter().position(|(.., content)| content.len() % 8 != 0)
     {
         tensors.push(small.remove(odd));
     }
-    if !vocab.counts.is_empty() {
-        tensors.push((
-            "vocab.counts",
-            "U64",
-            vec![words],
-            bytes(bytemuck::cast_slice(&vocab.counts)),
-        ));
+    let all = [("vocab.counts", "vocab.ends", Some(vocab)), ("tags.counts", "tags.ends", tags)];
+    for (counts, ends, vocab) in all {
+        let Some(vocab) = vocab else { continue };
+        let each = vec![vocab.len() as u64];
+        if !vocab.counts.is_empty() {
+            let counted = bytes(bytemuck::cast_slice(&vocab.counts));
+            tensors.push((counts, "U64", each.clone(), counted));
+        }
+        tensors.push((ends, "U64", each, bytes(bytemuck::cast_slice(&vocab.ends))));
     }
-    tensors.push(("vocab.ends", "U64", vec![words], bytes(bytemuck::cast_slice(&vocab.ends))));
     tensors.append(&mut small);
-    tensors.push(("vocab.bytes", "U8", vec![vocab.bytes.len() as u64], bytes(&vocab.bytes)));
+    for (name, vocab) in [("vocab.bytes", Some(vocab)), ("tags.bytes", tags)] {
+        if let Some(vocab) = vocab {
+            tensors.push((name, "U8", vec![vocab.bytes.len() as u64], bytes(&vocab.bytes)));
+        }
+    }
 
     notes["wordloom"] = serde_json::to_string(&embeddings.provenance).unwrap_or_default().into();
     let described = tensors

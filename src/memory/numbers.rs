@@ -1,5 +1,6 @@
 //! The numbers of a matrix that no longer changes.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
@@ -55,6 +56,37 @@ impl Numbers {
         self.len() == 0
     }
 
+    /// The first `length` numbers and the others, which share the memory.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub(crate) fn split(&self, length: usize) -> (Self, Self) {
+        match &self.0 {
+            Kept::Floats(floats) => {
+                let part = |range: Range<usize>| floats.part::<f32>(bytes::<f32>(range));
+                let both = (part(0..length), part(length..floats.len()));
+                both.0.zip(both.1).map(|(a, b)| (a.into(), b.into())).expect("part of a slice")
+            }
+            Kept::Halves { halves, .. } => {
+                let part = |range: Range<usize>| halves.part::<u16>(bytes::<u16>(range));
+                let both = (part(0..length), part(length..halves.len()));
+                let parts = both.0.zip(both.1).expect("part of a slice");
+                (Self::of_halves(parts.0), Self::of_halves(parts.1))
+            }
+        }
+    }
+
+    /// Whether these are the same numbers as the others, in the same memory.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Kept::Floats(a), Kept::Floats(b)) => std::ptr::eq(&a[..], &b[..]),
+            (Kept::Halves { halves: a, .. }, Kept::Halves { halves: b, .. }) => {
+                std::ptr::eq(&a[..], &b[..])
+            }
+            _ => false,
+        }
+    }
+
     /// All numbers.
     pub fn floats(&self) -> &Mapped<f32> {
         match &self.0 {
@@ -97,6 +129,11 @@ impl Numbers {
             }),
         }
     }
+}
+
+/// A range of elements, in bytes.
+fn bytes<T>(range: Range<usize>) -> Range<usize> {
+    size_of::<T>() * range.start..size_of::<T>() * range.end
 }
 
 fn widen_all(halves: &[u16], floats: &mut [f32]) {

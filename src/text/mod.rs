@@ -8,6 +8,7 @@ mod unpack;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use self::open::Input;
 pub(crate) use self::tokenizer::{Token, lower, split_whitespace, words_of};
@@ -17,7 +18,19 @@ use crate::error::{Error, Result};
 /// About this many bytes of text make a block.
 const BLOCK: usize = 1 << 20;
 
-/// A part of one input that neither begins nor ends inside a word.
+/// Where an input may be cut into blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Between words.
+    Words,
+    /// Behind lines.
+    Lines,
+    /// Behind records of CSV: lines, but for newlines within quotes.
+    Records,
+}
+
+/// A part of one input that neither begins nor ends inside a word, or inside a line where lines are
+/// to stay whole.
 #[derive(Debug)]
 pub(crate) struct Block {
     /// Blocks are numbered from 0 in the order of the text, through all inputs.
@@ -28,6 +41,10 @@ pub(crate) struct Block {
     pub offset: u64,
     /// Whether this is the input's last block: a sentence ends with it.
     pub last: bool,
+    /// The number of lines before it in the input, where lines are to stay whole; otherwise 0.
+    pub lines: u64,
+    /// The first line (or record) of the input, where lines are to stay whole; otherwise empty.
+    pub head: Arc<[u8]>,
     text: Vec<u8>,
 }
 
@@ -99,7 +116,7 @@ fn walk(path: &Path, above: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> Resu
 /// The blocks of several inputs, in order.
 pub(crate) struct Blocks {
     /// The inputs that were not begun, and whether one that is no text may be left out.
-    waiting: VecDeque<(PathBuf, bool)>,
+    waiting: VecDeque<(PathBuf, bool, Cut)>,
     /// Why inputs were left out, one message for each.
     pub(crate) left_out: Vec<String>,
     current: Option<Input>,
@@ -108,8 +125,8 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     /// The blocks of `files`, as listed by [`expand`]. The flag of each says whether it may be left
-    /// out if it is no text.
-    pub(crate) fn new(files: impl IntoIterator<Item = (PathBuf, bool)>) -> Self {
+    /// out if it is no text, and behind it is where it may be cut.
+    pub(crate) fn new(files: impl IntoIterator<Item = (PathBuf, bool, Cut)>) -> Self {
         let waiting = files.into_iter().collect();
         Self { waiting, left_out: Vec::new(), current: None, next: 0 }
     }
@@ -122,7 +139,7 @@ impl Blocks {
         loop {
             if self.current.is_none() {
                 match self.waiting.pop_front() {
-                    Some((path, may_skip)) => match Input::open(path) {
+                    Some((path, may_skip, cut)) => match Input::open(path, cut) {
                         Err(error @ Error::Input { .. }) if may_skip => {
                             self.left_out.push(error.to_string());
                         }
@@ -138,9 +155,11 @@ impl Blocks {
                 path: input.path.clone(),
                 offset: input.offset,
                 last,
+                lines: input.lines,
+                head: Arc::clone(&input.head),
                 text,
             };
-            input.offset += block.text().len() as u64;
+            input.pass(block.text());
             if last {
                 self.current = None;
             }
@@ -201,7 +220,7 @@ mod tests {
 
     /// All words and sentence ends of files read block by block.
     fn through_blocks(files: &[PathBuf]) -> Result<Vec<Option<Vec<u8>>>> {
-        let mut blocks = Blocks::new(files.iter().map(|file| (file.clone(), false)));
+        let mut blocks = Blocks::new(files.iter().map(|file| (file.clone(), false, Cut::Words)));
         let mut all = Vec::new();
         while let Some(block) = blocks.next_block()? {
             all.extend(tokens(Tokenizer::default(), block.text()));
@@ -261,6 +280,36 @@ mod tests {
         let gz = gz.finish().unwrap();
         assert!(!says(&gz[..gz.len() - 6]).is_empty(), "a truncated gzip file is an error");
         assert!(says(b"\x28\xb5\x2f\xfd\x04").contains("zstd"));
+    }
+
+    /// The blocks of a text that is cut behind lines or records.
+    fn cut(text: &[u8], cut: Cut) -> Vec<Block> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("input");
+        std::fs::write(&path, text).unwrap();
+        let mut blocks = Blocks::new([(path, false, cut)]);
+        std::iter::from_fn(|| blocks.next_block().unwrap()).collect()
+    }
+
+    #[test]
+    fn lines_and_records_stay_whole() {
+        let line = |i: usize| format!("{i}\t\"some \n text {}\"\n", "é ".repeat(i % 900));
+        let text = "head\n".to_string() + &(0..6000).map(line).collect::<String>();
+        for (how, ending) in [(Cut::Lines, "\n"), (Cut::Records, "\"\n")] {
+            let blocks = cut(text.as_bytes(), how);
+            assert!(blocks.len() > 3);
+            let mut lines = 0;
+            for block in &blocks {
+                assert_eq!(block.lines, lines);
+                assert!(block.text().ends_with(ending.as_bytes()));
+                assert_eq!(&block.head[..], b"head\n");
+                lines += block.text().iter().filter(|&&b| b == b'\n').count() as u64;
+            }
+            let all: Vec<u8> = blocks.iter().flat_map(|block| block.text()).copied().collect();
+            assert!(all == text.as_bytes());
+        }
+        // A line without an end is the rest of the input.
+        assert_eq!(cut(b"a\nb", Cut::Lines)[0].text(), b"a\nb");
     }
 
     proptest! {

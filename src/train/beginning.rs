@@ -2,12 +2,14 @@
 //!
 //! This file is over 300 lines because a third of it is tests.
 
+use std::ops::Range;
+
 use rand::Rng;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::window::Matrices;
+use super::window::{Matrices, TagRows};
 use super::{SPREAD, WindowConfig};
 use crate::corpus::Vocab;
 use crate::embeddings::Embeddings;
@@ -76,6 +78,10 @@ impl Beginning<'_> {
         hash.update(&vocab.bytes);
         hash.update(bytemuck::cast_slice(self.model.input()));
         hash.update(bytemuck::cast_slice(self.model.output().unwrap_or_default()));
+        if let Some(tags) = self.model.tags() {
+            hash.update(&tags.vocab.bytes);
+            hash.update(bytemuck::cast_slice(tags.input()));
+        }
         hash.digest()
     }
 
@@ -135,7 +141,7 @@ impl Beginning<'_> {
 /// Words that can't be left as they are.
 pub(super) fn begin(
     rows: &mut Matrices<Shared>,
-    (vocab, bags): (&Vocab, Option<&Bags>),
+    (vocab, bags, tags): (&Vocab, Option<&Bags>, Option<TagRows>),
     config: &WindowConfig,
     from: Option<&Beginning>,
     progress: &Progress,
@@ -162,11 +168,25 @@ pub(super) fn begin(
         }
     }
     let spread = SPREAD / (dim as f32).sqrt();
-    fill(&rows.input, words, |word, values| {
+    let random = |row: u32, values: &mut [f32]| {
+        let mut rng = generator(mix(config.seed) ^ u64::from(row));
+        values.fill_with(|| spread * ((rng.next_u64() >> 40) as f32 / (1u64 << 23) as f32 - 1.0));
+    };
+    // Words have no input rows where tags alone predict.
+    let input_words = tags.map_or(words, |tags| tags.first as usize);
+    if let Some(TagRows { of, first, .. }) = tags {
+        let theirs = model.and_then(Embeddings::tags);
+        fill(&rows.input, first as usize..first as usize + of.names.len(), |row, values| {
+            let known = |theirs: &Embeddings| theirs.vocab.id(of.names.word(row - first));
+            match theirs.and_then(|theirs| Some(theirs.vector(known(theirs)?))) {
+                Some(vector) => values.copy_from_slice(vector),
+                None => random(row, values),
+            }
+        });
+    }
+    fill(&rows.input, 0..input_words, |word, values| {
         let Some(vector) = known(word).zip(model).map(|(id, model)| model.vector(id)) else {
-            let mut rng = generator(mix(config.seed) ^ u64::from(word));
-            values
-                .fill_with(|| spread * ((rng.next_u64() >> 40) as f32 / (1u64 << 23) as f32 - 1.0));
+            random(word, values);
             return;
         };
         // With n-grams the vector is the mean of a bag, of which this is the word's own row.
@@ -183,14 +203,14 @@ pub(super) fn begin(
     });
     if let Some((ngrams, bags)) = ngrams.zip(bags) {
         let bucket = |row: u32| (row as usize).checked_sub(words).map(|at| bags.buckets[at]);
-        fill(&rows.input, bags.total(), |row, values| {
+        fill(&rows.input, 0..bags.total(), |row, values| {
             if let Some(theirs) = bucket(row).and_then(|bucket| ngrams.row(bucket, dim)) {
                 add_row(theirs, values);
             }
         });
     }
     if let Some(output) = model.and_then(Embeddings::output) {
-        fill(&rows.output, words, |word, values| {
+        fill(&rows.output, 0..words, |word, values| {
             if let Some(id) = known(word) {
                 values.copy_from_slice(&output[id as usize * dim..][..dim]);
             }
@@ -199,7 +219,7 @@ pub(super) fn begin(
     if let Some(positions) = &rows.positions {
         let theirs = model.and_then(Embeddings::positions);
         let theirs = theirs.filter(|theirs| theirs.len() == positions.rows() * dim);
-        fill(positions, positions.rows(), |row, values| match theirs {
+        fill(positions, 0..positions.rows(), |row, values| match theirs {
             Some(theirs) => values.copy_from_slice(&theirs[row as usize * dim..][..dim]),
             None => values.fill(1.0),
         });
@@ -210,8 +230,9 @@ pub(super) fn begin(
             let bucket = bags.map(|bags| bags.buckets[*row as usize - words]);
             ngrams.zip(bucket).is_some_and(|(ngrams, bucket)| ngrams.row(bucket, dim).is_some())
         };
-        let total = bags.map_or(words, Bags::total) as u32;
-        rows.input.freeze(frozen().chain((words as u32..total).filter(theirs)));
+        let ngrams = words as u32..bags.map_or(words, Bags::total) as u32;
+        let inputs = frozen().take_while(|&word| (word as usize) < input_words);
+        rows.input.freeze(inputs.chain(ngrams.filter(theirs)));
         if model.is_some_and(Embeddings::has_output) {
             rows.output.freeze(frozen());
         }
@@ -224,11 +245,11 @@ fn same_ngrams<'a>(model: &'a Embeddings, subwords: Option<&Subwords>) -> Option
     model.ngrams().filter(|ngrams| Some(&ngrams.subwords) == subwords && !ngrams.pruned)
 }
 
-/// Adds to the first `rows` rows what the function makes of zeros.
-fn fill(shared: &Shared, rows: usize, make: impl Fn(u32, &mut [f32]) + Sync) {
+/// Adds to a range of rows what the function makes of zeros.
+fn fill(shared: &Shared, rows: Range<usize>, make: impl Fn(u32, &mut [f32]) + Sync) {
     let dim = shared.dim();
     let padded = || vec![0.0; dim.next_multiple_of(LINE)];
-    (0..rows as u32).into_par_iter().for_each_init(
+    (rows.start as u32..rows.end as u32).into_par_iter().for_each_init(
         || (padded(), padded()),
         |(values, zeros), row| {
             values.fill(0.0);
@@ -267,7 +288,7 @@ mod tests {
             let mut rows =
                 Matrices { input: matrix(), output: matrix(), positions: Some(matrix()) };
             let from = Beginning { model: &model, freeze };
-            begin(&mut rows, (&vocab, None), &config, Some(&from), &Progress::default()).unwrap();
+            begin(&mut rows, (&vocab, None, None), &config, Some(&from), &Progress::default()).unwrap();
             assert_eq!(row(&rows.input, &[0]), [2.0, 2.5]);
             assert_eq!(row(&rows.input, &[2]), [0.0, 0.5]);
             assert_eq!(row(&rows.output, &[0]), [-4.0, -5.0]);
@@ -316,7 +337,7 @@ mod tests {
             let output = Shared::new(2, 2, Precision::F32).unwrap();
             let mut rows = Matrices { input, output, positions: None };
             let from = Beginning { model: &model, freeze: same };
-            let of = (&vocab, Some(&bags));
+            let of = (&vocab, Some(&bags), None);
             begin(&mut rows, of, &config, Some(&from), &Progress::default()).unwrap();
             let [x, y] = row(&rows.input, bags.of(0));
             assert!((x - 1.0).abs() < 1e-5 && (y - 1.5).abs() < 1e-5, "{x} {y}");

@@ -113,7 +113,8 @@ pub struct WindowConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "TIME", conflicts_with = "epochs"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Span>,
-    /// Learning rate at the beginning; it falls linearly to near 0 [default: 0.025, CBOW 0.05]
+    /// Learning rate at the beginning; it falls linearly to near 0 [default: 0.025, CBOW and PV-DM
+    /// 0.05]
     #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
     pub lr: Option<f32>,
     /// How the words of a CBOW window share the error
@@ -123,6 +124,11 @@ pub struct WindowConfig {
     /// did
     #[cfg_attr(feature = "cli", arg(long, conflicts_with = "whole_sequence"))]
     pub position_weights: bool,
+    /// Also learn vectors of words beside those of documents, in one space: words and documents can
+    /// then be compared
+    #[cfg_attr(feature = "cli", arg(long))]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub words: bool,
     /// How numbers are kept while they are trained; models are written with 4 bytes a number
     #[cfg_attr(feature = "cli", arg(long, value_enum, value_name = "TYPE", default_value_t))]
     pub rows: Precision,
@@ -160,6 +166,7 @@ impl Default for WindowConfig {
             lr: None,
             cbow_gradient: CbowGradient::default(),
             position_weights: false,
+            words: false,
             rows: Precision::default(),
             reproducible: false,
             simd: None,

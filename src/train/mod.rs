@@ -81,7 +81,7 @@ pub fn train_by(
             .install(|| count_and_train(corpus, settings, course, progress));
     }
     let window = recipe.window().expect("all other methods learn from windows");
-    if !has_pair(corpus) {
+    if !recipe.learns_tags() && !has_pair(corpus) {
         let problem = "no two words occur near each other: give more text, or lines of more than \
                        one word";
         return Err(Error::Refused(problem.into()));

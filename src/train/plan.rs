@@ -20,6 +20,8 @@ pub struct Plan {
     pub memory: u64,
     /// Buckets that n-grams of the vocabulary reach, where n-grams are learnt.
     pub buckets: Option<u64>,
+    /// Tags that get a vector, where documents are learnt.
+    pub tags: Option<u64>,
     /// Bytes of a checkpoint.
     pub checkpoint: u64,
     /// Bytes of memory that the buckets save that no n-gram reaches.
@@ -31,6 +33,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether the model has one matrix for its words, and not two.
+    pub fn word_matrices_are_one(&self) -> bool {
+        self.recipe.tags_alone()
+    }
+
     /// What `recipe` would take on `corpus`; `None` for GloVe, whose plan depends on its counts.
     ///
     /// # Errors
@@ -52,10 +59,17 @@ impl Plan {
             buckets: subwords.map(|subwords| subwords.buckets),
             ..config.clone()
         };
+        let tags = corpus.tags().filter(|_| recipe.learns_tags());
+        let tags = tags.map(|tags| tags.names.len() as u64);
+        let words = vocab.len() as u64;
+        let word_rows = if recipe.tags_alone() { words } else { 2 * words };
+        let rows = word_rows + tags.unwrap_or(0);
+        // The order in which documents are learnt.
+        let order = tags.map_or(0, |_| 12 * corpus.ends().len() as u64);
         Ok(Some(Self {
-            memory: memory(config, vocab.len(), bags.as_ref()),
-            checkpoint: (2 * vocab.len() as u64 + buckets.unwrap_or(0))
-                * config.row_memory(config.rows),
+            memory: memory(config, (words, rows), bags.as_ref()) + order,
+            tags,
+            checkpoint: (rows + buckets.unwrap_or(0)) * config.row_memory(config.rows),
             saved: all.saturating_sub(buckets.unwrap_or(0)) * config.row_memory(config.rows),
             buckets,
             kept,
@@ -65,10 +79,10 @@ impl Plan {
     }
 }
 
-/// Bytes of memory that training on a vocabulary of `words` words takes; `bags` are their rows
-/// where n-grams are learnt.
-fn memory(config: &WindowConfig, words: usize, bags: Option<&Bags>) -> u64 {
-    let (words, dim, row) = (words as u64, config.dim as u64, config.row_memory(config.rows));
+/// Bytes of memory that training on a vocabulary of `words` words takes, which have `all` rows with
+/// those of tags; `bags` are their rows where n-grams are learnt.
+fn memory(config: &WindowConfig, (words, all): (u64, u64), bags: Option<&Bags>) -> u64 {
+    let (dim, row) = (config.dim as u64, config.row_memory(config.rows));
     let direction = if bags.is_some() { Direction::Outward } else { Direction::Inward };
     let resident =
         2 * (2 * config.window().largest() + 2 + direction.pool().slots(config.negative));
@@ -86,5 +100,5 @@ fn memory(config: &WindowConfig, words: usize, bags: Option<&Bags>) -> u64 {
         let widened = ((words + rows) * dim * 4).saturating_sub((words + rows) * row);
         rows * (row + 4) + uses * 4 + words * (dim * 4 + 8) + widened
     });
-    2 * words * row + words * 12 + private * config.row_memory(Precision::F32) + ngrams
+    all * row + words * 12 + private * config.row_memory(Precision::F32) + ngrams
 }

@@ -22,6 +22,12 @@ pub enum Recipe {
     SkipGram(WindowConfig),
     /// The mean of a window predicts its centre (Mikolov et al. 2013).
     Cbow(WindowConfig),
+    /// The tags of a document predict each of its words; with `words`, the words around it do too
+    /// (PV-DBOW, Le & Mikolov 2014).
+    PvDbow(WindowConfig),
+    /// The mean of a window and of the tags of its document predicts its centre (PV-DM, Le & Mikolov
+    /// 2014).
+    PvDm(WindowConfig),
     /// Products of vectors approach the logarithms of co-occurrence counts (Pennington et al.
     /// 2014).
     Glove(GloveSettings),
@@ -50,8 +56,20 @@ impl Recipe {
         match self {
             Self::SkipGram(config) => Ok(Windowed { name: "skip-gram", config, lr: 0.025 }),
             Self::Cbow(config) => Ok(Windowed { name: "cbow", config, lr: 0.05 }),
+            Self::PvDbow(config) => Ok(Windowed { name: "pv-dbow", config, lr: 0.025 }),
+            Self::PvDm(config) => Ok(Windowed { name: "pv-dm", config, lr: 0.05 }),
             Self::Glove(settings) => Err(settings),
         }
+    }
+
+    /// Whether vectors of documents are learnt: of the tags of the corpus.
+    pub fn learns_tags(&self) -> bool {
+        matches!(self, Self::PvDbow(_) | Self::PvDm(_))
+    }
+
+    /// Whether tags predict alone, without words around them.
+    pub(super) fn tags_alone(&self) -> bool {
+        matches!(self, Self::PvDbow(config) if !config.words)
     }
 
     /// What all window methods have, if this is one.
@@ -164,8 +182,19 @@ impl Recipe {
             Err(glove) => return glove.windows.check().and_then(|()| glove.config.check()),
         };
         config.check()?;
+        if config.words && !matches!(self, Self::PvDbow(_)) {
+            return Err(Error::setting("words", "is for PV-DBOW, which learns none otherwise"));
+        }
+        if self.learns_tags() {
+            if config.subwords().is_some() {
+                return Err(Error::setting("subwords", "is for skip-gram and CBOW"));
+            }
+            if config.position_weights {
+                return Err(Error::setting("position_weights", "is for CBOW"));
+            }
+        }
         match self {
-            Self::Cbow(_) => Ok(()),
+            Self::Cbow(_) | Self::PvDm(_) => Ok(()),
             _ if config.cbow_gradient != CbowGradient::default() => {
                 Err(Error::setting("cbow_gradient", "is for CBOW"))
             }

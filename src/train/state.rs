@@ -16,8 +16,7 @@ use super::recipe::Recipe;
 use super::schedule::Borders;
 use super::superstep::Damping;
 use super::training::Training;
-use super::window::Direction;
-use super::window::Matrices;
+use super::window::{Direction, Matrices, TagRows};
 use super::window::objective::{Cbow, Objective, SequentialSkipGram, SkipGram};
 use super::{config, history, race, superstep};
 use crate::embeddings::{Embeddings, Provenance};
@@ -66,12 +65,12 @@ impl<'a> State<'a> {
                 Some(bags) => {
                     Shared::with_room(bags.total(), config.dim, config.rows).map_err(too_large)?
                 }
-                None => matrix(words, config.rows)?,
+                None => matrix(training.input_rows(), config.rows)?,
             },
             output: matrix(words, config.rows)?,
             positions: positions.transpose()?,
         };
-        let of = (&task.corpus.vocab, task.bags.as_ref());
+        let of = (&task.corpus.vocab, task.bags.as_ref(), task.tags);
         training
             .pool
             .install(|| beginning::begin(&mut rows, of, config, from.as_ref(), progress))?;
@@ -117,6 +116,9 @@ impl<'a> State<'a> {
             if training.pool.install(|| rows.all_finite()) { Ok(rows) } else { Err(diverged) }
         };
         let rows = |shared: Shared| finite(shared.into_rows().map_err(too_large)?);
+        let word_rows = training.word_rows();
+        let mut output = rows(all.output)?;
+        let mut tags = None;
         let (mut input, ngrams) = match (&task.bags, config.subwords()) {
             (Some(bags), Some(subwords)) => {
                 let all = all.input.into_floats().map_err(too_large)?;
@@ -127,23 +129,32 @@ impl<'a> State<'a> {
                 let buckets = Some(bags.buckets[..].into());
                 (composed.into(), Some(Ngrams { subwords, buckets, rows, pruned: false }))
             }
-            _ => (rows(all.input)?, None),
+            _ => {
+                let (words, others) = rows(all.input)?.split(word_rows * dim);
+                let named = |tags: TagRows| {
+                    let names = tags.of.names.clone();
+                    Embeddings::new(names, dim, others, None, Provenance::default())
+                };
+                tags = task.tags.map(named);
+                // Where words have no input vectors, their output vectors stand for them.
+                (if word_rows == 0 { output.clone() } else { words }, None)
+            }
         };
-        let mut output = rows(all.output)?;
         if let Some(from) = from.filter(|from| from.freeze) {
             let restored = |ours: &Numbers, theirs: &[f32]| {
                 let mut floats = ours.floats().to_vec();
                 from.restore(&corpus.vocab, theirs, &mut floats);
                 floats.into()
             };
-            input = restored(&input, from.model.input());
             output = from.model.output().map_or(output.clone(), |theirs| restored(&output, theirs));
+            let tied = word_rows == 0;
+            input = if tied { output.clone() } else { restored(&input, from.model.input()) };
         }
         let positions = all.positions.map(rows).transpose()?;
         let log = Log { seconds: log.seconds + begun.elapsed().as_secs_f64(), ..log };
         let history = history::of_windows(&training, from.as_ref(), log);
         let model = Embeddings::new(corpus.vocab.clone(), dim, input, Some(output), history);
-        Ok(model.with_ngrams(ngrams).with_positions(positions))
+        Ok(model.with_ngrams(ngrams).with_positions(positions).with_tags(tags))
     }
 }
 
@@ -165,7 +176,8 @@ impl Stage for State<'_> {
             (Recipe::SkipGram(_), Direction::Outward) => {
                 self.go(chunks, until, &SequentialSkipGram, progress)?
             }
-            (Recipe::Cbow(_), _) => {
+            (Recipe::PvDbow(_), _) => self.go(chunks, until, &SkipGram, progress)?,
+            (Recipe::Cbow(_) | Recipe::PvDm(_), _) => {
                 let objective = Cbow::new(training.config.cbow_gradient, training.config.dim);
                 self.go(chunks, until, &objective, progress)?
             }
@@ -194,18 +206,30 @@ impl Stage for State<'_> {
         let vocab = &task.corpus.vocab;
         let mut input = vec![0.0; vocab.len() * dim];
         let padded = || [(); 2].map(|()| vec![0.0; dim.next_multiple_of(LINE)]);
-        let row = |[row, copy]: &mut [Vec<f32>; 2], (word, to): (usize, &mut [f32])| {
-            let word = word as u32;
-            let bag = task.bags.as_ref().map_or(std::slice::from_ref(&word), |bags| bags.of(word));
-            self.rows.input.load(bag, row, copy);
-            to.copy_from_slice(&row[..dim]);
+        let copy_rows = |shared: &Shared, first: usize, to: &mut [f32]| {
+            let row = |[row, copy]: &mut [Vec<f32>; 2], (word, to): (usize, &mut [f32])| {
+                let word = (first + word) as u32;
+                let bag =
+                    task.bags.as_ref().map_or(std::slice::from_ref(&word), |bags| bags.of(word));
+                shared.load(bag, row, copy);
+                to.copy_from_slice(&row[..dim]);
+            };
+            let rows = || to.par_chunks_mut(dim).enumerate().for_each_init(padded, row);
+            self.training.pool.install(rows);
         };
-        let rows = || input.par_chunks_mut(dim).enumerate().for_each_init(padded, row);
-        self.training.pool.install(rows);
+        let tied = self.training.word_rows() == 0;
+        copy_rows(if tied { &self.rows.output } else { &self.rows.input }, 0, &mut input);
         if let Some(from) = &self.from {
-            from.restore(vocab, from.model.input(), &mut input);
+            let theirs = if tied { from.model.output() } else { Some(from.model.input()) };
+            theirs.inspect(|theirs| from.restore(vocab, theirs, &mut input));
         }
+        let tags = task.tags.map(|TagRows { of, first, .. }| {
+            let mut rows = vec![0.0; of.names.len() * dim];
+            copy_rows(&self.rows.input, first as usize, &mut rows);
+            Embeddings::new(of.names.clone(), dim, rows.into(), None, Provenance::default())
+        });
         Embeddings::new(vocab.clone(), dim, input.into(), None, Provenance::default())
+            .with_tags(tags)
     }
 
     fn plan(&mut self, whole: f64) {

@@ -9,8 +9,9 @@ use super::recipe::{Recipe, Windowed};
 use super::schedule::{Chunk, Schedule};
 use super::window::negative::Noise;
 use super::window::objective::Loss;
+use super::window::reading::Reading;
 use super::window::subsample::Subsample;
-use super::window::{Direction, WindowTask};
+use super::window::{Direction, TagRows, WindowTask};
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::math;
@@ -48,8 +49,15 @@ impl<'a> Training<'a> {
         let subwords = config.subwords();
         let bags = pool.install(|| subwords.map(|subwords| Bags::new(&corpus.vocab, &subwords)));
         let counts = &corpus.vocab.counts;
+        let tags = tag_rows(corpus, recipe)?;
+        let reading = match &tags {
+            Some(_) => Reading::shuffled(corpus, config.seed),
+            None => Reading::in_order(corpus),
+        };
         let task = WindowTask {
             corpus,
+            reading,
+            tags,
             direction: match (recipe, &bags) {
                 (Recipe::SkipGram(_), Some(_)) => Direction::Outward,
                 _ => Direction::Inward,
@@ -70,12 +78,26 @@ impl<'a> Training<'a> {
     /// A damaged corpus; training is told to stop.
     pub(crate) fn check(&self, chunk: &Chunk, progress: &Progress) -> Result<()> {
         let (corpus, words) = (self.task.corpus, self.task.corpus.vocab.len());
-        let mut tokens = corpus.tokens()[chunk.tokens.clone()].iter();
-        if tokens.all(|&token| (token as usize) < words) {
-            return Ok(());
+        for (_, piece) in self.task.reading.pieces(chunk.tokens.clone()) {
+            let at = piece.start;
+            if !corpus.tokens()[piece].iter().all(|&token| (token as usize) < words) {
+                progress.stop.store(true, Ordering::Relaxed);
+                return Err(corpus.damaged(at));
+            }
         }
-        progress.stop.store(true, Ordering::Relaxed);
-        Err(corpus.damaged(chunk.tokens.start))
+        Ok(())
+    }
+
+    /// The input rows: those of words and of n-grams, and behind them those of tags.
+    pub(crate) fn input_rows(&self) -> usize {
+        let words = self.word_rows();
+        words + self.task.tags.map_or(0, |tags| tags.of.names.len())
+    }
+
+    /// The input rows of words and of n-grams.
+    pub(crate) fn word_rows(&self) -> usize {
+        let words = || self.task.bags.as_ref().map_or(self.task.corpus.vocab.len(), Bags::total);
+        self.task.tags.map_or_else(words, |tags| tags.first as usize)
     }
 
     /// Notes the loss of a chunk that was learnt.
@@ -92,6 +114,24 @@ impl<'a> Training<'a> {
         progress.learnt(chunk.epoch, chunk.tokens.len() as u64, loss.sum, loss.pairs);
         Ok(())
     }
+}
+
+/// The tags that a method learns, and their rows.
+fn tag_rows<'a>(corpus: &'a Corpus, recipe: &Recipe) -> Result<Option<TagRows<'a>>> {
+    if !recipe.learns_tags() {
+        return Ok(None);
+    }
+    let Some(of) = corpus.tags() else {
+        let problem = "has no documents with tags: make it of documents, as `wordloom train pv-dbow` \
+                       does";
+        return Err(Error::input(&corpus.path, problem));
+    };
+    let alone = recipe.tags_alone();
+    let first = if alone { 0 } else { corpus.vocab.len() };
+    if u32::try_from(first + of.names.len()).is_err() {
+        return Err(Error::Refused("more words and tags than 4 billion: leave some out".into()));
+    }
+    Ok(Some(TagRows { of, first: first as u32, alone, most: of.most() }))
 }
 
 /// What is learnt when, by a window method.

@@ -78,7 +78,7 @@ impl Glove {
         let Self { files, windows, source, config, course, running } = self;
         let settings = GloveSettings { windows, config };
         let (files, course, running) = (&files, &course, &running);
-        run(&settings, &source, Request { files, course, running, more: &[], old: None })
+        run(&settings, &source, Request { files, documents: None, course, running, more: &[], old: None })
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let corpus =
-        running.corpus(&files.text, course.old_vocab(), output, train::threads(config.threads))?;
+        running.corpus(&files.text, (None, course.old_vocab()), output, train::threads(config.threads))?;
     let about = CountsAbout::of(&corpus, &settings.windows, files.text.describe());
     threads.install(|| {
         let source = cooccur::Source::text(&corpus, &settings.windows)?;
@@ -187,7 +187,7 @@ impl Job<'_> {
             bytes: vocab.bytes.len() as u64,
             dim: self.config.dim as u64,
             matrices: 1 + u64::from(self.config.vectors == GloveVectors::Input),
-            buckets: 0,
+            ..Contents::default()
         };
         let model = self.files.format(false).size(&contents);
         let threads = Some(train::threads(self.config.threads));

@@ -15,7 +15,7 @@ use wordloom::train::Recipe;
 pub(super) use self::done::speed;
 use self::glove::Glove;
 use self::recipe::ByRecipe;
-use self::window::WindowOptions;
+use self::window::{DocumentTraining, WindowOptions};
 
 const EXAMPLES: &str = "Examples:
   wordloom train skip-gram text.txt -o my.safetensors
@@ -27,7 +27,19 @@ const EXAMPLES: &str = "Examples:
   wordloom train --recipe my.safetensors new.txt -o new.safetensors      as a model was trained
   wordloom train --update my.safetensors new.txt -o new.safetensors      more text for a model";
 
-/// Train word vectors on text
+const DOCUMENTS: &str = "Examples:
+  wordloom train pv-dbow reviews.tsv --tag-column id --text-column text -o my.safetensors
+  wordloom train pv-dbow folder/ -o my.safetensors              a file is a document
+  wordloom train pv-dm lines.txt -o my.safetensors              a line is a document
+  wordloom train pv-dbow news.jsonl --tag-column id,author --text-column title,body -o my.safetensors
+  wordloom train pv-dbow labelled.txt --documents labels --words -o my.safetensors
+Then:
+  wordloom similar my.safetensors --tag 17         documents near document 17
+  wordloom infer my.safetensors 'A new document'   a vector for a document that was not learnt
+
+Documents are learnt in a random order, whatever order the file has.";
+
+/// Train vectors of words, or of documents, on text
 #[derive(clap::Args)]
 #[command(
     after_help = EXAMPLES,
@@ -61,6 +73,14 @@ enum Method {
     #[command(after_help = EXAMPLES)]
     Fasttext(WindowOptions),
     Glove(Glove),
+    /// Vectors of documents: each predicts the words of its document. The better choice for most
+    /// collections
+    #[command(after_help = DOCUMENTS)]
+    PvDbow(DocumentTraining),
+    /// Vectors of documents and of words: the mean of a document's vector and of a window predicts
+    /// its centre
+    #[command(after_help = DOCUMENTS)]
+    PvDm(DocumentTraining),
 }
 
 /// Hides the options that skip-gram has no use for, and gives `train fasttext` the defaults of
@@ -79,6 +99,19 @@ pub(crate) fn adapt_help(command: clap::Command) -> clap::Command {
             };
             defaults.into_iter().fold(hide(method), set)
         });
+        let hide_all = |method: clap::Command, names: &[&'static str]| {
+            names.iter().fold(method, |method, name| method.mut_arg(*name, |a| a.hide(true)))
+        };
+        let no_ngrams = ["subwords", "min_n", "max_n", "buckets", "position_weights"];
+        let train = ["skip-gram", "fasttext", "cbow"]
+            .iter()
+            .fold(train, |train, name| train.mut_subcommand(name, |m| hide_all(m, &["words"])));
+        let documents = |method: clap::Command, name: &'static str| {
+            hide_all(hide_all(method, &no_ngrams), &[name])
+                .mut_arg("epochs", |argument| argument.default_value("10"))
+        };
+        let train = train.mut_subcommand("pv-dbow", |m| documents(m, "cbow_gradient"));
+        let train = train.mut_subcommand("pv-dm", |m| documents(m, "words"));
         train.mut_subcommand("glove", |method| {
             let unless =
                 |inputs: clap::Arg| inputs.required(false).required_unless_present("cooccur");
@@ -94,6 +127,8 @@ impl Train {
                 options.run(Recipe::SkipGram)
             }
             Some(Method::Cbow(options)) => options.run(Recipe::Cbow),
+            Some(Method::PvDbow(options)) => options.run(Recipe::PvDbow),
+            Some(Method::PvDm(options)) => options.run(Recipe::PvDm),
             Some(Method::Glove(glove)) => glove.run(),
             None => self.again.run(),
         }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
-use wordloom::corpus::{Corpus, MoreText, Produce, TextOptions, Vocab, cache, expand};
+use wordloom::corpus::{
+    Corpus, DocumentOptions, Documents, MoreText, Produce, TextOptions, Vocab, cache, expand,
+};
 use wordloom::format::Format;
 use wordloom::{Embeddings, Error, Progress, train};
 
@@ -44,6 +46,8 @@ impl Files {
 /// All that a training is asked for besides its method and settings.
 pub(super) struct Request<'a> {
     pub(super) files: &'a Files,
+    /// How documents are found, where documents are learnt.
+    pub(super) documents: Option<&'a DocumentOptions>,
     pub(super) course: &'a CourseOptions,
     pub(super) running: &'a RunOptions,
     /// Inputs besides the text.
@@ -124,13 +128,14 @@ impl RunOptions {
     pub(crate) fn corpus(
         &self,
         text: &TextOptions,
-        old: Option<&Vocab>,
+        (documents, old): (Option<&DocumentOptions>, Option<&Vocab>),
         output: Option<&Path>,
         threads: usize,
     ) -> anyhow::Result<Corpus> {
         if let Some(corpus) = text.encoded()? {
-            if old.is_some() {
-                let problem = "is an encoded corpus, whose words are settled: give its text";
+            let settled = documents.is_some_and(|documents| *documents != DocumentOptions::default());
+            if old.is_some() || settled {
+                let problem = "is an encoded corpus, whose words and tags are settled: give its text";
                 let path = corpus.path;
                 return Err(Error::Input { path, problem: problem.into() }.into());
             }
@@ -140,9 +145,10 @@ impl RunOptions {
             return Ok(corpus);
         }
         let (threads, directory) = (train::pool(Some(threads))?, self.directory(output));
-        let corpus = match old {
-            Some(vocab) => self.make(&MoreText { text, vocab }, &directory, &threads)?,
-            None => self.make(text, &directory, &threads)?,
+        let corpus = match (documents, old) {
+            (Some(options), _) => self.make(&Documents { text, options }, &directory, &threads)?,
+            (None, Some(vocab)) => self.make(&MoreText { text, vocab }, &directory, &threads)?,
+            (None, None) => self.make(text, &directory, &threads)?,
         };
         note(&corpus.notes);
         let facts = &corpus.facts;
@@ -227,4 +233,10 @@ fn tell(corpus: &Corpus, how: &str) {
     let (words, types) = (show::number(facts.words_read), show::number(facts.types_read));
     let (tokens, kept) = (show::number(facts.tokens), show::number(facts.vocabulary));
     say(&format!("{how}: {words} words, {types} different; kept {kept} of these, {tokens} tokens"));
+    if let Some(tags) = corpus.tags() {
+        let documents = show::counted(facts.sentences, "document", "documents");
+        let first = show::shortened(&show::shown(&tags.names.text(0))).into_owned();
+        let tags = show::counted(tags.names.len() as u64, "tag", "tags");
+        say(&format!("{documents} with {tags}, of which the first is {first}"));
+    }
 }

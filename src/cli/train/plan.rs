@@ -36,7 +36,9 @@ impl PlanText {
             words: corpus.vocab.len() as u64,
             bytes: corpus.vocab.bytes.len() as u64,
             dim: recipe.dim() as u64,
-            matrices: 2,
+            matrices: if plan.word_matrices_are_one() { 1 } else { 2 },
+            tags: plan.tags.unwrap_or(0),
+            tag_bytes: corpus.tags().map_or(0, |tags| tags.names.bytes.len() as u64),
             buckets: plan.buckets.unwrap_or(0),
         };
         // Besides the ids and sentence ends, a word takes its bytes, their end, its count and its
@@ -55,6 +57,7 @@ impl PlanText {
         all["kept_per_epoch"] = plan.kept.round().into();
         all["chunks_per_epoch"] = plan.chunks.into();
         all["buckets_reached"] = plan.buckets.into();
+        all["tags"] = plan.tags.into();
         let checkpoint = self.checkpoint.as_ref().map(|_| plan.checkpoint);
         all["bytes"] = json!({
             "memory": plan.memory, "corpus": self.corpus, "model": self.model,
@@ -73,8 +76,14 @@ impl fmt::Display for PlanText {
         writeln!(f, "vocabulary  {} words", number(facts.vocabulary))?;
         let coverage = show::percent(facts.tokens as f64, facts.words_read as f64);
         let tokens = number(facts.tokens);
-        let sentences = show::counted(facts.sentences, "sentence", "sentences");
+        let sentences = match plan.tags {
+            Some(_) => show::counted(facts.sentences, "document", "documents"),
+            None => show::counted(facts.sentences, "sentence", "sentences"),
+        };
         writeln!(f, "corpus      {tokens} tokens ({coverage} of the text) in {sentences}")?;
+        if let Some(tags) = plan.tags {
+            writeln!(f, "tags        {}", number(tags))?;
+        }
         let recipe = serde_json::to_value(&plan.recipe).unwrap_or_default();
         writeln!(f, "method      {}", plan.recipe.method())?;
         let settings = show::training(plan.recipe.method(), &recipe["settings"]);

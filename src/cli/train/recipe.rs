@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use serde_json::Value;
-use wordloom::corpus::TextOptions;
+use serde_json::{Value, json};
+use wordloom::corpus::{DocumentOptions, TextOptions};
 use wordloom::format::Format;
 use wordloom::train::{Recipe, RecipeChange};
 use wordloom::{Embeddings, Error, format};
@@ -79,6 +79,11 @@ impl ByRecipe {
             }
         }
         let recipe = recipe.with(&change);
+        let documents = recipe.learns_tags().then(|| {
+            let documents = text.get("documents").cloned().unwrap_or_else(|| json!({}));
+            serde_json::from_value::<DocumentOptions>(documents)
+        });
+        let documents = documents.transpose().context("its `documents` are not understood")?;
         let mut text: TextOptions = match text {
             Value::Null => TextOptions::default(),
             text => serde_json::from_value(text)
@@ -94,7 +99,8 @@ impl ByRecipe {
         let more = [file.clone()];
         let files = Files { text, output: self.output, to: self.to };
         let (course, running) = (&self.course, &self.running);
-        let request = Request { files: &files, course, running, more: &more, old };
+        let documents = documents.as_ref();
+        let request = Request { files: &files, documents, course, running, more: &more, old };
         match recipe {
             Recipe::Glove(settings) => {
                 let source = Source { cooccur: None, memory: glove::MEMORY };

@@ -1,10 +1,12 @@
-//! Training by a window method: skip-gram, CBOW, and skip-gram with n-grams.
+//! Training by a window method: skip-gram, CBOW, skip-gram with n-grams, and the two methods for
+//! documents.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use wordloom::Corpus;
+use wordloom::{Corpus, Error};
+use wordloom::corpus::DocumentOptions;
 use wordloom::train::{Recipe, WindowConfig, train_by};
 
 use super::course::{CourseOptions, Prepared};
@@ -29,7 +31,24 @@ pub(super) struct WindowOptions {
 impl WindowOptions {
     pub(super) fn run(self, recipe: fn(WindowConfig) -> Recipe) -> anyhow::Result<ExitCode> {
         let Self { files, config, course, running } = &self;
-        let request = Request { files, course, running, more: &[], old: None };
+        let request = Request { files, documents: None, course, running, more: &[], old: None };
+        run(&recipe(config.clone()), request)
+    }
+}
+
+#[derive(clap::Args)]
+pub(super) struct DocumentTraining {
+    #[command(flatten)]
+    window: WindowOptions,
+    #[command(flatten, next_help_heading = "Documents")]
+    documents: DocumentOptions,
+}
+
+impl DocumentTraining {
+    pub(super) fn run(self, recipe: fn(WindowConfig) -> Recipe) -> anyhow::Result<ExitCode> {
+        let Self { window: WindowOptions { files, config, course, running }, documents } = &self;
+        let documents = Some(documents);
+        let request = Request { files, documents, course, running, more: &[], old: None };
         run(&recipe(config.clone()), request)
     }
 }
@@ -38,12 +57,17 @@ impl WindowOptions {
 pub(super) fn run(recipe: &Recipe, request: Request) -> anyhow::Result<ExitCode> {
     recipe.check()?;
     request.check(&[])?;
-    let Request { files, course, running, old, .. } = request;
+    let Request { files, documents, course, running, old, .. } = request;
+    if let (Some((path, _)), true) = (&old, recipe.learns_tags()) {
+        let problem = "has vectors of documents, which can't be updated: `wordloom infer` gives \
+                       vectors for new documents";
+        return Err(Error::Input { path: path.clone(), problem: problem.into() }.into());
+    }
     progress::listen(OnSignal::Stop);
     let course = course.prepare(recipe.dim(), old)?;
     let corpus = running.corpus(
         &files.text,
-        course.old_vocab(),
+        (documents, course.old_vocab()),
         files.output.as_deref(),
         recipe.threads(),
     )?;
@@ -53,7 +77,7 @@ pub(super) fn run(recipe: &Recipe, request: Request) -> anyhow::Result<ExitCode>
     }
     match &files.output {
         Some(output) if !running.dry_run => {
-            learn(recipe, (files, running), &course, &corpus, output)?;
+            learn(recipe, (files, documents, running), &course, &corpus, output)?;
         }
         _ => plan(recipe, files, running, &course, &corpus)?,
     }
@@ -113,7 +137,7 @@ fn plan(
 
 fn learn(
     recipe: &Recipe,
-    (files, running): (&Files, &RunOptions),
+    (files, documents, running): (&Files, Option<&DocumentOptions>, &RunOptions),
     course: &Prepared,
     corpus: &Corpus,
     output: &Path,
@@ -125,6 +149,9 @@ fn learn(
         train_by(corpus, recipe, course, progress)
     })?;
     model.provenance.text = files.text.describe();
+    if let Some(documents) = documents {
+        model.provenance.text["documents"] = documents.describe();
+    }
     course.write(&mut model, output, files.to)?;
     running.report(&model, output)
 }

@@ -27,7 +27,7 @@ use self::touched::TouchedRows;
 use super::schedule::{Chunk, LANES};
 use super::training::Training;
 use super::window::objective::{Loss, Objective};
-use super::window::{Learner, Matrices};
+use super::window::{Learner, Matrices, TagRows};
 use crate::error::Result;
 use crate::math::LINE;
 use crate::memory::Shared;
@@ -118,16 +118,26 @@ pub(super) fn damping(training: &Training, positions: Option<&Shared>) -> Matric
     };
     let words: Vec<f64> = (0..counts.len()).map(visits).collect();
     let output = Arc::new(Damping::new(&words, LANES));
-    let input = task.bags.as_ref().map_or_else(
-        || Arc::clone(&output),
-        |bags| {
+    let input = match (&task.bags, task.tags) {
+        (Some(bags), _) => {
             let mut rows = vec![0.0; bags.total()];
             for (word, visits) in words.iter().enumerate() {
                 bags.of(word as u32).iter().for_each(|&row| rows[row as usize] += visits);
             }
             Arc::new(Damping::new(&rows, LANES))
-        },
-    );
+        }
+        (None, Some(TagRows { of, first, .. })) => {
+            let mut rows = words[..first as usize].to_vec();
+            rows.resize(training.input_rows(), 0.0);
+            for (sequence, piece) in task.reading.pieces(0..tokens) {
+                for &tag in of.of(sequence) {
+                    rows[(first + tag) as usize] += piece.len() as f64 / steps.max(1.0);
+                }
+            }
+            Arc::new(Damping::new(&rows, LANES))
+        }
+        (None, None) => Arc::clone(&output),
+    };
     // Position weights are met at every centre.
     let always = |rows: &Shared| Arc::new(Damping::new(&vec![f64::INFINITY; rows.rows()], LANES));
     Matrices { input, output, positions: positions.map(always) }

@@ -12,6 +12,7 @@
 
 pub(crate) mod negative;
 pub(crate) mod objective;
+pub(crate) mod reading;
 mod ring;
 pub(crate) mod rows;
 pub(crate) mod subsample;
@@ -23,11 +24,12 @@ use rand::Rng;
 
 use self::negative::{Noise, NoisePool, PoolShape};
 use self::objective::{Block, Inputs, Loss, Objective, Scratch, Targets};
+use self::reading::Reading;
 use self::ring::Ring;
 use self::rows::RowCache;
 use self::subsample::Subsample;
 use super::schedule::Chunk;
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, Tags};
 use crate::memory::Store;
 use crate::subword::Bags;
 /// Where a window that is a whole sentence is cut, in words.
@@ -111,7 +113,7 @@ impl Direction {
 /// The matrices that are trained: as shared memory, as references to it, or as overlays.
 #[derive(Clone, Debug)]
 pub(crate) struct Matrices<M> {
-    /// Input rows: those of words, then those of n-grams.
+    /// Input rows: those of words, then those of n-grams, or of tags.
     pub(crate) input: M,
     /// Output rows.
     pub(crate) output: M,
@@ -123,6 +125,10 @@ pub(crate) struct Matrices<M> {
 pub(crate) struct WindowTask<'a> {
     /// What is learnt from.
     pub(crate) corpus: &'a Corpus,
+    /// The order in which its sequences are learnt.
+    pub(crate) reading: Reading<'a>,
+    /// The tags that predict beside words, or alone; `None` where only words do.
+    pub(crate) tags: Option<TagRows<'a>>,
     /// The input rows of each word; without bags, a word has its own row.
     pub(crate) bags: Option<Bags>,
     /// Which tokens are kept.
@@ -135,6 +141,23 @@ pub(crate) struct WindowTask<'a> {
     pub(crate) window: Window,
     /// Who predicts whom.
     pub(crate) direction: Direction,
+}
+
+/// Where a sequence ends among the words of a chunk, and its number in the corpus.
+type SequenceEnd = (usize, usize);
+
+/// The tags of documents, which predict the words of their documents (Le & Mikolov 2014,
+/// "Distributed Representations of Sentences and Documents").
+#[derive(Clone, Copy)]
+pub(crate) struct TagRows<'a> {
+    /// The tags of each sequence.
+    pub(crate) of: &'a Tags,
+    /// The input row of the first tag.
+    pub(crate) first: u32,
+    /// Whether words have no input rows: tags alone predict (PV-DBOW).
+    pub(crate) alone: bool,
+    /// The most tags that a sequence has.
+    pub(crate) most: usize,
 }
 
 /// One thread's state: resident rows and scratch space.
@@ -153,9 +176,11 @@ pub(crate) struct Learner<'a, O, M> {
     /// Whether the pool has its first noise.
     begun: bool,
     scratch: Scratch,
-    /// The words of a chunk that subsampling keeps, and where its sentences end among them.
+    /// The words of a chunk that subsampling keeps, and where its sequences end among them.
     kept: Vec<u32>,
-    ends: Vec<usize>,
+    ends: Vec<SequenceEnd>,
+    /// The slots of the tags of the sequence that is learnt.
+    tags: Range<usize>,
     /// The places of the rows that predict, and of those that are predicted among noise.
     sources: Inputs,
     targets: Targets,
@@ -166,10 +191,11 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
     pub(crate) fn new(task: &'a WindowTask<'a>, objective: O, rows: Matrices<M>) -> Self {
         let WindowTask { window, direction, negative, .. } = *task;
         let (ring, pool) = (Ring::slots(window.largest()), direction.pool());
-        let (inputs, outputs) = match direction {
+        let (words, outputs) = match direction {
             Direction::Inward => (ring, 2),
             Direction::Outward => (2, ring),
         };
+        let tags = task.tags.map_or(0, |tags| tags.most);
         let positions =
             rows.positions.map(|store| RowCache::new(store, None, 2 * window.largest()));
         Self {
@@ -177,16 +203,17 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
             window,
             direction,
             objective,
-            inputs: RowCache::new(rows.input, task.bags.as_ref(), inputs),
+            inputs: RowCache::new(rows.input, task.bags.as_ref(), words + tags),
             outputs: RowCache::new(rows.output, None, outputs + pool.slots(negative)),
             positions,
             centres: 0,
             ring: Ring::new(window.largest()),
             pool: NoisePool::new(&task.noise, negative, pool, outputs),
             begun: false,
-            scratch: Scratch::new(2 * window.largest() * (negative + 1)),
+            scratch: Scratch::new((2 * window.largest() + tags) * (negative + 1)),
             kept: Vec::new(),
             ends: Vec::new(),
+            tags: words..words,
             sources: Inputs::default(),
             targets: Targets::default(),
         }
@@ -201,14 +228,15 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         let (mut kept, mut ends) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.ends));
         kept.clear();
         ends.clear();
-        let corpus = self.task.corpus;
-        for sentence in corpus.sentences(chunk.tokens.clone()) {
+        let WindowTask { corpus, reading: order, subsample, .. } = self.task;
+        for (sequence, piece) in order.pieces(chunk.tokens.clone()) {
             let begin = kept.len();
-            self.task.subsample.sift(&corpus.tokens()[sentence], &mut reading, &mut kept);
+            subsample.sift(&corpus.tokens()[piece], &mut reading, &mut kept);
             if self.window == Window::WholeSequence {
-                ends.extend((begin..kept.len()).step_by(LONGEST_WINDOW).skip(1));
+                let cuts = (begin..kept.len()).step_by(LONGEST_WINDOW).skip(1);
+                ends.extend(cuts.map(|end| (end, sequence)));
             }
-            ends.push(kept.len());
+            ends.push((kept.len(), sequence));
         }
         if !std::mem::replace(&mut self.begun, true) {
             self.pool.begin(&mut self.outputs, &mut noise);
@@ -216,13 +244,21 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         let slope = (chunk.rate.end - chunk.rate.start) / kept.len().max(1) as f32;
         // Ask for the first rows; nothing has yet.
         let (widest, early) = (self.window.largest(), self.direction.early());
+        let alone = self.tags_alone();
         let (_, around, middle) = self.sides();
-        kept.iter().take(widest + early).for_each(|&word| around.prefetch(word));
+        if !alone {
+            kept.iter().take(widest + early).for_each(|&word| around.prefetch(word));
+        }
         kept.iter().take(early).for_each(|&word| middle.prefetch(word));
         let mut begin = 0;
-        for &end in &ends {
+        for (i, &(end, sequence)) in ends.iter().enumerate() {
             let rate = |position: usize| chunk.rate.start + slope * (begin + position) as f32;
+            self.fetch_tags(sequence);
+            if let Some(&(_, next)) = ends.get(i + 1) {
+                self.prefetch_tags(next);
+            }
             self.sentence(simd, &kept[begin..], end - begin, rate, &mut reading, &mut noise);
+            self.put_back_tags();
             begin = end;
         }
         self.put_back_positions();
@@ -260,11 +296,13 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         reading: &mut impl Rng,
         noise: &mut impl Rng,
     ) {
-        if length < 2 {
+        // A word alone is predicted by tags only.
+        let alone = self.tags_alone();
+        if length < 2 - usize::from(!self.tags.is_empty()) || alone && self.tags.is_empty() {
             return;
         }
         let (words, widest) = (&ahead[..length], self.window.largest());
-        for (position, &word) in words.iter().enumerate().take(widest) {
+        for (position, &word) in words.iter().enumerate().take(if alone { 0 } else { widest }) {
             let (ring, around, _) = self.sides();
             ring.enter(around, position, word);
         }
@@ -283,11 +321,13 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         }
         let lag = self.direction.lag();
         let (ring, around, middle) = self.sides();
-        for centre in words.len() - lag..words.len() {
+        for centre in words.len().saturating_sub(lag)..words.len() {
             middle.put_back(centre % 2);
         }
-        for position in words.len().saturating_sub(widest + 1)..words.len() {
-            ring.leave(around, position);
+        if !alone {
+            for position in words.len().saturating_sub(widest + 1)..words.len() {
+                ring.leave(around, position);
+            }
         }
     }
 
@@ -324,7 +364,8 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         around: Range<usize>,
         noise: &mut impl Rng,
     ) {
-        let Self { window, ring, inputs, outputs, pool, sources, targets, .. } = self;
+        let alone = self.tags_alone();
+        let Self { window, ring, inputs, outputs, pool, sources, targets, tags, .. } = self;
         sources.places.clear();
         targets.clear();
         // Noise that hits the true target is left out, as in word2vec.c.
@@ -332,8 +373,11 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
             Direction::Inward => {
                 sources.first = window.largest() + around.start - centre;
                 let place = |position: usize| inputs.now.at(ring.slot(position));
-                sources.places.extend((around.start..centre).map(place));
-                sources.places.extend((centre + 1..around.end).map(place));
+                if !alone {
+                    sources.places.extend((around.start..centre).map(place));
+                    sources.places.extend((centre + 1..around.end).map(place));
+                }
+                sources.places.extend(tags.clone().map(|slot| inputs.now.at(slot)));
                 let group =
                     pool.next_group(outputs, noise).filter(|&slot| outputs.word(slot) != word);
                 targets.push(outputs.now.at(centre % 2), group.map(|slot| outputs.now.at(slot)));
@@ -357,23 +401,55 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
     fn prepare(&mut self, words: &[u32], ahead: &[u32], centre: usize) {
         let (widest, lag, early) =
             (self.window.largest(), self.direction.lag(), self.direction.early());
+        let alone = self.tags_alone();
         let (ring, around, middle) = self.sides();
-        if let Some(left) = centre.checked_sub(widest + 2) {
+        if let (Some(left), false) = (centre.checked_sub(widest + 2), alone) {
             ring.leave(around, left);
         }
         let Some(&word) = words.get(centre) else { return };
-        if let Some(&entering) = words.get(centre + widest) {
+        if let (Some(&entering), false) = (words.get(centre + widest), alone) {
             ring.enter(around, centre + widest, entering);
         }
         if let Some(over) = centre.checked_sub(lag) {
             middle.put_back(over % 2);
         }
         middle.fetch(centre % 2, word);
-        for (rows, next) in [(around, centre + widest + 1), (middle, centre + 1)] {
-            if let Some(&soon) = ahead.get(next + early - 1) {
-                rows.prefetch(soon);
-            }
+        if let Some(&soon) = ahead.get(centre + early) {
+            middle.prefetch(soon);
         }
+        if let (Some(&soon), false) = (ahead.get(centre + widest + early), alone) {
+            around.prefetch(soon);
+        }
+    }
+
+    /// Whether tags alone predict.
+    #[inline(always)]
+    fn tags_alone(&self) -> bool {
+        self.task.tags.is_some_and(|tags| tags.alone)
+    }
+
+    /// Makes the tags of a sequence resident, as long as it is learnt.
+    #[inline(always)]
+    fn fetch_tags(&mut self, sequence: usize) {
+        let Some(TagRows { of, first, .. }) = self.task.tags else { return };
+        let tags = of.of(sequence);
+        self.tags.end = self.tags.start + tags.len();
+        for (slot, &tag) in self.tags.clone().zip(tags) {
+            self.inputs.fetch(slot, first + tag);
+        }
+    }
+
+    /// Asks for the tags of the next sequence.
+    #[inline(always)]
+    fn prefetch_tags(&mut self, sequence: usize) {
+        let Some(TagRows { of, first, .. }) = self.task.tags else { return };
+        of.of(sequence).iter().for_each(|&tag| self.inputs.prefetch(first + tag));
+    }
+
+    /// Gives back what was learnt of the tags.
+    #[inline(always)]
+    fn put_back_tags(&mut self) {
+        self.tags.clone().for_each(|slot| self.inputs.put_back(slot));
     }
 
     /// Exchanges position weights with other threads, at every [`ROUND`]th centre.

@@ -1,0 +1,420 @@
+//! Documents with tags: one a line, one a file, or one a record of TSV, CSV or JSON lines.
+//!
+//! A document is one sequence of the corpus, whatever line ends it has. Its tags are names: its own,
+//! or its author's, or its topics'. They are no words.
+//!
+//! This file is over 300 lines because all ways of finding documents stand together, with their
+//! tests.
+
+use std::path::Path;
+
+use serde_json::Value;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::encode::{Layout, Sequences};
+use super::{CorpusWriter, Facts, Produce, TextOptions, Vocab};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::text::{Block, Cut, Token, trim, words_of};
+
+/// A document with more tags than this is refused: another column may be meant.
+const MAX_TAGS: usize = 1000;
+/// By this fastText recognises labels.
+const LABEL: &[u8] = b"__label__";
+
+/// What a document is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentLayout {
+    /// A line; its tag is its number
+    Lines,
+    /// A file; its tag is its path
+    Files,
+    /// A line with fastText's labels, which are its tags
+    Labels,
+    /// A line of columns with tabs between them
+    Tsv,
+    /// A record of columns with commas or semicolons between them, in quotes where needed
+    Csv,
+    /// A line that is a JSON object
+    Jsonl,
+}
+
+/// How documents and their tags are found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+#[serde(default)]
+pub struct DocumentOptions {
+    /// What a document is [default: by the name .tsv, .csv or .jsonl, otherwise a line of a file
+    /// that is named, and a file of a directory]
+    #[cfg_attr(feature = "cli", arg(long, value_enum, value_name = "WHAT"))]
+    pub documents: Option<DocumentLayout>,
+    /// The columns with the tags of a document, by number or by name (id,author) [default: 1 of two
+    /// columns; otherwise the number of the line is the tag]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN", value_delimiter = ','))]
+    pub tag_column: Vec<String>,
+    /// The columns with its text, by number or by name (title,body) [default: 2 of two columns]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN", value_delimiter = ','))]
+    pub text_column: Vec<String>,
+    /// The first line has the names of columns, although columns are given by number
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub header: bool,
+}
+
+/// Documents to be read: the text, and how documents are found in it.
+#[derive(Clone, Debug)]
+pub struct Documents<'a> {
+    /// The files, how their text is split, and which words are kept.
+    pub text: &'a TextOptions,
+    /// How documents and their tags are found.
+    pub options: &'a DocumentOptions,
+}
+
+impl Produce for Documents<'_> {
+    /// That of the text, and of the options.
+    fn key(&self) -> Result<Option<u64>> {
+        let Some(text) = self.text.key()? else { return Ok(None) };
+        let mut hash = Xxh3::new();
+        hash.update(&text.to_le_bytes());
+        let options = serde_json::to_vec(self.options).map_err(|e| Error::Refused(e.to_string()))?;
+        hash.update(&options);
+        // The same file is a document, or has one a line, by whether it or its folder is named.
+        let files = crate::text::expand(&self.text.inputs)?;
+        hash.update(&files.iter().map(|file| self.layout(file) as u8).collect::<Vec<_>>());
+        for file in files.iter().filter(|_| files.len() > 1) {
+            hash.update(file.as_os_str().as_encoded_bytes());
+        }
+        Ok(Some(hash.digest()))
+    }
+
+    fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
+        self.text.encode(self, None, writer, progress)
+    }
+}
+
+impl Documents<'_> {
+    /// What a document is in a file.
+    fn layout(&self, file: &Path) -> DocumentLayout {
+        if let Some(layout) = self.options.documents {
+            return layout;
+        }
+        let extension = |path: &Path| path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        let packed = |e: &String| matches!(&**e, "gz" | "zst");
+        let extension = match extension(file) {
+            Some(e) if packed(&e) => extension(&file.with_extension("")),
+            e => e,
+        };
+        match extension.as_deref() {
+            Some("tsv" | "tab") => DocumentLayout::Tsv,
+            Some("csv") => DocumentLayout::Csv,
+            Some("jsonl" | "ndjson") => DocumentLayout::Jsonl,
+            _ if !self.text.inputs.iter().any(|input| input == file) => DocumentLayout::Files,
+            _ if self.options.has_columns() => DocumentLayout::Tsv,
+            _ => DocumentLayout::Lines,
+        }
+    }
+
+    /// Adds the words of a text to the document. Line ends in it end nothing.
+    fn words(&self, text: &[u8], to: &mut Sequences) {
+        self.text.tokenizer.split(text, |token| {
+            if let Token::Word(word) = token {
+                to.word(word);
+            }
+        });
+    }
+
+    /// Ends a document, which is of `place`.
+    fn end(place: &str, to: &mut Sequences) -> Result<()> {
+        if to.tags() > MAX_TAGS {
+            let problem = format!(
+                "{place}: a document with {} tags, more than {MAX_TAGS}: which column has the tags?",
+                to.tags()
+            );
+            return Err(Error::Refused(problem));
+        }
+        to.end();
+        Ok(())
+    }
+
+    /// The tag of a line without one of its own: its number, and where there are several files the
+    /// name of its file.
+    fn number(&self, block: &Block, line: u64) -> Vec<u8> {
+        let one = matches!(&self.text.inputs[..], [input] if *input == block.path);
+        if one { line.to_string().into() } else { place(block, line).into_bytes() }
+    }
+
+    fn lines(&self, block: &Block, to: &mut Sequences) -> Result<()> {
+        for (line, text) in lines(block) {
+            to.tag(&self.number(block, line));
+            self.words(text, to);
+            Self::end(&place(block, line), to)?;
+        }
+        Ok(())
+    }
+
+    fn labels(&self, block: &Block, to: &mut Sequences) -> Result<()> {
+        for (line, text) in lines(block) {
+            for word in words_of(text) {
+                match word.strip_prefix(LABEL) {
+                    Some(label) => to.tag(label),
+                    None => self.words(word, to),
+                }
+            }
+            Self::end(&place(block, line), to)?;
+        }
+        Ok(())
+    }
+
+    fn columns(&self, block: &Block, to: &mut Sequences) -> Result<()> {
+        let csv = self.layout(&block.path) == DocumentLayout::Csv;
+        let delimiter = if csv { delimiter(&block.head) } else { b'\t' };
+        let mut reader = csv::ReaderBuilder::new();
+        let reader = reader.delimiter(delimiter).quoting(csv).has_headers(false).flexible(true);
+        let mut head = csv::ByteRecord::new();
+        let read = reader.from_reader(without_mark(&block.head)).read_byte_record(&mut head);
+        let bad = |e: csv::Error| Error::input(&block.path, format!("can't be read as CSV: {e}"));
+        read.map_err(bad)?;
+        let columns = Columns::new(&block.path, &head, self.options)?;
+        let mut reader = reader.from_reader(without_mark(block.text()));
+        let mut record = csv::ByteRecord::new();
+        let mut first = block.lines == 0;
+        loop {
+            let line = block.lines + reader.position().line();
+            if !reader.read_byte_record(&mut record).map_err(bad)? {
+                return Ok(());
+            }
+            let line = record.position().map_or(line, |at| block.lines + at.line());
+            if std::mem::take(&mut first) && columns.header {
+                continue;
+            }
+            let missing = columns.tags.iter().chain(&columns.text).find(|at| **at >= record.len());
+            if let Some(at) = missing {
+                let has = record.len();
+                let problem = format!(
+                    "{}: it has {has} columns, and so no column {}",
+                    place(block, line),
+                    at + 1
+                );
+                to.problem(block, problem);
+                continue;
+            }
+            if columns.tags.is_empty() {
+                to.tag(&self.number(block, line));
+            }
+            for &at in &columns.tags {
+                tag(&record[at], to);
+            }
+            for &at in &columns.text {
+                self.words(&record[at], to);
+            }
+            Self::end(&place(block, line), to)?;
+        }
+    }
+
+    fn objects(&self, block: &Block, to: &mut Sequences) -> Result<()> {
+        let DocumentOptions { tag_column, text_column, .. } = self.options;
+        if text_column.is_empty() {
+            let problem = "say which field has the text, by `text_column`, and which the tags, by \
+                           `tag_column`";
+            return Err(Error::input(&block.path, problem));
+        }
+        for (line, text) in lines(block) {
+            let mut bad = |problem: &str| {
+                to.problem(block, format!("{}: {problem}", place(block, line)));
+            };
+            let object = match serde_json::from_slice::<Value>(text) {
+                Ok(object @ Value::Object(_)) => object,
+                Ok(_) => {
+                    bad("no JSON object");
+                    continue;
+                }
+                Err(e) => {
+                    bad(&format!("no JSON ({e})"));
+                    continue;
+                }
+            };
+            let missing = tag_column.iter().chain(text_column).find(|name| {
+                !matches!(object.get(*name), Some(Value::String(_) | Value::Number(_) | Value::Array(_)))
+            });
+            if let Some(name) = missing {
+                bad(&format!("no text, number or list '{name}'"));
+                continue;
+            }
+            if tag_column.is_empty() {
+                to.tag(&self.number(block, line));
+            }
+            for name in tag_column {
+                texts(&object[name]).iter().for_each(|text| tag(text.as_bytes(), to));
+            }
+            for name in text_column {
+                texts(&object[name]).iter().for_each(|text| self.words(text.as_bytes(), to));
+            }
+            Self::end(&place(block, line), to)?;
+        }
+        Ok(())
+    }
+}
+
+impl Layout for Documents<'_> {
+    fn cut(&self, file: &Path) -> Cut {
+        match self.layout(file) {
+            DocumentLayout::Files => Cut::Words,
+            DocumentLayout::Csv => Cut::Records,
+            _ => Cut::Lines,
+        }
+    }
+
+    fn read(&self, block: &Block, to: &mut Sequences) -> Result<()> {
+        let layout = self.layout(&block.path);
+        let columns = matches!(
+            layout,
+            DocumentLayout::Tsv | DocumentLayout::Csv | DocumentLayout::Jsonl
+        );
+        if self.options.has_columns() && !columns {
+            let problem = "has no columns: leave out `tag_column`, `text_column` and `header`, or \
+                           say `documents` tsv, csv or jsonl";
+            return Err(Error::input(&block.path, problem));
+        }
+        match layout {
+            DocumentLayout::Files => {
+                self.words(block.text(), to);
+                if block.last {
+                    to.tag(block.path.as_os_str().as_encoded_bytes());
+                    to.end();
+                }
+                Ok(())
+            }
+            DocumentLayout::Lines => self.lines(block, to),
+            DocumentLayout::Labels => self.labels(block, to),
+            DocumentLayout::Jsonl => self.objects(block, to),
+            DocumentLayout::Tsv | DocumentLayout::Csv => self.columns(block, to),
+        }
+    }
+}
+
+impl DocumentOptions {
+    /// Whether columns are asked for.
+    fn has_columns(&self) -> bool {
+        self.header || !(self.tag_column.is_empty() && self.text_column.is_empty())
+    }
+
+    /// A description as JSON, without what is left to defaults; null where all is.
+    pub fn describe(&self) -> Value {
+        let mut all = serde_json::to_value(self).unwrap_or_default();
+        let set = |value: &Value| match value {
+            Value::Null | Value::Bool(false) => false,
+            Value::Array(list) => !list.is_empty(),
+            _ => true,
+        };
+        if let Some(all) = all.as_object_mut() {
+            all.retain(|_, value| set(value));
+        }
+        all
+    }
+}
+
+/// The lines of a block with their numbers, from 1. What follows the last line end is a line only
+/// if there is something.
+fn lines(block: &Block) -> impl Iterator<Item = (u64, &[u8])> {
+    let text = block.text();
+    let whole = text.strip_suffix(b"\n").unwrap_or(text);
+    let lines = whole.split(|&b| b == b'\n').filter(|_| !text.is_empty());
+    (block.lines + 1..).zip(lines)
+}
+
+/// A place in an input, for messages and names.
+fn place(block: &Block, line: u64) -> String {
+    format!("{}:{line}", block.path.display())
+}
+
+/// Adds a cell as a tag, unless it is empty.
+fn tag(cell: &[u8], to: &mut Sequences) {
+    let text = std::str::from_utf8(cell).map_or(cell, |text| trim(text).as_bytes());
+    if !text.is_empty() {
+        to.tag(text);
+    }
+}
+
+/// The texts of a JSON value: its own, or those of a list.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(list) => list.iter().flat_map(texts).collect(),
+        Value::Null => Vec::new(),
+        other => vec![other.to_string()],
+    }
+}
+
+/// A text without the byte order mark that it may begin with.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
+/// What is between columns of CSV: whatever the first record has more of, commas or semicolons.
+fn delimiter(head: &[u8]) -> u8 {
+    let count = |delimiter: u8| {
+        let mut reader = csv::ReaderBuilder::new();
+        let reader = reader.delimiter(delimiter).has_headers(false).flexible(true);
+        let mut record = csv::ByteRecord::new();
+        let read = reader.from_reader(head).read_byte_record(&mut record);
+        read.map_or(0, |_| record.len())
+    };
+    if count(b';') > count(b',') { b';' } else { b',' }
+}
+
+/// The columns of a file.
+struct Columns {
+    tags: Vec<usize>,
+    text: Vec<usize>,
+    /// Whether the first record has their names.
+    header: bool,
+}
+
+impl Columns {
+    /// The columns that `options` ask for, in a file that begins with `head`.
+    fn new(path: &Path, head: &csv::ByteRecord, options: &DocumentOptions) -> Result<Self> {
+        let DocumentOptions { tag_column, text_column, header, .. } = options;
+        let is_number = |name: &&String| name.bytes().all(|b| b.is_ascii_digit());
+        let named = tag_column.iter().chain(text_column).any(|name| !is_number(&name));
+        let names = || {
+            let names = head.iter().map(|cell| String::from_utf8_lossy(cell).into_owned());
+            let shown: Vec<String> = names.take(12).collect();
+            shown.iter().map(|name| name.chars().take(20).collect()).collect::<Vec<String>>().join(", ")
+        };
+        let find = |name: &String| -> Result<usize> {
+            if is_number(&name) {
+                let number: usize = name.parse().unwrap_or(0);
+                return number.checked_sub(1).ok_or_else(|| {
+                    Error::input(path, format!("no column '{name}': columns are counted from 1"))
+                });
+            }
+            let found = head.iter().position(|cell| trim_bytes(cell) == name.as_bytes());
+            let problem = || format!("no column '{name}' among: {}", names());
+            found.ok_or_else(|| Error::input(path, problem()))
+        };
+        let all = |names: &[String]| names.iter().map(find).collect::<Result<Vec<usize>>>();
+        let (mut tags, mut text) = (all(tag_column)?, all(text_column)?);
+        if text.is_empty() {
+            let free: Vec<usize> = (0..head.len()).filter(|at| !tags.contains(at)).collect();
+            match (head.len(), &free[..]) {
+                (2, [tag, text_at]) => (tags, text) = (vec![*tag], vec![*text_at]),
+                (_, [text_at]) if head.len() == tags.len() + 1 => text = vec![*text_at],
+                (columns, _) => {
+                    let problem = format!(
+                        "which of its {columns} columns has the text? Say so by `text_column`, and \
+                         by `tag_column` which has the name; it begins: {}",
+                        names()
+                    );
+                    return Err(Error::input(path, problem));
+                }
+            }
+        }
+        Ok(Self { tags, text, header: *header || named })
+    }
+}
+
+fn trim_bytes(cell: &[u8]) -> &[u8] {
+    cell.trim_ascii()
+}
+
