@@ -21,6 +21,9 @@ fn any_number_of_threads_gives_the_same_bytes() {
         "skip-gram --subwords 3..5",
         "cbow --subwords 3..5",
         "cbow --position-weights",
+        "pv-dbow",
+        "pv-dbow --words",
+        "pv-dm",
         "glove",
     ] {
         let train = |options: &str| {

@@ -7,6 +7,7 @@ use anyhow::Context;
 use wordloom::format::{self, Format};
 
 use super::progress::{self, OnSignal, say};
+use super::query::tags_of;
 use super::{format_parser, note, outputs, show, warn_of_loss};
 
 const EXAMPLES: &str = "Examples:
@@ -16,7 +17,8 @@ const EXAMPLES: &str = "Examples:
   wordloom convert my.safetensors my.bin                  to fastText's format where there are n-grams
   wordloom convert cc.en.300.vec.gz en.vec.zst            packed, as the names say
   wordloom convert my.safetensors vectors --to binary
-  wordloom convert my.safetensors glove.txt --to glove    for programs that read GloVe's files";
+  wordloom convert my.safetensors glove.txt --to glove    for programs that read GloVe's files
+  wordloom convert my.safetensors documents.vec --tags    the vectors of documents alone";
 
 /// Write word vectors in another format
 #[derive(clap::Args)]
@@ -31,6 +33,9 @@ pub(crate) struct Convert {
     /// The format to write [default: by OUT's extension, or else safetensors]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     to: Option<Format>,
+    /// Write the vectors of tags (documents), in place of those of words
+    #[arg(long)]
+    tags: bool,
     /// Leave out words whose vectors have numbers that are not finite, and say how many
     #[arg(long)]
     skip_bad: bool,
@@ -43,6 +48,9 @@ impl Convert {
         progress::listen(OnSignal::End);
         let mut model = format::parse(&self.model, &format::open(&self.model)?)?;
         note(&model.provenance.notes);
+        if self.tags {
+            model = tags_of(&self.model, &model)?;
+        }
         let bad = model.count_not_finite();
         if bad > 0 {
             if !self.skip_bad {
@@ -57,7 +65,8 @@ impl Convert {
         note(&format::write(&model, &self.out, to)?);
         let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());
         let size = std::fs::metadata(&self.out).map_or(0, |about| about.len());
-        say(&format!("{words} words x {dim} -> {} ({})", self.out.display(), show::size(size)));
+        let what = if self.tags { "tags" } else { "words" };
+        say(&format!("{words} {what} x {dim} -> {} ({})", self.out.display(), show::size(size)));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -40,6 +40,7 @@ impl Info {
                 "format": format,
                 "bytes": file.len(),
                 "words": model.vocab.len(),
+                "tags": model.tags().map(|tags| tags.vocab.len()),
                 "dim": model.dim(),
                 "not_finite": bad,
                 "tensors": tensors(&model),
@@ -62,6 +63,7 @@ impl Info {
                 format!("{} ({format}, {})", self.model.display(), show::size(file.len() as u64)),
             ),
             ("words", show::number(model.vocab.len() as u64)),
+            ("tags", model.tags().map_or_else(String::new, tags)),
             ("dimension", model.dim().to_string()),
             ("holds", show::list(&tensors(&model))),
             ("n-grams", model.ngrams().map_or_else(String::new, |all| ngrams(all, model.dim()))),
@@ -85,9 +87,15 @@ fn tensors(model: &Embeddings) -> Vec<&'static str> {
         ("output", model.has_output()),
         ("n-grams", model.ngrams().is_some()),
         ("positions", model.positions().is_some()),
+        ("tags", model.tags().is_some()),
         ("counts", !model.vocab.counts.is_empty()),
     ];
     there.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
+}
+
+/// Describes the tags: how many there are, and the first.
+fn tags(all: &Embeddings) -> String {
+    format!("{}, the first is {}", show::number(all.vocab.len() as u64), all.vocab.text(0))
 }
 
 /// Describes the n-grams that have vectors: their lengths, their buckets and their size.

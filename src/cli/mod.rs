@@ -7,6 +7,7 @@ mod convert;
 mod cooccur;
 mod demo;
 mod eval;
+mod infer;
 mod info;
 mod learning;
 mod metrics;
@@ -24,7 +25,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use wordloom::Embeddings;
 use wordloom::format::Format;
 
-/// Word vectors from your own text
+/// Vectors of words and documents from your own text
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -50,6 +51,7 @@ enum Command {
     Vector(query::vector::Vector),
     Eval(eval::Eval),
     Compare(compare::Compare),
+    Infer(Box<infer::Infer>),
     Info(info::Info),
     Convert(convert::Convert),
     Cache(cache::Cache),
@@ -88,6 +90,7 @@ impl Cli {
             Command::Vector(vector) => vector.run(),
             Command::Eval(eval) => eval.run(),
             Command::Compare(compare) => compare.run(),
+            Command::Infer(infer) => infer.run(),
             Command::Info(info) => info.run(),
             Command::Convert(convert) => convert.run(),
             Command::Cache(cache) => cache.run(),

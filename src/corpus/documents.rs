@@ -11,11 +11,11 @@ use std::path::Path;
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::encode::{Layout, Sequences};
+use super::encode::{Choice, Layout, Sequences};
 use super::{CorpusWriter, Facts, Produce, TextOptions, Vocab};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::text::{Block, Cut, Token, trim, words_of};
+use crate::text::{Block, Cut, trim, words_of};
 
 /// A document with more tags than this is refused: another column may be meant.
 const MAX_TAGS: usize = 1000;
@@ -69,6 +69,8 @@ pub struct Documents<'a> {
     pub text: &'a TextOptions,
     /// How documents and their tags are found.
     pub options: &'a DocumentOptions,
+    /// The vocabulary of a model, where its words alone are to be kept.
+    pub known: Option<&'a Vocab>,
 }
 
 impl Produce for Documents<'_> {
@@ -76,6 +78,10 @@ impl Produce for Documents<'_> {
     fn key(&self) -> Result<Option<u64>> {
         let Some(text) = self.text.key()? else { return Ok(None) };
         let mut hash = Xxh3::new();
+        if let Some(known) = self.known {
+            hash.update(&known.bytes);
+            hash.update(bytemuck::cast_slice(&known.ends));
+        }
         hash.update(&text.to_le_bytes());
         let options = serde_json::to_vec(self.options).map_err(|e| Error::Refused(e.to_string()))?;
         hash.update(&options);
@@ -89,7 +95,8 @@ impl Produce for Documents<'_> {
     }
 
     fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
-        self.text.encode(self, None, writer, progress)
+        let choice = self.known.map_or(Choice::Frequent, Choice::Only);
+        self.text.encode(self, choice, writer, progress)
     }
 }
 
@@ -117,11 +124,7 @@ impl Documents<'_> {
 
     /// Adds the words of a text to the document. Line ends in it end nothing.
     fn words(&self, text: &[u8], to: &mut Sequences) {
-        self.text.tokenizer.split(text, |token| {
-            if let Token::Word(word) = token {
-                to.word(word);
-            }
-        });
+        self.text.tokenizer.each_word(text, |word| to.word(word));
     }
 
     /// Ends a document, which is of `place`.

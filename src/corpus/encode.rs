@@ -69,6 +69,17 @@ impl Default for TextOptions {
     }
 }
 
+/// Which words become the vocabulary.
+#[derive(Clone, Copy)]
+pub(super) enum Choice<'a> {
+    /// Those of the text that are frequent enough.
+    Frequent,
+    /// All of a vocabulary, whether they occur or not, and new frequent ones.
+    Grown(&'a Vocab),
+    /// All of a vocabulary, and no others.
+    Only(&'a Vocab),
+}
+
 /// How blocks of text become sequences of words.
 pub(super) trait Layout: Sync {
     /// Where a file may be cut into blocks.
@@ -250,7 +261,7 @@ impl Produce for TextOptions {
     }
 
     fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
-        self.encode(self, None, writer, progress)
+        self.encode(self, Choice::Frequent, writer, progress)
     }
 }
 
@@ -276,19 +287,19 @@ impl Produce for MoreText<'_> {
     }
 
     fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
-        self.text.encode(self.text, Some(self.vocab), writer, progress)
+        self.text.encode(self.text, Choice::Grown(self.vocab), writer, progress)
     }
 }
 
 impl TextOptions {
-    /// Counts and encodes the inputs by a layout. Their words may join those of an `old` vocabulary.
+    /// Counts and encodes the inputs by a layout, with the words that are chosen.
     ///
     /// # Errors
     /// Unreadable or binary input, an empty vocabulary, a full disk, or [`Error::Stopped`].
     pub(super) fn encode(
         &self,
         layout: &impl Layout,
-        old: Option<&Vocab>,
+        choice: Choice,
         writer: &mut CorpusWriter,
         progress: &Progress,
     ) -> Result<(Vocab, Facts)> {
@@ -339,9 +350,10 @@ impl TextOptions {
         if facts.words_read == 0 {
             return Err(Error::input(&files[0], "no word in this input: is it empty?"));
         }
-        let vocab = match old {
-            Some(old) => grow(old, self, &total)?,
-            None => choose(self, &total)?,
+        let vocab = match choice {
+            Choice::Frequent => choose(self, &total)?,
+            Choice::Grown(old) => grow(old, self, &total)?,
+            Choice::Only(known) => known.clone(),
         };
         let mut ids = vec![NONE; total.len()];
         for id in 0..vocab.len() as u32 {

@@ -117,6 +117,13 @@ impl Query {
         Self::new(&[e.vector(b), e.vector(c)], &[e.vector(a)], vec![a, b, c], combine)
     }
 
+    /// The same question to vectors of another kind, of which none is asked for and none is left
+    /// out: words near a document, or documents near a word.
+    #[must_use]
+    pub fn among_others(self) -> Self {
+        Self { exclude: Vec::new(), ..self }
+    }
+
     /// The score of a row by its definition. [`Index`] finds the scores of all rows.
     pub(crate) fn score(&self, row: &[f32]) -> f64 {
         if self.combine == Combine::Add {

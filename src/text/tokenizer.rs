@@ -52,6 +52,15 @@ impl Tokenizer {
         }
     }
 
+    /// Calls `each` with the words of `text`, whatever line ends are between them.
+    pub fn each_word(self, text: &[u8], mut each: impl FnMut(&[u8])) {
+        self.split(text, |token| {
+            if let Token::Word(word) = token {
+                each(word);
+            }
+        });
+    }
+
     fn word(self, word: &[u8], each: &mut impl FnMut(Token)) {
         if !self.lowercase || word.iter().all(u8::is_ascii_lowercase) {
             return each(Token::Word(word));

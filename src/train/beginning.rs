@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::window::{Matrices, TagRows};
-use super::{SPREAD, WindowConfig};
+use super::{SPREAD, TAG_SPREAD, WindowConfig};
 use crate::corpus::Vocab;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -168,10 +168,7 @@ pub(super) fn begin(
         }
     }
     let spread = SPREAD / (dim as f32).sqrt();
-    let random = |row: u32, values: &mut [f32]| {
-        let mut rng = generator(mix(config.seed) ^ u64::from(row));
-        values.fill_with(|| spread * ((rng.next_u64() >> 40) as f32 / (1u64 << 23) as f32 - 1.0));
-    };
+    let random = |row: u32, values: &mut [f32]| random(mix(config.seed) ^ u64::from(row), spread, values);
     // Words have no input rows where tags alone predict.
     let input_words = tags.map_or(words, |tags| tags.first as usize);
     if let Some(TagRows { of, first, .. }) = tags {
@@ -180,7 +177,7 @@ pub(super) fn begin(
             let known = |theirs: &Embeddings| theirs.vocab.id(of.names.word(row - first));
             match theirs.and_then(|theirs| Some(theirs.vector(known(theirs)?))) {
                 Some(vector) => values.copy_from_slice(vector),
-                None => random(row, values),
+                None => begin_tag(mix(config.seed) ^ u64::from(row), values),
             }
         });
     }
@@ -240,13 +237,25 @@ pub(super) fn begin(
     Ok(())
 }
 
+/// Fills a row with random numbers between `-spread` and `spread`.
+fn random(seed: u64, spread: f32, values: &mut [f32]) {
+    let mut rng = generator(seed);
+    values.fill_with(|| spread * ((rng.next_u64() >> 40) as f32 / (1u64 << 23) as f32 - 1.0));
+}
+
+/// Fills the row of a tag with what training begins with. A tag is learnt from one document, so what
+/// it begins with has to be small beside that (`docs/design/0017-documents.md`).
+pub(super) fn begin_tag(seed: u64, values: &mut [f32]) {
+    random(seed, TAG_SPREAD / (values.len() as f32).sqrt(), values);
+}
+
 /// The model's n-grams, if they are those that will be learnt.
 fn same_ngrams<'a>(model: &'a Embeddings, subwords: Option<&Subwords>) -> Option<&'a Ngrams> {
     model.ngrams().filter(|ngrams| Some(&ngrams.subwords) == subwords && !ngrams.pruned)
 }
 
 /// Adds to a range of rows what the function makes of zeros.
-fn fill(shared: &Shared, rows: Range<usize>, make: impl Fn(u32, &mut [f32]) + Sync) {
+pub(super) fn fill(shared: &Shared, rows: Range<usize>, make: impl Fn(u32, &mut [f32]) + Sync) {
     let dim = shared.dim();
     let padded = || vec![0.0; dim.next_multiple_of(LINE)];
     (rows.start as u32..rows.end as u32).into_par_iter().for_each_init(

@@ -12,7 +12,7 @@ use crate::math;
 /// number.
 pub(super) fn of_windows(training: &Training, from: Option<&Beginning>, log: Log) -> Provenance {
     let Training { recipe, config, .. } = *training;
-    let corpus = training.task.corpus;
+    let corpus = training.corpus();
     let facts = &corpus.facts;
     let resolved = WindowConfig {
         lr: Some(training.schedule.first_rate()),

@@ -12,6 +12,7 @@ mod config;
 mod course;
 mod glove;
 mod history;
+mod inference;
 mod keeper;
 mod log;
 mod plan;
@@ -33,6 +34,7 @@ pub use self::beginning::Beginning;
 use self::checkpoint::Identity;
 pub use self::config::{NgramLengths, WindowConfig, pool, threads};
 pub use self::course::{CheckpointPlan, Course, Patience, Watch};
+pub use self::inference::{InferOptions, Inference};
 pub use self::glove::{GloveConfig, GloveSettings, GloveVectors, train_glove};
 pub use self::plan::Plan;
 pub use self::recipe::{Recipe, RecipeChange};
@@ -51,6 +53,8 @@ use crate::progress::Progress;
 /// begins with ±1/(2 dim), 16 times less at dimension 100, and learns less from the same text
 /// (`docs/design/0008-beginning.md`).
 const SPREAD: f32 = 0.8;
+/// How far from 0 the vectors of tags begin, in the same way (`docs/design/0017-documents.md`).
+const TAG_SPREAD: f32 = 0.08;
 /// Memory for GloVe's counts, in bytes; more go to a temporary file.
 const COUNTS_MEMORY: u64 = 4 << 30;
 

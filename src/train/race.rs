@@ -8,8 +8,7 @@ use std::time::Instant;
 use fearless_simd::{Simd, dispatch};
 
 use super::training::Training;
-use super::window::objective::Objective;
-use super::window::{Learner, Matrices};
+use super::window::{Learn, Matrices, Way};
 use crate::error::Result;
 use crate::memory::Shared;
 use crate::progress::Progress;
@@ -35,12 +34,12 @@ pub(super) fn learn(
     training: &Training,
     rows: Matrices<&Shared>,
     (chunks, until): (Range<usize>, Option<Instant>),
-    objective: &impl Objective,
+    way: &impl Way,
     progress: &Progress,
 ) -> Result<usize> {
     let (next, end) = (chunks.start.into(), chunks.end);
     let race = Race { training, rows, next, end, until, progress };
-    let run = |_: rayon::BroadcastContext| dispatch!(training.level, simd => race.thread(simd, objective.clone()));
+    let run = |_: rayon::BroadcastContext| dispatch!(training.level, simd => race.thread(simd, way));
     training.pool.broadcast(run).into_iter().collect::<Result<()>>()?;
     // Chunks are taken in their order, and whoever takes one learns all of it.
     Ok(race.next.into_inner().min(end))
@@ -48,8 +47,8 @@ pub(super) fn learn(
 
 impl Race<'_> {
     #[inline(always)]
-    fn thread<S: Simd>(&self, simd: S, objective: impl Objective) -> Result<()> {
-        let mut learner = Learner::new(&self.training.task, objective, self.rows.clone());
+    fn thread<S: Simd>(&self, simd: S, way: &impl Way) -> Result<()> {
+        let mut learner = way.learner(&self.training.task, self.rows.clone());
         while !self.progress.stop.load(Ordering::Relaxed)
             && self.until.is_none_or(|until| Instant::now() < until)
         {

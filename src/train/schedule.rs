@@ -109,6 +109,16 @@ impl Schedule {
         Self { chunk, lanes: LANES, ..self }
     }
 
+    /// An epoch as one chunk.
+    pub(crate) fn whole(&self, epoch: usize) -> Chunk {
+        let rate = |tokens: usize| {
+            let share = (epoch * self.tokens + tokens) as f64 / self.whole;
+            (f64::from(self.rate) * (1.0 + (LAST_RATE - 1.0) * share)) as f32
+        };
+        let seed = mix(self.seed ^ mix(epoch as u64));
+        Chunk { epoch, tokens: 0..self.tokens, rate: rate(0)..rate(self.tokens), seed }
+    }
+
     /// The learning rate at the beginning.
     pub(crate) fn first_rate(&self) -> f32 {
         self.rate

@@ -16,8 +16,8 @@ use super::recipe::Recipe;
 use super::schedule::Borders;
 use super::superstep::Damping;
 use super::training::Training;
-use super::window::{Direction, Matrices, TagRows};
-use super::window::objective::{Cbow, Objective, SequentialSkipGram, SkipGram};
+use super::window::{Direction, Matrices, TagRows, TagsAlone, Way, Windows};
+use super::window::objective::{Cbow, SequentialSkipGram, SkipGram};
 use super::{config, history, race, superstep};
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
@@ -48,11 +48,11 @@ impl<'a> State<'a> {
         progress: &Progress,
     ) -> Result<Self> {
         let (config, task) = (training.config, &training.task);
-        let (begun, words) = (Instant::now(), task.corpus.vocab.len());
+        let (begun, words) = (Instant::now(), training.corpus().vocab.len());
         let from = course.from;
         if let Some(from) = &from {
             from.check(config.dim)?;
-            from.check_words(&task.corpus.vocab)?;
+            from.check_words(&training.corpus().vocab)?;
         }
         let too_large = |e: std::io::Error| config::too_large(words, config.dim, &e);
         let matrix = |rows, precision| Shared::new(rows, config.dim, precision).map_err(too_large);
@@ -70,7 +70,7 @@ impl<'a> State<'a> {
             output: matrix(words, config.rows)?,
             positions: positions.transpose()?,
         };
-        let of = (&task.corpus.vocab, task.bags.as_ref(), task.tags);
+        let of = (&training.corpus().vocab, task.bags.as_ref(), task.tags);
         training
             .pool
             .install(|| beginning::begin(&mut rows, of, config, from.as_ref(), progress))?;
@@ -84,7 +84,7 @@ impl<'a> State<'a> {
         &self,
         chunks: Range<usize>,
         until: Option<Instant>,
-        objective: &impl Objective,
+        way: &impl Way,
         progress: &Progress,
     ) -> Result<usize> {
         let Matrices { input, output, positions } = &self.rows;
@@ -93,10 +93,10 @@ impl<'a> State<'a> {
         match &self.damping {
             Some(damping) => {
                 let end = chunks.end;
-                superstep::learn(training, &rows, damping, chunks, objective, progress)
+                superstep::learn(training, &rows, damping, chunks, way, progress)
                     .map(|()| end)
             }
-            None => race::learn(training, rows, (chunks, until), objective, progress),
+            None => race::learn(training, rows, (chunks, until), way, progress),
         }
     }
 
@@ -108,7 +108,7 @@ impl<'a> State<'a> {
         let begun = Instant::now();
         let Self { training, from, rows: all, log, .. } = self;
         let (config, task) = (training.config, &training.task);
-        let (corpus, words, dim) = (task.corpus, task.corpus.vocab.len(), config.dim);
+        let (corpus, words, dim) = (training.corpus(), training.corpus().vocab.len(), config.dim);
         let too_large = |e: std::io::Error| config::too_large(words, dim, &e);
         let finite = |rows: Numbers| -> Result<Numbers> {
             let (epoch, lr) = (log.losses.len(), training.schedule.first_rate());
@@ -171,15 +171,18 @@ impl Stage for State<'_> {
         let (training, chunks) = (&self.training, self.log.next..border);
         self.log.next = match (training.recipe, training.task.direction) {
             (Recipe::SkipGram(_), Direction::Inward) => {
-                self.go(chunks, until, &SkipGram, progress)?
+                self.go(chunks, until, &Windows(SkipGram), progress)?
             }
             (Recipe::SkipGram(_), Direction::Outward) => {
-                self.go(chunks, until, &SequentialSkipGram, progress)?
+                self.go(chunks, until, &Windows(SequentialSkipGram), progress)?
             }
-            (Recipe::PvDbow(_), _) => self.go(chunks, until, &SkipGram, progress)?,
+            (Recipe::PvDbow(config), _) if !config.words => {
+                self.go(chunks, until, &TagsAlone, progress)?
+            }
+            (Recipe::PvDbow(_), _) => self.go(chunks, until, &Windows(SkipGram), progress)?,
             (Recipe::Cbow(_) | Recipe::PvDm(_), _) => {
                 let objective = Cbow::new(training.config.cbow_gradient, training.config.dim);
-                self.go(chunks, until, &objective, progress)?
+                self.go(chunks, until, &Windows(objective), progress)?
             }
             (Recipe::Glove(_), _) => unreachable!("GloVe is no window method"),
         };
@@ -203,7 +206,7 @@ impl Stage for State<'_> {
 
     fn snapshot(&mut self) -> Embeddings {
         let (task, dim) = (&self.training.task, self.training.config.dim);
-        let vocab = &task.corpus.vocab;
+        let vocab = &self.training.corpus().vocab;
         let mut input = vec![0.0; vocab.len() * dim];
         let padded = || [(); 2].map(|()| vec![0.0; dim.next_multiple_of(LINE)]);
         let copy_rows = |shared: &Shared, first: usize, to: &mut [f32]| {

@@ -48,26 +48,7 @@ impl<'a> Training<'a> {
         let pool = super::config::pool(config.threads)?;
         let subwords = config.subwords();
         let bags = pool.install(|| subwords.map(|subwords| Bags::new(&corpus.vocab, &subwords)));
-        let counts = &corpus.vocab.counts;
-        let tags = tag_rows(corpus, recipe)?;
-        let reading = match &tags {
-            Some(_) => Reading::shuffled(corpus, config.seed),
-            None => Reading::in_order(corpus),
-        };
-        let task = WindowTask {
-            corpus,
-            reading,
-            tags,
-            direction: match (recipe, &bags) {
-                (Recipe::SkipGram(_), Some(_)) => Direction::Outward,
-                _ => Direction::Inward,
-            },
-            bags,
-            subsample: Subsample::new(counts, config.subsample_for(corpus.facts.tokens)),
-            noise: Noise::new(counts, config.noise_exponent),
-            negative: config.negative,
-            window: config.window(),
-        };
+        let task = window_task(corpus, recipe, config, bags)?;
         let (level, schedule) = (math::level(config.simd)?, schedule(corpus, window));
         Ok(Self { recipe, config, level, schedule, task, pool })
     }
@@ -77,7 +58,7 @@ impl<'a> Training<'a> {
     /// # Errors
     /// A damaged corpus; training is told to stop.
     pub(crate) fn check(&self, chunk: &Chunk, progress: &Progress) -> Result<()> {
-        let (corpus, words) = (self.task.corpus, self.task.corpus.vocab.len());
+        let (corpus, words) = (self.corpus(), self.corpus().vocab.len());
         for (_, piece) in self.task.reading.pieces(chunk.tokens.clone()) {
             let at = piece.start;
             if !corpus.tokens()[piece].iter().all(|&token| (token as usize) < words) {
@@ -88,6 +69,11 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
+    /// What is learnt from.
+    pub(crate) fn corpus(&self) -> &'a Corpus {
+        self.task.reading.corpus
+    }
+
     /// The input rows: those of words and of n-grams, and behind them those of tags.
     pub(crate) fn input_rows(&self) -> usize {
         let words = self.word_rows();
@@ -96,7 +82,7 @@ impl<'a> Training<'a> {
 
     /// The input rows of words and of n-grams.
     pub(crate) fn word_rows(&self) -> usize {
-        let words = || self.task.bags.as_ref().map_or(self.task.corpus.vocab.len(), Bags::total);
+        let words = || self.task.bags.as_ref().map_or(self.corpus().vocab.len(), Bags::total);
         self.task.tags.map_or_else(words, |tags| tags.first as usize)
     }
 
@@ -116,6 +102,37 @@ impl<'a> Training<'a> {
     }
 }
 
+/// What all learners of a training by `recipe` have in common.
+///
+/// # Errors
+/// A corpus without tags, where they are to be learnt.
+pub(super) fn window_task<'a>(
+    corpus: &'a Corpus,
+    recipe: &Recipe,
+    config: &WindowConfig,
+    bags: Option<Bags>,
+) -> Result<WindowTask<'a>> {
+    let counts = &corpus.vocab.counts;
+    let tags = tag_rows(corpus, recipe)?;
+    let reading = match &tags {
+        Some(_) => Reading::shuffled(corpus, config.seed),
+        None => Reading::in_order(corpus),
+    };
+    Ok(WindowTask {
+        reading,
+        tags,
+        direction: match (recipe, &bags) {
+            (Recipe::SkipGram(_), Some(_)) => Direction::Outward,
+            _ => Direction::Inward,
+        },
+        bags,
+        subsample: Subsample::new(counts, config.subsample_for(corpus.facts.tokens)),
+        noise: Noise::new(counts, config.noise_exponent),
+        negative: config.negative,
+        window: config.window(),
+    })
+}
+
 /// The tags that a method learns, and their rows.
 fn tag_rows<'a>(corpus: &'a Corpus, recipe: &Recipe) -> Result<Option<TagRows<'a>>> {
     if !recipe.learns_tags() {
@@ -126,12 +143,11 @@ fn tag_rows<'a>(corpus: &'a Corpus, recipe: &Recipe) -> Result<Option<TagRows<'a
                        does";
         return Err(Error::input(&corpus.path, problem));
     };
-    let alone = recipe.tags_alone();
-    let first = if alone { 0 } else { corpus.vocab.len() };
+    let first = if recipe.tags_alone() { 0 } else { corpus.vocab.len() };
     if u32::try_from(first + of.names.len()).is_err() {
         return Err(Error::Refused("more words and tags than 4 billion: leave some out".into()));
     }
-    Ok(Some(TagRows { of, first: first as u32, alone, most: of.most() }))
+    Ok(Some(TagRows { of, first: first as u32, most: of.most() }))
 }
 
 /// What is learnt when, by a window method.

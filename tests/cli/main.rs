@@ -6,6 +6,7 @@ mod common;
 
 mod course;
 mod demo;
+mod documents;
 mod field;
 mod files;
 mod query;

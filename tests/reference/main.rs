@@ -138,6 +138,114 @@ fn a_training_follows_the_formulas_step_by_step() {
     }
 }
 
+/// The tags of a document of the only word, and the word, followed by the formulas. Returns the
+/// input rows of the word and of the tags, and the word's output row.
+fn document(
+    (mut word, mut tags): (Vec<f64>, Vec<Vec<f64>>),
+    length: usize,
+    rates: &[f64],
+    window: Option<usize>,
+) -> (Vec<f64>, Vec<Vec<f64>>, Vec<f64>) {
+    let mut output = vec![0.0; DIM];
+    let Some(window) = window else {
+        // PV-DBOW: all tags predict the word at once, and then correct its row in turn. The rate
+        // falls with each tag's word.
+        for step in 0..length {
+            let rate = rates[step * tags.len()];
+            let errors: Vec<f64> =
+                tags.iter().map(|tag| rate * (1.0 - sigmoid(dot(tag, &output)))).collect();
+            for (tag, g) in tags.iter_mut().zip(errors) {
+                for c in 0..DIM {
+                    (tag[c], output[c]) = (tag[c] + g * output[c], output[c] + g * tag[c]);
+                }
+            }
+        }
+        return (word, tags, output);
+    };
+    // PV-DM: as CBOW in `reference`, with the tags in the mean.
+    let mut copies = [output.clone(), output.clone()];
+    let mut fetched = copies.clone();
+    for (centre, rate) in (0..length).zip(rates) {
+        let around = centre.saturating_sub(window)..length.min(centre + window + 1);
+        let n = around.len() - 1;
+        let mean: Vec<f64> = (0..DIM)
+            .map(|c| {
+                let tags: f64 = tags.iter().map(|tag| tag[c]).sum();
+                (n as f64 * word[c] + tags) / (n as f64 + TAGS as f64)
+            })
+            .collect();
+        let (this, next) = (centre % 2, (centre + 1) % 2);
+        let g = rate * (1.0 - sigmoid(dot(&mean, &copies[this])));
+        if centre + 1 < length {
+            for c in 0..DIM {
+                output[c] += copies[next][c] - fetched[next][c];
+            }
+            copies[next].clone_from(&output);
+            fetched[next].clone_from(&output);
+        }
+        for c in 0..DIM {
+            let before = copies[this][c];
+            copies[this][c] += g * mean[c];
+            word[c] += n as f64 * g * before;
+            tags.iter_mut().for_each(|tag| tag[c] += g * before);
+        }
+    }
+    for (copy, fetched) in copies.iter().zip(&fetched) {
+        for c in 0..DIM {
+            output[c] += copy[c] - fetched[c];
+        }
+    }
+    (word, tags, output)
+}
+
+const TAGS: usize = 2;
+
+#[test]
+fn documents_follow_the_formulas_step_by_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let length = 9;
+    let documents = [((0..TAGS as u32).collect(), vec![0; length])];
+    let corpus =
+        corpus::of_documents(&folder.path().join("c.corpus"), &["w0"], &["a", "b"], &documents);
+    for (method, window) in
+        [(Recipe::PvDbow as fn(WindowConfig) -> Recipe, None), (Recipe::PvDm, Some(2))]
+    {
+        let config = WindowConfig {
+            dim: DIM,
+            window: 2,
+            fixed_window: true,
+            subsample: Some(0.0),
+            epochs: 1,
+            lr: Some(0.5),
+            threads: Some(1),
+            rows: Precision::F32,
+            ..WindowConfig::default()
+        };
+        let name = method(config.clone()).method();
+        let model = train(&corpus, &method(config.clone()), &Progress::default()).unwrap();
+        let still = WindowConfig { lr: Some(1e-30), ..config.clone() };
+        let begin = train(&corpus, &method(still), &Progress::default()).unwrap();
+        let wide = |row: &[f32]| row.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
+        let tags = |model: &wordloom::Embeddings| -> Vec<Vec<f64>> {
+            model.tags().unwrap().input().chunks(DIM).map(wide).collect()
+        };
+        // The rate falls in a line over all that is learnt: in PV-DBOW, a word once for each tag.
+        let steps = if window.is_none() { TAGS * length } else { length };
+        let rates: Vec<f64> =
+            (0..steps).map(|t| 0.5 + (0.5e-4 - 0.5) * t as f64 / steps as f64).collect();
+        let begun = (wide(begin.vector(0)), tags(&begin));
+        let (word, right, output) = document(begun, length, &rates, window);
+        let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(close(&wide(model.output().unwrap()), &output), "{name}: output");
+        for (tag, right) in tags(&model).iter().zip(&right) {
+            assert!(close(tag, right), "{name}: {tag:?}, not {right:?}");
+        }
+        // In PV-DBOW a word has no input vector, and its output vector stands for it.
+        let word = if window.is_none() { output } else { word };
+        assert!(close(&wide(model.vector(0)), &word), "{name}: word");
+    }
+}
+
 /// The mean loss of a pair of input and target over a whole text, windows drawn in every width and
 /// noise drawn from all words: what both trainers minimise, without chance.
 fn expected_loss(

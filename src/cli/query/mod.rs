@@ -12,7 +12,7 @@ pub(super) mod similarity;
 pub(super) mod vector;
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,6 +39,9 @@ pub(crate) struct QueryOptions {
     /// The model, in any format that `wordloom convert` reads
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
+    /// The questions are tags (documents), not words
+    #[arg(long)]
+    pub(crate) tag: bool,
     /// Print JSON, one object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -79,9 +82,10 @@ enum Form {
 }
 
 impl QueryOptions {
-    /// Opens the model.
+    /// Opens the model: the vectors of its words, or of its tags where they are asked for.
     pub(crate) fn open(&self) -> Result<Embeddings> {
-        wordloom::format::read(&self.model)
+        let model = wordloom::format::read(&self.model)?;
+        if self.tag { tags_of(&self.model, &model) } else { Ok(model) }
     }
 
     /// Answers `questions`, or the questions on standard input if there are none. The exit code is
@@ -106,6 +110,16 @@ impl QueryOptions {
         out.flush()?;
         Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// The vectors of the tags of a model.
+pub(crate) fn tags_of(path: &Path, model: &Embeddings) -> Result<Embeddings> {
+    let mut tags = model.tags().cloned().ok_or_else(|| Error::Input {
+        path: path.to_path_buf(),
+        problem: "has no vectors of tags: `wordloom train pv-dbow` learns some".into(),
+    })?;
+    tags.provenance = model.provenance.clone();
+    Ok(tags)
 }
 
 /// Writes the answers to `questions`, and returns whether every question had one. `lines` are the

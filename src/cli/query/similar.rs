@@ -9,7 +9,7 @@ use wordloom::format;
 use wordloom::query::{Agreed, Combine, Index, Neighbour, Query, ensemble};
 use wordloom::{Embeddings, Result};
 
-use super::{Answering, QueryOptions, asked};
+use super::{Answering, QueryOptions, asked, tags_of};
 use crate::cli::progress::say;
 use crate::cli::show;
 
@@ -19,6 +19,9 @@ const EXAMPLES: &str = "Examples:
   wordloom similar my.safetensors --json -k 3 king
   wordloom similar my.safetensors < words.txt          a query a line, an answer a line
   wordloom similar king --ensemble run*.safetensors    what several trainings agree on
+  wordloom similar my.safetensors --tag lee12          documents near a document
+  wordloom similar my.safetensors --tag lee12 --words  words near a document
+  wordloom similar my.safetensors bushfire --tags      documents near a word
 
 Where a further word begins with + or -, the words are one sum. On standard
 input a line is one query: a word, or several that are added. An answer there
@@ -35,6 +38,12 @@ pub(crate) struct Similar {
     words: Vec<String>,
     #[command(flatten)]
     search: Search,
+    /// Answer with words, although tags are asked for
+    #[arg(long = "words", requires = "tag", conflicts_with = "ensemble")]
+    among_words: bool,
+    /// Answer with tags (documents), although words are asked for
+    #[arg(long = "tags", conflicts_with_all = ["tag", "ensemble"])]
+    among_tags: bool,
     /// Ask all these models instead of one, and print for each word its mean score, the standard
     /// deviation, and the number of models that have it among the nearest. Words that some model
     /// lacks are left out
@@ -67,15 +76,25 @@ impl Similar {
             terms => Query::expression(model, terms, method),
         };
         if !self.ensemble.is_empty() {
-            let models =
-                self.ensemble.iter().map(|path| format::read(path)).collect::<Result<_>>()?;
+            let open = |path: &PathBuf| {
+                let model = format::read(path)?;
+                if self.asking.tag { tags_of(path, &model) } else { Ok(model) }
+            };
+            let models = self.ensemble.iter().map(open).collect::<Result<_>>()?;
             return self.asking.run(&questions, &Ensemble { models, query, k });
         }
         let model = self.asking.open()?;
-        self.asking.run(
-            &questions,
-            &NeighbourAnswers::new(&model, |terms: &[String]| query(&model, terms), k, true),
-        )
+        let others = match (self.among_words, self.among_tags) {
+            (true, _) => Some(format::read(&self.asking.model)?),
+            (_, true) => Some(tags_of(&self.asking.model, &model)?),
+            _ => None,
+        };
+        let ask = |terms: &[String]| {
+            let query = query(&model, terms)?;
+            Ok(if others.is_some() { query.among_others() } else { query })
+        };
+        let among = others.as_ref().unwrap_or(&model);
+        self.asking.run(&questions, &NeighbourAnswers::new((&model, among), ask, k, true))
     }
 }
 
@@ -86,6 +105,8 @@ fn is_signed(term: &str) -> bool {
 
 /// Answers with the neighbours of the query that `query` makes of a question.
 pub(crate) struct NeighbourAnswers<'a, Q> {
+    asked: &'a Embeddings,
+    /// The vectors among which answers are.
     model: &'a Embeddings,
     index: Index<'a>,
     query: Q,
@@ -95,9 +116,15 @@ pub(crate) struct NeighbourAnswers<'a, Q> {
 }
 
 impl<'a, Q> NeighbourAnswers<'a, Q> {
-    /// With `sums`, the terms of a question may be signed if there are several.
-    pub(crate) fn new(model: &'a Embeddings, query: Q, k: usize, sums: bool) -> Self {
-        Self { model, index: Index::new(model), query, k, sums, told: Cell::new(false) }
+    /// Questions to the first of the two models, with answers of the second. With `sums`, the terms
+    /// of a question may be signed if there are several.
+    pub(crate) fn new(
+        (asked, model): (&'a Embeddings, &'a Embeddings),
+        query: Q,
+        k: usize,
+        sums: bool,
+    ) -> Self {
+        Self { asked, model, index: Index::new(model), query, k, sums, told: Cell::new(false) }
     }
 
     /// Says once which words the searches leave out.
@@ -114,7 +141,7 @@ impl<Q: Fn(&[String]) -> Result<Query>> Answering for NeighbourAnswers<'_, Q> {
     type Answer = Vec<Neighbour>;
 
     fn models(&self) -> Vec<&Embeddings> {
-        vec![self.model]
+        vec![self.asked]
     }
 
     fn sums(&self) -> bool {

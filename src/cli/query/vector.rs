@@ -11,7 +11,8 @@ use crate::cli::show;
 
 const EXAMPLES: &str = "Examples:
   wordloom vector my.safetensors king queen
-  wordloom vector my.safetensors --json < words.txt";
+  wordloom vector my.safetensors --json < words.txt
+  wordloom vector my.safetensors --tag lee12          the vector of a document";
 
 /// Print the vectors of words, as lines of word2vec's text format
 #[derive(clap::Args)]

@@ -146,7 +146,7 @@ impl RunOptions {
         }
         let (threads, directory) = (train::pool(Some(threads))?, self.directory(output));
         let corpus = match (documents, old) {
-            (Some(options), _) => self.make(&Documents { text, options }, &directory, &threads)?,
+            (Some(options), _) => self.make(&Documents { text, options, known: None }, &directory, &threads)?,
             (None, Some(vocab)) => self.make(&MoreText { text, vocab }, &directory, &threads)?,
             (None, None) => self.make(text, &directory, &threads)?,
         };

@@ -26,8 +26,8 @@ use self::overlay::{Overlay, PARTS};
 use self::touched::TouchedRows;
 use super::schedule::{Chunk, LANES};
 use super::training::Training;
-use super::window::objective::{Loss, Objective};
-use super::window::{Learner, Matrices, TagRows};
+use super::window::objective::Loss;
+use super::window::{Learn, Matrices, TagRows, Way};
 use crate::error::Result;
 use crate::math::LINE;
 use crate::memory::Shared;
@@ -35,8 +35,8 @@ use crate::progress::Progress;
 
 /// A logical worker. One thread has it while it learns, and all threads read it when its changes
 /// are added up.
-struct Worker<'a, O> {
-    learner: Learner<'a, O, Overlay<'a>>,
+struct Worker<'a, W: Way + 'a> {
+    learner: W::Learner<'a, Overlay<'a>>,
     /// Steps begun.
     steps: usize,
     /// Loss of the last step.
@@ -44,11 +44,11 @@ struct Worker<'a, O> {
 }
 
 /// What the threads of a training in supersteps share.
-struct Supersteps<'a, 'w, O> {
+struct Supersteps<'a, 'w, W: Way + 'a> {
     training: &'a Training<'a>,
     /// The chunks to learn.
     chunks: Range<usize>,
-    workers: &'w [RwLock<Worker<'a, O>>],
+    workers: &'w [RwLock<Worker<'a, W>>],
     /// The rows of each matrix that each thread's workers changed in this step.
     touched: &'w [RwLock<Vec<TouchedRows>>],
     barrier: Barrier,
@@ -61,12 +61,12 @@ struct Supersteps<'a, 'w, O> {
 ///
 /// # Errors
 /// A damaged corpus, or a loss that is not finite.
-pub(super) fn learn<'a>(
+pub(super) fn learn<'a, W: Way>(
     training: &'a Training<'a>,
     rows: &Matrices<&'a Shared>,
     damping: &Matrices<Arc<Damping>>,
     chunks: Range<usize>,
-    objective: &impl Objective,
+    way: &W,
     progress: &Progress,
 ) -> Result<()> {
     let overlay =
@@ -77,8 +77,8 @@ pub(super) fn learn<'a>(
             output: overlay(rows.output, &damping.output),
             positions: rows.positions.zip(damping.positions.as_ref()).map(|(s, d)| overlay(s, d)),
         };
-        let learner = Learner::new(&training.task, objective.clone(), rows);
-        RwLock::new(Worker { learner, steps: 0, loss: Loss::default() })
+        let learner = way.learner(&training.task, rows);
+        RwLock::new(Worker::<W> { learner, steps: 0, loss: Loss::default() })
     };
     let workers: Vec<_> = (0..LANES).map(worker).collect();
     let threads = training.pool.current_num_threads().min(LANES);
@@ -108,7 +108,7 @@ pub(super) fn learn<'a>(
 /// The damping of the rows of each matrix, by how often a step meets them. It is the same from the
 /// beginning of a training to its end.
 pub(super) fn damping(training: &Training, positions: Option<&Shared>) -> Matrices<Arc<Damping>> {
-    let (task, corpus) = (&training.task, training.task.corpus);
+    let (task, corpus) = (&training.task, training.corpus());
     let (counts, tokens) = (&corpus.vocab.counts, corpus.tokens().len());
     let steps = tokens as f64 / (LANES * training.schedule.chunk_size()) as f64;
     // The counts may be those of more text than is learnt now.
@@ -143,7 +143,7 @@ pub(super) fn damping(training: &Training, positions: Option<&Shared>) -> Matric
     Matrices { input, output, positions: positions.map(always) }
 }
 
-impl<O: Objective> Supersteps<'_, '_, O> {
+impl<W: Way> Supersteps<'_, '_, W> {
     /// Goes through all steps, as one of the threads.
     fn go(&self, thread: usize, barrier: &Place) -> Result<()> {
         let threads = self.touched.len();

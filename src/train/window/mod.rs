@@ -13,6 +13,7 @@
 pub(crate) mod negative;
 pub(crate) mod objective;
 pub(crate) mod reading;
+mod document;
 mod ring;
 pub(crate) mod rows;
 pub(crate) mod subsample;
@@ -22,15 +23,17 @@ use std::ops::Range;
 use fearless_simd::Simd;
 use rand::Rng;
 
+use self::document::DocumentLearner;
 use self::negative::{Noise, NoisePool, PoolShape};
 use self::objective::{Block, Inputs, Loss, Objective, Scratch, Targets};
-use self::reading::Reading;
+use self::reading::{Kept, Reading};
 use self::ring::Ring;
 use self::rows::RowCache;
 use self::subsample::Subsample;
 use super::schedule::Chunk;
-use crate::corpus::{Corpus, Tags};
+use crate::corpus::Tags;
 use crate::memory::Store;
+use crate::random::Generator;
 use crate::subword::Bags;
 /// Where a window that is a whole sentence is cut, in words.
 pub(crate) const LONGEST_WINDOW: usize = 1000;
@@ -123,9 +126,7 @@ pub(crate) struct Matrices<M> {
 
 /// What all learners of a training have in common.
 pub(crate) struct WindowTask<'a> {
-    /// What is learnt from.
-    pub(crate) corpus: &'a Corpus,
-    /// The order in which its sequences are learnt.
+    /// What is learnt from, in the order in which it is learnt.
     pub(crate) reading: Reading<'a>,
     /// The tags that predict beside words, or alone; `None` where only words do.
     pub(crate) tags: Option<TagRows<'a>>,
@@ -143,9 +144,6 @@ pub(crate) struct WindowTask<'a> {
     pub(crate) direction: Direction,
 }
 
-/// Where a sequence ends among the words of a chunk, and its number in the corpus.
-type SequenceEnd = (usize, usize);
-
 /// The tags of documents, which predict the words of their documents (Le & Mikolov 2014,
 /// "Distributed Representations of Sentences and Documents").
 #[derive(Clone, Copy)]
@@ -154,11 +152,10 @@ pub(crate) struct TagRows<'a> {
     pub(crate) of: &'a Tags,
     /// The input row of the first tag.
     pub(crate) first: u32,
-    /// Whether words have no input rows: tags alone predict (PV-DBOW).
-    pub(crate) alone: bool,
     /// The most tags that a sequence has.
     pub(crate) most: usize,
 }
+
 
 /// One thread's state: resident rows and scratch space.
 pub(crate) struct Learner<'a, O, M> {
@@ -176,14 +173,103 @@ pub(crate) struct Learner<'a, O, M> {
     /// Whether the pool has its first noise.
     begun: bool,
     scratch: Scratch,
-    /// The words of a chunk that subsampling keeps, and where its sequences end among them.
-    kept: Vec<u32>,
-    ends: Vec<SequenceEnd>,
+    /// The words of a chunk that subsampling keeps.
+    kept: Kept,
     /// The slots of the tags of the sequence that is learnt.
     tags: Range<usize>,
     /// The places of the rows that predict, and of those that are predicted among noise.
     sources: Inputs,
     targets: Targets,
+}
+
+impl TagRows<'_> {
+    /// The same with another row for the first tag.
+    #[must_use]
+    pub(crate) fn beginning_at(self, first: u32) -> Self {
+        Self { first, ..self }
+    }
+}
+
+/// What a thread, or a worker, learns with.
+pub(crate) trait Learn<M>: Send + Sync {
+    /// Learns words in the place of `chunk`, which gives the learning rate and the random numbers;
+    /// returns the sampled loss. All of them must be in the vocabulary.
+    fn learn_kept<S: Simd>(
+        &mut self,
+        simd: S,
+        kept: &Kept,
+        chunk: &Chunk,
+        generators: &mut (Generator, Generator),
+    ) -> Loss;
+
+    /// The task, and room for the words of a chunk.
+    fn task(&mut self) -> (&WindowTask<'_>, &mut Kept);
+
+    /// Learns the sequences of a chunk; returns the sampled loss. All its token ids must be in the
+    /// vocabulary.
+    #[inline(always)]
+    fn learn<S: Simd>(&mut self, simd: S, chunk: &Chunk) -> Loss {
+        let mut generators = chunk.generators();
+        let (task, kept) = self.task();
+        let mut kept = std::mem::take(kept);
+        kept.clear();
+        let longest = (task.window == Window::WholeSequence).then_some(LONGEST_WINDOW);
+        for (sequence, piece) in task.reading.pieces(chunk.tokens.clone()) {
+            let words = &task.reading.corpus.tokens()[piece];
+            kept.add(sequence, words, (&task.subsample, longest), &mut generators.0);
+        }
+        let loss = self.learn_kept(simd, &kept, chunk, &mut generators);
+        *self.task().1 = kept;
+        loss
+    }
+
+    /// Gives back the noise words: after a long chunk, or at a border.
+    fn finish(&mut self);
+
+    /// The matrices that it learns: input, output, and positions where they have weights.
+    fn stores<'s>(&'s self) -> impl Iterator<Item = &'s M>
+    where
+        M: 's;
+
+    /// Mutable access to [`Learn::stores`].
+    fn stores_mut<'s>(&'s mut self) -> impl Iterator<Item = &'s mut M>
+    where
+        M: 's;
+}
+
+/// How a method learns: it makes a learner for each thread, or worker.
+pub(crate) trait Way: Send + Sync {
+    /// What it makes.
+    type Learner<'a, M: Store + 'a>: Learn<M>;
+
+    /// A learner of rows that may be shared with others.
+    fn learner<'a, M: Store>(
+        &self,
+        task: &'a WindowTask<'a>,
+        rows: Matrices<M>,
+    ) -> Self::Learner<'a, M>;
+}
+
+/// Words predict each other in windows, by this objective.
+pub(crate) struct Windows<O>(pub(crate) O);
+
+impl<O: Objective + 'static> Way for Windows<O> {
+    type Learner<'a, M: Store + 'a> = Learner<'a, O, M>;
+
+    fn learner<'a, M: Store>(&self, task: &'a WindowTask<'a>, rows: Matrices<M>) -> Learner<'a, O, M> {
+        Learner::new(task, self.0.clone(), rows)
+    }
+}
+
+/// Tags alone predict words.
+pub(crate) struct TagsAlone;
+
+impl Way for TagsAlone {
+    type Learner<'a, M: Store + 'a> = DocumentLearner<'a, M>;
+
+    fn learner<'a, M: Store>(&self, task: &'a WindowTask<'a>, rows: Matrices<M>) -> DocumentLearner<'a, M> {
+        DocumentLearner::new(task, rows)
+    }
 }
 
 impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
@@ -211,78 +297,11 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
             pool: NoisePool::new(&task.noise, negative, pool, outputs),
             begun: false,
             scratch: Scratch::new((2 * window.largest() + tags) * (negative + 1)),
-            kept: Vec::new(),
-            ends: Vec::new(),
+            kept: Kept::default(),
             tags: words..words,
             sources: Inputs::default(),
             targets: Targets::default(),
         }
-    }
-
-    /// Learns the sentences of a chunk; returns the sampled loss. All its token ids must be in the
-    /// vocabulary.
-    #[inline(always)]
-    pub(crate) fn learn<S: Simd>(&mut self, simd: S, chunk: &Chunk) -> Loss {
-        let (mut reading, mut noise) = chunk.generators();
-        self.scratch.begin(chunk.phase());
-        let (mut kept, mut ends) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.ends));
-        kept.clear();
-        ends.clear();
-        let WindowTask { corpus, reading: order, subsample, .. } = self.task;
-        for (sequence, piece) in order.pieces(chunk.tokens.clone()) {
-            let begin = kept.len();
-            subsample.sift(&corpus.tokens()[piece], &mut reading, &mut kept);
-            if self.window == Window::WholeSequence {
-                let cuts = (begin..kept.len()).step_by(LONGEST_WINDOW).skip(1);
-                ends.extend(cuts.map(|end| (end, sequence)));
-            }
-            ends.push((kept.len(), sequence));
-        }
-        if !std::mem::replace(&mut self.begun, true) {
-            self.pool.begin(&mut self.outputs, &mut noise);
-        }
-        let slope = (chunk.rate.end - chunk.rate.start) / kept.len().max(1) as f32;
-        // Ask for the first rows; nothing has yet.
-        let (widest, early) = (self.window.largest(), self.direction.early());
-        let alone = self.tags_alone();
-        let (_, around, middle) = self.sides();
-        if !alone {
-            kept.iter().take(widest + early).for_each(|&word| around.prefetch(word));
-        }
-        kept.iter().take(early).for_each(|&word| middle.prefetch(word));
-        let mut begin = 0;
-        for (i, &(end, sequence)) in ends.iter().enumerate() {
-            let rate = |position: usize| chunk.rate.start + slope * (begin + position) as f32;
-            self.fetch_tags(sequence);
-            if let Some(&(_, next)) = ends.get(i + 1) {
-                self.prefetch_tags(next);
-            }
-            self.sentence(simd, &kept[begin..], end - begin, rate, &mut reading, &mut noise);
-            self.put_back_tags();
-            begin = end;
-        }
-        self.put_back_positions();
-        (self.kept, self.ends) = (kept, ends);
-        self.scratch.take_loss()
-    }
-
-    /// Gives back the noise words: after a long chunk, or at a border.
-    pub(crate) fn finish(&mut self) {
-        if std::mem::take(&mut self.begun) {
-            self.pool.end(&mut self.outputs);
-        }
-    }
-
-    /// The matrices that it learns: input, output, and positions where they have weights.
-    pub(crate) fn stores(&self) -> impl Iterator<Item = &M> {
-        let positions = self.positions.as_ref().map(|rows| &rows.store);
-        [&self.inputs.store, &self.outputs.store].into_iter().chain(positions)
-    }
-
-    /// Mutable access to [`Learner::stores`].
-    pub(crate) fn stores_mut(&mut self) -> impl Iterator<Item = &mut M> {
-        let positions = self.positions.as_mut().map(|rows| &mut rows.store);
-        [&mut self.inputs.store, &mut self.outputs.store].into_iter().chain(positions)
     }
 
     /// Learns a sentence: the first `length` of the `ahead` words, which are the rest of the chunk.
@@ -297,12 +316,11 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         noise: &mut impl Rng,
     ) {
         // A word alone is predicted by tags only.
-        let alone = self.tags_alone();
-        if length < 2 - usize::from(!self.tags.is_empty()) || alone && self.tags.is_empty() {
+        if length < if self.tags.is_empty() { 2 } else { 1 } {
             return;
         }
         let (words, widest) = (&ahead[..length], self.window.largest());
-        for (position, &word) in words.iter().enumerate().take(if alone { 0 } else { widest }) {
+        for (position, &word) in words.iter().enumerate().take(widest) {
             let (ring, around, _) = self.sides();
             ring.enter(around, position, word);
         }
@@ -324,10 +342,8 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         for centre in words.len().saturating_sub(lag)..words.len() {
             middle.put_back(centre % 2);
         }
-        if !alone {
-            for position in words.len().saturating_sub(widest + 1)..words.len() {
-                ring.leave(around, position);
-            }
+        for position in words.len().saturating_sub(widest + 1)..words.len() {
+            ring.leave(around, position);
         }
     }
 
@@ -364,7 +380,6 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
         around: Range<usize>,
         noise: &mut impl Rng,
     ) {
-        let alone = self.tags_alone();
         let Self { window, ring, inputs, outputs, pool, sources, targets, tags, .. } = self;
         sources.places.clear();
         targets.clear();
@@ -373,10 +388,8 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
             Direction::Inward => {
                 sources.first = window.largest() + around.start - centre;
                 let place = |position: usize| inputs.now.at(ring.slot(position));
-                if !alone {
-                    sources.places.extend((around.start..centre).map(place));
-                    sources.places.extend((centre + 1..around.end).map(place));
-                }
+                sources.places.extend((around.start..centre).map(place));
+                sources.places.extend((centre + 1..around.end).map(place));
                 sources.places.extend(tags.clone().map(|slot| inputs.now.at(slot)));
                 let group =
                     pool.next_group(outputs, noise).filter(|&slot| outputs.word(slot) != word);
@@ -401,38 +414,30 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
     fn prepare(&mut self, words: &[u32], ahead: &[u32], centre: usize) {
         let (widest, lag, early) =
             (self.window.largest(), self.direction.lag(), self.direction.early());
-        let alone = self.tags_alone();
         let (ring, around, middle) = self.sides();
-        if let (Some(left), false) = (centre.checked_sub(widest + 2), alone) {
+        if let Some(left) = centre.checked_sub(widest + 2) {
             ring.leave(around, left);
         }
         let Some(&word) = words.get(centre) else { return };
-        if let (Some(&entering), false) = (words.get(centre + widest), alone) {
+        if let Some(&entering) = words.get(centre + widest) {
             ring.enter(around, centre + widest, entering);
         }
         if let Some(over) = centre.checked_sub(lag) {
             middle.put_back(over % 2);
         }
         middle.fetch(centre % 2, word);
-        if let Some(&soon) = ahead.get(centre + early) {
-            middle.prefetch(soon);
+        for (rows, next) in [(around, centre + widest + 1), (middle, centre + 1)] {
+            if let Some(&soon) = ahead.get(next + early - 1) {
+                rows.prefetch(soon);
+            }
         }
-        if let (Some(&soon), false) = (ahead.get(centre + widest + early), alone) {
-            around.prefetch(soon);
-        }
-    }
-
-    /// Whether tags alone predict.
-    #[inline(always)]
-    fn tags_alone(&self) -> bool {
-        self.task.tags.is_some_and(|tags| tags.alone)
     }
 
     /// Makes the tags of a sequence resident, as long as it is learnt.
     #[inline(always)]
     fn fetch_tags(&mut self, sequence: usize) {
-        let Some(TagRows { of, first, .. }) = self.task.tags else { return };
-        let tags = of.of(sequence);
+        let Some(rows) = &self.task.tags else { return };
+        let (tags, first) = (rows.of.of(sequence), rows.first);
         self.tags.end = self.tags.start + tags.len();
         for (slot, &tag) in self.tags.clone().zip(tags) {
             self.inputs.fetch(slot, first + tag);
@@ -442,8 +447,8 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
     /// Asks for the tags of the next sequence.
     #[inline(always)]
     fn prefetch_tags(&mut self, sequence: usize) {
-        let Some(TagRows { of, first, .. }) = self.task.tags else { return };
-        of.of(sequence).iter().for_each(|&tag| self.inputs.prefetch(first + tag));
+        let Some(rows) = &self.task.tags else { return };
+        rows.of.of(sequence).iter().for_each(|&tag| self.inputs.prefetch(rows.first + tag));
     }
 
     /// Gives back what was learnt of the tags.
@@ -468,6 +473,68 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
             (0..positions.len()).for_each(|slot| positions.put_back(slot));
         }
         self.centres = 0;
+    }
+}
+
+impl<O: Objective, M: Store> Learn<M> for Learner<'_, O, M> {
+    #[inline(always)]
+    fn learn_kept<S: Simd>(
+        &mut self,
+        simd: S,
+        kept: &Kept,
+        chunk: &Chunk,
+        (reading, noise): &mut (Generator, Generator),
+    ) -> Loss {
+        self.scratch.begin(chunk.phase());
+        let Kept { words: kept, ends } = kept;
+        if !std::mem::replace(&mut self.begun, true) {
+            self.pool.begin(&mut self.outputs, noise);
+        }
+        let slope = (chunk.rate.end - chunk.rate.start) / kept.len().max(1) as f32;
+        // Ask for the first rows; nothing has yet.
+        let (widest, early) = (self.window.largest(), self.direction.early());
+        let (_, around, middle) = self.sides();
+        kept.iter().take(widest + early).for_each(|&word| around.prefetch(word));
+        kept.iter().take(early).for_each(|&word| middle.prefetch(word));
+        let mut begin = 0;
+        for (i, &(end, sequence)) in ends.iter().enumerate() {
+            let rate = |position: usize| chunk.rate.start + slope * (begin + position) as f32;
+            self.fetch_tags(sequence);
+            if let Some(&(_, next)) = ends.get(i + 1) {
+                self.prefetch_tags(next);
+            }
+            self.sentence(simd, &kept[begin..], end - begin, rate, reading, noise);
+            self.put_back_tags();
+            begin = end;
+        }
+        self.put_back_positions();
+        self.scratch.take_loss()
+    }
+
+    fn task(&mut self) -> (&WindowTask<'_>, &mut Kept) {
+        (self.task, &mut self.kept)
+    }
+
+    fn finish(&mut self) {
+        if std::mem::take(&mut self.begun) {
+            self.pool.end(&mut self.outputs);
+        }
+    }
+
+    fn stores<'s>(&'s self) -> impl Iterator<Item = &'s M>
+    where
+        M: 's,
+    {
+        let positions = self.positions.as_ref().map(|rows| &rows.store);
+        [&self.inputs.store, &self.outputs.store].into_iter().chain(positions)
+    }
+
+    fn stores_mut<'s>(&'s mut self) -> impl Iterator<Item = &'s mut M>
+    where
+        M: 's,
+    {
+        let positions = self.positions.as_mut().map(|rows| &mut rows.store);
+        [&mut self.inputs.store, &mut self.outputs.store].into_iter().chain(positions)
     }
 }
 

@@ -10,7 +10,7 @@ use fearless_simd::Simd;
 
 use crate::math::{LINE, Tile, kernel, mean};
 /// Targets in one block of the kernel; more are learnt in several blocks, one after the other.
-const BLOCK: usize = 6;
+pub(super) const BLOCK: usize = 6;
 /// The loss is sampled at every 251st centre. The number is prime: a noise group is drawn anew
 /// after 16 uses, in turn with 15 others, and a loss sampled at one age of the noise alone would be
 /// biased.
@@ -29,11 +29,11 @@ pub(crate) struct Loss {
 pub(crate) struct Scratch {
     /// The errors of the first block of targets, then those of the next; in a block, input by
     /// input.
-    errors: Vec<f32>,
+    pub(super) errors: Vec<f32>,
     /// Labels for a first block of each size, whose first target is the true one.
-    labels: [Vec<f32>; BLOCK],
+    pub(super) labels: [Vec<f32>; BLOCK],
     /// Labels for a block of nothing but noise.
-    noise: Vec<f32>,
+    pub(super) noise: Vec<f32>,
     centres: u64,
     loss: Loss,
 }
@@ -50,8 +50,8 @@ pub(crate) struct Inputs {
 /// True targets, each followed by its noise words, as places of rows in a tile.
 #[derive(Default)]
 pub(crate) struct Targets {
-    places: Vec<usize>,
-    ends: Vec<usize>,
+    pub(super) places: Vec<usize>,
+    pub(super) ends: Vec<usize>,
 }
 
 impl Targets {
@@ -66,6 +66,12 @@ impl Targets {
     #[inline(always)]
     pub(crate) fn push(&mut self, target: usize, noise: impl Iterator<Item = usize>) {
         self.places.push(target);
+        self.push_noise(noise);
+    }
+
+    /// Adds noise words alone.
+    #[inline(always)]
+    pub(crate) fn push_noise(&mut self, noise: impl Iterator<Item = usize>) {
         self.places.extend(noise);
         self.ends.push(self.places.len());
     }
@@ -93,7 +99,7 @@ macro_rules! for_blocks {
         for &end in &$targets.ends {
             let mut $first = true;
             while $at < end {
-                let places = &$targets.places[$at..end.min($at + BLOCK)];
+                let places = &$targets.places[$at..end.min($at + $crate::train::window::objective::BLOCK)];
                 for_blocks!(@sizes places, $block, $body,
                     [a] [a, b] [a, b, c] [a, b, c, d] [a, b, c, d, e] [a, b, c, d, e, f]);
                 $at += places.len();
@@ -108,10 +114,11 @@ macro_rules! for_blocks {
                 let $block = &[$($place),+];
                 $body
             })+
-            _ => unreachable!("blocks have 1 to {BLOCK} targets"),
+            _ => unreachable!("blocks have 1 to 6 targets"),
         }
     };
 }
+pub(super) use for_blocks;
 
 impl Scratch {
     /// Space for up to `pairs` pairs of input and target at a time.
@@ -162,7 +169,7 @@ impl Scratch {
 
     /// Takes the loss of the `pairs` errors found last, at every [`SAMPLE`]th centre.
     #[inline(always)]
-    fn sample(&mut self, rate: f32, pairs: usize) {
+    pub(super) fn sample(&mut self, rate: f32, pairs: usize) {
         self.centres += 1;
         if self.centres.is_multiple_of(SAMPLE) {
             // An error is the learning rate times 1 - p for the true target, -(1 - p) for noise,

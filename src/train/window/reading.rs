@@ -1,4 +1,4 @@
-//! The order in which sequences are learnt: that of the corpus, or a random one.
+//! What is learnt: sequences in the order of the corpus, or in a random one.
 //!
 //! Documents are learnt in a random order. Where those of one kind stand together, as in a file that
 //! is sorted by author or by label, what is learnt last would otherwise bend the output vectors its
@@ -8,6 +8,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use rand::Rng;
+
+use super::subsample::Subsample;
 use crate::corpus::Corpus;
 use crate::random::{generator, mix, shuffle};
 
@@ -16,7 +19,8 @@ const ORDER: u64 = 0x6f72_6465_7200_0001;
 
 /// The sequences of a corpus in the order in which they are learnt.
 pub(crate) struct Reading<'a> {
-    corpus: &'a Corpus,
+    /// The corpus.
+    pub(crate) corpus: &'a Corpus,
     /// The sequences in their order; empty where this is the order of the corpus.
     order: Vec<u32>,
     /// Where each ends, in tokens.
@@ -59,6 +63,42 @@ impl<'a> Reading<'a> {
             start = end;
             Some((sequence, from..from + length))
         })
+    }
+}
+
+/// The words of a chunk that subsampling keeps.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// The words.
+    pub(crate) words: Vec<u32>,
+    /// Where each sequence ends among them, and its number in the corpus.
+    pub(crate) ends: Vec<(usize, usize)>,
+}
+
+impl Kept {
+    /// Empties the list.
+    pub(crate) fn clear(&mut self) {
+        self.words.clear();
+        self.ends.clear();
+    }
+
+    /// Adds the words of a sequence that are kept. With `longest`, it is cut into pieces of so many.
+    #[inline(always)]
+    pub(crate) fn add(
+        &mut self,
+        sequence: usize,
+        words: &[u32],
+        (subsample, longest): (&Subsample, Option<usize>),
+        rng: &mut impl Rng,
+    ) {
+        let begin = self.words.len();
+        subsample.sift(words, rng, &mut self.words);
+        let end = self.words.len();
+        if let Some(longest) = longest {
+            let cuts = (begin..end).step_by(longest).skip(1);
+            self.ends.extend(cuts.map(|end| (end, sequence)));
+        }
+        self.ends.push((end, sequence));
     }
 }
 
