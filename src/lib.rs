@@ -1,5 +1,6 @@
-//! Word vectors from your own text: skip-gram and CBOW with negative sampling, character n-grams,
-//! and GloVe, over a memory-mapped corpus, on all processors, fast, without undefined behaviour.
+//! Vectors of words and documents from your own text: skip-gram and CBOW with negative sampling,
+//! character n-grams, GloVe, PV-DBOW and PV-DM, over a memory-mapped corpus, on all processors, fast,
+//! without undefined behaviour.
 //!
 //! ```text
 //! files ──text──▶ words ──corpus──▶ Corpus (vocabulary, ids, sentence ends) ──train──▶ Embeddings

@@ -76,7 +76,10 @@ impl Infer {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         if let Some(output) = &self.output {
             Format::to_write(output, self.to, false)?;
-            outputs::check(&[output], &[&self.inputs[..], std::slice::from_ref(&self.model)].concat())?;
+            outputs::check(
+                &[output],
+                &[&self.inputs[..], std::slice::from_ref(&self.model)].concat(),
+            )?;
         }
         progress::listen(OnSignal::Stop);
         let model = format::read(&self.model)?;
@@ -137,7 +140,10 @@ impl Infer {
         let tags = corpus.tags().context("no document has a tag, by which it is named")?;
         let name = |document: usize| {
             let first = tags.of(document).first();
-            first.map_or_else(|| (document + 1).to_string().into(), |&tag| tags.names.word(tag).to_vec())
+            first.map_or_else(
+                || (document + 1).to_string().into(),
+                |&tag| tags.names.word(tag).to_vec(),
+            )
         };
         let names = (0..corpus.ends().len()).map(name).collect();
         Ok(New { names, words: Words::Read(Box::new(corpus)) })
@@ -158,7 +164,12 @@ impl Infer {
         Ok(vectors?)
     }
 
-    fn write(&self, output: &Path, known: Vec<(&[u8], Vec<f32>)>, dim: usize) -> anyhow::Result<()> {
+    fn write(
+        &self,
+        output: &Path,
+        known: Vec<(&[u8], Vec<f32>)>,
+        dim: usize,
+    ) -> anyhow::Result<()> {
         if known.is_empty() {
             return Err(Error::Refused("no document has a word of the vocabulary".into()).into());
         }
@@ -193,9 +204,8 @@ impl Infer {
     }
 
     fn print_near(&self, known: &[(&[u8], Vec<f32>)], tags: &Embeddings) -> anyhow::Result<()> {
-        let query = |(_, vector): &(&[u8], Vec<f32>)| {
-            Query::new(&[vector], &[], Vec::new(), Combine::Add)
-        };
+        let query =
+            |(_, vector): &(&[u8], Vec<f32>)| Query::new(&[vector], &[], Vec::new(), Combine::Add);
         let queries: Vec<Query> = known.iter().map(query).collect();
         let found = Index::new(tags).nearest(&queries, self.similar.unwrap_or(0));
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());

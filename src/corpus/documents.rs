@@ -83,7 +83,8 @@ impl Produce for Documents<'_> {
             hash.update(bytemuck::cast_slice(&known.ends));
         }
         hash.update(&text.to_le_bytes());
-        let options = serde_json::to_vec(self.options).map_err(|e| Error::Refused(e.to_string()))?;
+        let options =
+            serde_json::to_vec(self.options).map_err(|e| Error::Refused(e.to_string()))?;
         hash.update(&options);
         // The same file is a document, or has one a line, by whether it or its folder is named.
         let files = crate::text::expand(&self.text.inputs)?;
@@ -238,7 +239,10 @@ impl Documents<'_> {
                 }
             };
             let missing = tag_column.iter().chain(text_column).find(|name| {
-                !matches!(object.get(*name), Some(Value::String(_) | Value::Number(_) | Value::Array(_)))
+                !matches!(
+                    object.get(*name),
+                    Some(Value::String(_) | Value::Number(_) | Value::Array(_))
+                )
             });
             if let Some(name) = missing {
                 bad(&format!("no text, number or list '{name}'"));
@@ -270,10 +274,8 @@ impl Layout for Documents<'_> {
 
     fn read(&self, block: &Block, to: &mut Sequences) -> Result<()> {
         let layout = self.layout(&block.path);
-        let columns = matches!(
-            layout,
-            DocumentLayout::Tsv | DocumentLayout::Csv | DocumentLayout::Jsonl
-        );
+        let columns =
+            matches!(layout, DocumentLayout::Tsv | DocumentLayout::Csv | DocumentLayout::Jsonl);
         if self.options.has_columns() && !columns {
             let problem = "has no columns: leave out `tag_column`, `text_column` and `header`, or \
                            say `documents` tsv, csv or jsonl";
@@ -383,7 +385,11 @@ impl Columns {
         let names = || {
             let names = head.iter().map(|cell| String::from_utf8_lossy(cell).into_owned());
             let shown: Vec<String> = names.take(12).collect();
-            shown.iter().map(|name| name.chars().take(20).collect()).collect::<Vec<String>>().join(", ")
+            shown
+                .iter()
+                .map(|name| name.chars().take(20).collect())
+                .collect::<Vec<String>>()
+                .join(", ")
         };
         let find = |name: &String| -> Result<usize> {
             if is_number(&name) {
@@ -420,4 +426,3 @@ impl Columns {
 fn trim_bytes(cell: &[u8]) -> &[u8] {
     cell.trim_ascii()
 }
-

@@ -303,7 +303,8 @@ impl Sections<'_> {
             let at = usize::try_from(*at).ok()?;
             self.file.part(at..at.checked_add(usize::try_from(*length).ok()?)?)
         };
-        let bad = || Error::format(self.path, self.file.len() as u64, format!("bad section '{name}'"));
+        let bad =
+            || Error::format(self.path, self.file.len() as u64, format!("bad section '{name}'"));
         find().ok_or_else(bad)
     }
 

@@ -122,7 +122,12 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
         tensors.push(("input", "F32", vec![words, dim], floats(input)));
     }
     if let Some(tags) = embeddings.tags() {
-        tensors.push(("tags", "F32", vec![tags.vocab.len() as u64, dim], floats(tags.matrices().0)));
+        tensors.push((
+            "tags",
+            "F32",
+            vec![tags.vocab.len() as u64, dim],
+            floats(tags.matrices().0),
+        ));
     }
     if let Some(output) = output {
         tensors.push(("output", "F32", vec![words, dim], floats(output)));

@@ -353,23 +353,36 @@ pub(crate) fn update<S: Simd, const T: usize>(
     targets: &[usize; T],
     gradient: &[f32],
 ) {
-    update_by::<S, T, false>(simd, x, inputs, y, targets, gradient, (&[], &[]));
+    update_by::<S, T, false>(simd, x, (inputs, gradient), y, targets);
 }
 
-/// [`update`], where each input also has a target of its own: `x_i += h_i y_o` and
-/// `y_o += h_i x_i`, for `o` the place of its target among `own.0` and `h_i` of `own.1`. Targets of
-/// their own are none of `targets`; one that several inputs have is updated by one after the other.
+/// `x_i += h_i y_i` and `y_i += h_i x_i`, with the old values on the right, for inputs and targets
+/// that each belong together. A target that several inputs have is updated by one after the other.
 #[inline(always)]
-pub(crate) fn update_with_own<S: Simd, const T: usize>(
+pub(crate) fn update_own<S: Simd>(
+    simd: S,
+    x: &mut Tile,
+    inputs: &[usize],
+    y: &mut Tile,
+    own: &[usize],
+    gradient: &[f32],
+) {
+    for (i, (&input, &target)) in inputs.iter().zip(own).enumerate() {
+        update::<S, 1>(simd, x, &[input], y, &[target], &gradient[i..=i]);
+    }
+}
+
+/// [`update`] of the inputs alone: targets stand still.
+#[inline(always)]
+pub(crate) fn update_inputs<S: Simd, const T: usize>(
     simd: S,
     x: &mut Tile,
     inputs: &[usize],
     y: &mut Tile,
     targets: &[usize; T],
     gradient: &[f32],
-    own: (&[usize], &[f32]),
 ) {
-    update_by::<S, T, true>(simd, x, inputs, y, targets, gradient, own);
+    update_by::<S, T, true>(simd, x, (inputs, gradient), y, targets);
 }
 
 /// `errors[i] = rate * (1 - sigmoid(x[inputs[i]] · y[own[i]]))`: those of inputs that each predict a
@@ -450,14 +463,12 @@ fn own_dots<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize>(
 }
 
 #[inline(always)]
-fn update_by<S: Simd, const T: usize, const OWN: bool>(
+fn update_by<S: Simd, const T: usize, const STILL: bool>(
     simd: S,
     x: &mut Tile,
-    inputs: &[usize],
+    of: (&[usize], &[f32]),
     y: &mut Tile,
     targets: &[usize; T],
-    gradient: &[f32],
-    own: (&[usize], &[f32]),
 ) {
     let (whole, rest) = (x.dim / LINE, x.dim % LINE);
     // Half a vector is enough for a short rest of a row: at dimension 100 with 16 lanes it saves a
@@ -469,20 +480,20 @@ fn update_by<S: Simd, const T: usize, const OWN: bool>(
         // With 32 registers, two panels are done at a time: an error is then broadcast to a vector
         // once for both.
         while line + 2 <= end {
-            panel::<S, S::f32s, 2, T, OWN>(simd, line, 0, x, inputs, y, targets, gradient, own);
+            panel::<S, S::f32s, 2, T, STILL>(simd, (line, 0), x, of, y, targets);
             line += 2;
         }
     }
     while line < end {
         let mut lane = 0;
         while lane < LINE {
-            panel::<S, S::f32s, 1, T, OWN>(simd, line, lane, x, inputs, y, targets, gradient, own);
+            panel::<S, S::f32s, 1, T, STILL>(simd, (line, lane), x, of, y, targets);
             lane += S::f32s::LEN;
         }
         line += 1;
     }
     if half {
-        panel::<S, f32x8<S>, 1, T, OWN>(simd, line, 0, x, inputs, y, targets, gradient, own);
+        panel::<S, f32x8<S>, 1, T, STILL>(simd, (line, 0), x, of, y, targets);
     }
 }
 
@@ -494,17 +505,14 @@ fn panel<
     V: SimdFloat<S, Element = f32>,
     const P: usize,
     const T: usize,
-    const OWN: bool,
+    const STILL: bool,
 >(
     simd: S,
-    line: usize,
-    lane: usize,
+    (line, lane): (usize, usize),
     x: &mut Tile,
-    inputs: &[usize],
+    (inputs, gradient): (&[usize], &[f32]),
     y: &mut Tile,
     targets: &[usize; T],
-    gradient: &[f32],
-    own: (&[usize], &[f32]),
 ) {
     // Here and above, loops are used instead of closures: a closure that is not inlined into the
     // vectorized caller costs dearly.
@@ -518,7 +526,7 @@ fn panel<
     let mut new = old;
     // A slice of its own: the compiler reads the pointer in `x` anew after each write to a row.
     let rows = &mut x.lines[line..];
-    for (i, (&input, g)) in inputs.iter().zip(gradient.as_chunks::<T>().0).enumerate() {
+    for (&input, g) in inputs.iter().zip(gradient.as_chunks::<T>().0) {
         let x = &mut rows[input..][..P];
         let mut before = [V::splat(simd, 0.0); P];
         for p in 0..P {
@@ -529,20 +537,17 @@ fn panel<
             let gj = V::splat(simd, g[j]);
             for p in 0..P {
                 after[p] = gj.mul_add(old[j][p], after[p]);
-                new[j][p] = gj.mul_add(before[p], new[j][p]);
-            }
-        }
-        if OWN {
-            let (h, y) = (V::splat(simd, own.1[i]), &mut y.lines[own.0[i] + line..][..P]);
-            for p in 0..P {
-                let target: V = load(simd, &y[p].0, lane);
-                after[p] = h.mul_add(target, after[p]);
-                store(h.mul_add(before[p], target), &mut y[p].0, lane);
+                if !STILL {
+                    new[j][p] = gj.mul_add(before[p], new[j][p]);
+                }
             }
         }
         for p in 0..P {
             store(after[p], &mut x[p].0, lane);
         }
+    }
+    if STILL {
+        return;
     }
     for j in 0..T {
         let y = &mut y.lines[targets[j] + line..][..P];
@@ -649,7 +654,8 @@ mod tests {
         errors::<S, 3>(simd, rate, &labels, x, inputs, y, &targets, scores);
         let mut own_scores = vec![0.0; inputs.len() + LINE];
         own_errors(simd, rate, x, inputs, y, own, &mut own_scores);
-        update_with_own::<S, 3>(simd, x, inputs, y, &targets, scores, (own, &own_scores));
+        update::<S, 3>(simd, x, inputs, y, &targets, scores);
+        update_own(simd, x, inputs, y, own, &own_scores);
     }
 
     /// Compares with the slope of the loss, in f64. Each input has a target of its own, which no

@@ -168,7 +168,8 @@ pub(super) fn begin(
         }
     }
     let spread = SPREAD / (dim as f32).sqrt();
-    let random = |row: u32, values: &mut [f32]| random(mix(config.seed) ^ u64::from(row), spread, values);
+    let random =
+        |row: u32, values: &mut [f32]| random(mix(config.seed) ^ u64::from(row), spread, values);
     // Words have no input rows where tags alone predict.
     let input_words = tags.map_or(words, |tags| tags.first as usize);
     if let Some(TagRows { of, first, .. }) = tags {
@@ -297,7 +298,8 @@ mod tests {
             let mut rows =
                 Matrices { input: matrix(), output: matrix(), positions: Some(matrix()) };
             let from = Beginning { model: &model, freeze };
-            begin(&mut rows, (&vocab, None, None), &config, Some(&from), &Progress::default()).unwrap();
+            begin(&mut rows, (&vocab, None, None), &config, Some(&from), &Progress::default())
+                .unwrap();
             assert_eq!(row(&rows.input, &[0]), [2.0, 2.5]);
             assert_eq!(row(&rows.input, &[2]), [0.0, 0.5]);
             assert_eq!(row(&rows.output, &[0]), [-4.0, -5.0]);

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::Level;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -105,7 +105,9 @@ impl Inference {
             let shared = Shared::new(count + more, dim, Precision::F32).map_err(too_large);
             let mut shared = shared?;
             pool.install(|| {
-                fill(&shared, 0..count, |row, to| to.copy_from_slice(&rows[row as usize * dim..][..dim]));
+                fill(&shared, 0..count, |row, to| {
+                    to.copy_from_slice(&rows[row as usize * dim..][..dim])
+                });
             });
             shared.freeze(0..count as u32);
             Ok(shared)
@@ -130,7 +132,7 @@ impl Inference {
     ) -> Result<Vec<Option<Vec<f32>>>> {
         match &self.recipe {
             Recipe::PvDm(config) => {
-                let objective = Cbow::new(config.cbow_gradient, config.dim);
+                let objective = Cbow::new(config.cbow_gradient, config.dim).with_still_words();
                 self.learn(&Windows(objective), documents, progress)
             }
             // Words that were learnt beside stand still, and so teach a document nothing.
@@ -147,18 +149,14 @@ impl Inference {
         let window = self.recipe.window().expect("documents are learnt by window methods");
         let mut task = window_task(&self.corpus, &self.recipe, window.config, None)?;
         let first = self.rows.input.rows() - self.pool.current_num_threads();
-        task.tags = task.tags.map(|tags| tags.beginning_at(first as u32));
+        task.tags = task.tags.map(|tags| tags.of_new(first as u32));
         let rows = Matrices { input: &self.rows.input, output: &self.rows.output, positions: None };
         let learner = || (way.learner(&task, rows.clone()), Kept::default());
         let vector = |(learner, kept): &mut (_, Kept), document: &D| {
             progress.check()?;
             let words = document.as_ref();
-            let vector = (!words.is_empty()).then(|| {
-                dispatch!(self.level, simd => simd.vectorize(
-                    #[inline(always)]
-                    || self.document(simd, &task, first as u32, learner, kept, words),
-                ))
-            });
+            let vector = (!words.is_empty())
+                .then(|| self.document(&task, first as u32, learner, kept, words));
             progress.done.fetch_add(1, Ordering::Relaxed);
             Ok(vector)
         };
@@ -166,10 +164,8 @@ impl Inference {
     }
 
     /// The vector of a document that has a word.
-    #[inline(always)]
-    fn document<'m, S: Simd>(
+    fn document<'m>(
         &self,
-        simd: S,
         task: &WindowTask,
         first: u32,
         learner: &mut impl Learn<&'m Shared>,
@@ -196,7 +192,7 @@ impl Inference {
                 kept.ends = vec![(words.len(), thread)];
             }
             learnt |= !kept.words.is_empty();
-            learner.learn_kept(simd, kept, &chunk, &mut generators);
+            learner.learn_kept(self.level, kept, &chunk, &mut generators);
         }
         learner.finish();
         self.rows.input.load(row, &mut now, &mut copy);

@@ -5,8 +5,6 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use fearless_simd::{Simd, dispatch};
-
 use super::training::Training;
 use super::window::{Learn, Matrices, Way};
 use crate::error::Result;
@@ -39,15 +37,14 @@ pub(super) fn learn(
 ) -> Result<usize> {
     let (next, end) = (chunks.start.into(), chunks.end);
     let race = Race { training, rows, next, end, until, progress };
-    let run = |_: rayon::BroadcastContext| dispatch!(training.level, simd => race.thread(simd, way));
-    training.pool.broadcast(run).into_iter().collect::<Result<()>>()?;
+    let threads = training.pool.broadcast(|_| race.thread(way));
+    threads.into_iter().collect::<Result<()>>()?;
     // Chunks are taken in their order, and whoever takes one learns all of it.
     Ok(race.next.into_inner().min(end))
 }
 
 impl Race<'_> {
-    #[inline(always)]
-    fn thread<S: Simd>(&self, simd: S, way: &impl Way) -> Result<()> {
+    fn thread(&self, way: &impl Way) -> Result<()> {
         let mut learner = way.learner(&self.training.task, self.rows.clone());
         while !self.progress.stop.load(Ordering::Relaxed)
             && self.until.is_none_or(|until| Instant::now() < until)
@@ -58,10 +55,7 @@ impl Race<'_> {
                 break;
             };
             self.training.check(&chunk, self.progress)?;
-            let loss = simd.vectorize(
-                #[inline(always)]
-                || learner.learn(simd, &chunk),
-            );
+            let loss = learner.learn(self.training.level, &chunk);
             learner.finish();
             self.training.note(&chunk, loss, self.progress)?;
         }

@@ -16,8 +16,8 @@ use super::recipe::Recipe;
 use super::schedule::Borders;
 use super::superstep::Damping;
 use super::training::Training;
-use super::window::{Direction, Matrices, TagRows, TagsAlone, Way, Windows};
 use super::window::objective::{Cbow, SequentialSkipGram, SkipGram};
+use super::window::{Direction, Matrices, TagRows, TagsAlone, Way, Windows};
 use super::{config, history, race, superstep};
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
@@ -93,8 +93,7 @@ impl<'a> State<'a> {
         match &self.damping {
             Some(damping) => {
                 let end = chunks.end;
-                superstep::learn(training, &rows, damping, chunks, way, progress)
-                    .map(|()| end)
+                superstep::learn(training, &rows, damping, chunks, way, progress).map(|()| end)
             }
             None => race::learn(training, rows, (chunks, until), way, progress),
         }

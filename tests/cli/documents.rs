@@ -43,13 +43,19 @@ fn documents_of_one_topic_are_near_each_other_and_their_words() {
     for method in ["pv-dbow", "pv-dbow --words", "pv-dm"] {
         place.run(&format!("train {method} d.tsv -q -o m.safetensors {SMALL}")).good();
         for topic in ["sea", "hill"] {
-            let names: Vec<String> =
-                documents(300).into_iter().map(|(name, _)| name).filter(|n| n.starts_with(topic)).collect();
+            let names: Vec<String> = documents(300)
+                .into_iter()
+                .map(|(name, _)| name)
+                .filter(|n| n.starts_with(topic))
+                .collect();
             let right = |line: String| {
                 let answer = place.run(&line).json();
                 let near = near(&answer, "word");
                 assert_eq!(near.len(), 10, "{line}");
-                assert!(near.iter().all(|name| name.starts_with(topic)), "{method} {line}: {answer}");
+                assert!(
+                    near.iter().all(|name| name.starts_with(topic)),
+                    "{method} {line}: {answer}"
+                );
             };
             right(format!("similar m.safetensors --tag {} --json", names[3]));
             right(format!("similar m.safetensors --tag {} --words --json", names[3]));
@@ -58,7 +64,10 @@ fn documents_of_one_topic_are_near_each_other_and_their_words() {
         let info = place.run("info m.safetensors --json").json();
         assert_eq!(info["tags"], 300);
         place.run("convert m.safetensors tags.vec --tags").good();
-        assert!(place.text("tags.vec").starts_with("300 16\nsea-0 "), "{method}: order of the file");
+        assert!(
+            place.text("tags.vec").starts_with("300 16\nsea-0 "),
+            "{method}: order of the file"
+        );
         let vector = place.run("vector m.safetensors --tag sea-0").printed();
         assert_eq!(Some(vector.trim_end()), place.text("tags.vec").lines().nth(1));
     }
@@ -73,7 +82,8 @@ fn tags(place: &Place, options: &str) -> Vec<String> {
     let line = format!("train pv-dbow {options} -q -o t.safetensors {SMALL} --epochs 1");
     let said = place.run(&line).good().err;
     place.run("convert t.safetensors t.vec --tags").good();
-    let names = place.text("t.vec").lines().skip(1).map(|l| l.split(' ').next().unwrap().into()).collect();
+    let names =
+        place.text("t.vec").lines().skip(1).map(|l| l.split(' ').next().unwrap().into()).collect();
     place.write("said", said);
     names
 }
@@ -86,7 +96,10 @@ fn documents_are_lines_files_or_records() {
     assert!(place.text("said").contains("1 document has no word"), "{}", place.text("said"));
     place.write("l.txt.gz", gzip("one two\nthree one\n"));
     assert_eq!(tags(&place, "l.txt.gz"), ["1", "2"]);
-    assert_eq!(tags(&place, "l.txt l.txt.gz"), ["l.txt:1", "l.txt:2", "l.txt:4", "l.txt.gz:1", "l.txt.gz:2"]);
+    assert_eq!(
+        tags(&place, "l.txt l.txt.gz"),
+        ["l.txt:1", "l.txt:2", "l.txt:4", "l.txt.gz:1", "l.txt.gz:2"]
+    );
     place.write("f/a.txt", "one two\nthree");
     place.write("f/b.txt", "two\n\n");
     assert_eq!(tags(&place, "f"), ["f/a.txt", "f/b.txt"]);
@@ -97,11 +110,17 @@ fn documents_are_lines_files_or_records() {
     place.write("a.csv", "id,\"the text\",author\n7,\"one, \"\"two\"\"\nthree\",Ann\n8,two,Bob\n");
     let all = "a.csv --text-column 2 --header";
     assert_eq!(tags(&place, all), ["2", "4"]);
-    assert_eq!(tags(&place, "a.csv --text-column 2 --header --tag-column id,author"), ["7", "Ann", "8", "Bob"]);
+    assert_eq!(
+        tags(&place, "a.csv --text-column 2 --header --tag-column id,author"),
+        ["7", "Ann", "8", "Bob"]
+    );
     place.write("s.csv", "id;text\n7;one\n8;two\n");
     assert_eq!(tags(&place, "s.csv --tag-column id --text-column text"), ["7", "8"]);
     place.write("j.jsonl", "{\"id\": 7, \"t\": \"one\", \"by\": [\"Ann\", \"Bob\"]}\n{\"id\": \"8\", \"t\": \"two\", \"by\": []}\n");
-    assert_eq!(tags(&place, "j.jsonl --text-column t --tag-column id,by"), ["7", "Ann", "Bob", "8"]);
+    assert_eq!(
+        tags(&place, "j.jsonl --text-column t --tag-column id,by"),
+        ["7", "Ann", "Bob", "8"]
+    );
     // A tag is no word, and a word no tag.
     let info = place.run("info t.safetensors --json").json();
     assert_eq!(info["words"], 2);
@@ -115,26 +134,45 @@ fn what_cannot_be_used_is_named_and_counted() {
     assert_eq!(tags(&place, "d.tsv"), ["a", "c"]);
     let said = place.text("said");
     assert!(said.contains("d.tsv:2: it has 1 columns, and so no column 2"), "{said}");
-    assert!(said.contains("1 of 2 tags are of several documents") || !said.contains("several"), "{said}");
+    assert!(
+        said.contains("1 of 2 tags are of several documents") || !said.contains("several"),
+        "{said}"
+    );
     place.fails("train pv-dbow d.tsv -q -o x.vec --strict", &["d.tsv:2"]);
     place.write("w.tsv", "id\tkind\ttext\n1\tx\tone two\n");
-    place.fails("train pv-dbow w.tsv -q -o x.vec", &["w.tsv", "3 columns", "--text-column", "id, kind, text"]);
-    place.fails("train pv-dbow w.tsv -q -o x.vec --text-column body", &["no column 'body'", "id, kind, text"]);
+    place.fails(
+        "train pv-dbow w.tsv -q -o x.vec",
+        &["w.tsv", "3 columns", "--text-column", "id, kind, text"],
+    );
+    place.fails(
+        "train pv-dbow w.tsv -q -o x.vec --text-column body",
+        &["no column 'body'", "id, kind, text"],
+    );
     place.fails("train pv-dbow w.tsv -q -o x.vec --text-column 0", &["counted from 1"]);
     place.write("l.txt", "one two\n");
-    place.fails("train pv-dbow l.txt -q -o x.vec --documents lines --tag-column 1", &["has no columns"]);
+    place.fails(
+        "train pv-dbow l.txt -q -o x.vec --documents lines --tag-column 1",
+        &["has no columns"],
+    );
     place.write("j.jsonl", "{\"t\": \"one two\"}\n[1]\n{\"u\": 1}\nnothing\n");
     place.fails("train pv-dbow j.jsonl -q -o x.vec", &["j.jsonl", "--text-column"]);
     assert_eq!(tags(&place, "j.jsonl --text-column t"), ["1"]);
     let said = place.text("said");
-    for part in ["j.jsonl:2: no JSON object", "j.jsonl:3: no text, number or list 't'", "j.jsonl:4: no JSON"] {
+    for part in [
+        "j.jsonl:2: no JSON object",
+        "j.jsonl:3: no text, number or list 't'",
+        "j.jsonl:4: no JSON",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     place.write("many.tsv", format!("{}\tone two\n", "x,".repeat(5)));
     let mut labels = String::new();
     (0..1001).for_each(|i| write!(labels, "__label__{i} ").unwrap());
     place.write("labels", labels + "one two\n");
-    place.fails("train pv-dbow labels --documents labels -q -o x.vec --min-count 1", &["labels:1", "1001 tags"]);
+    place.fails(
+        "train pv-dbow labels --documents labels -q -o x.vec --min-count 1",
+        &["labels:1", "1001 tags"],
+    );
     place.fails("train pv-dm l.txt -q -o x.vec --words", &["--words", "PV-DBOW"]);
     place.fails("train pv-dbow l.txt -q -o x.vec --subwords 3..5", &["--subwords"]);
 }
@@ -178,15 +216,24 @@ fn the_same_text_has_the_same_vector_wherever_it_stands() {
             assert_eq!(here["document"], "51");
             assert_eq!(here["vector"], one["vector"], "{method}, {threads} threads");
         }
-        let near = place.ask("infer m.safetensors -q --similar 5 --json", format!("{new}\n")).json();
+        let near =
+            place.ask("infer m.safetensors -q --similar 5 --json", format!("{new}\n")).json();
         let near = self::near(&near, "tag");
-        assert!(near.len() == 5 && near.iter().all(|tag| tag.starts_with("sea")), "{method}: {near:?}");
+        assert!(
+            near.len() == 5 && near.iter().all(|tag| tag.starts_with("sea")),
+            "{method}: {near:?}"
+        );
         // A file of vectors, by name.
         place.write("new.tsv", format!("x\t{new}\ny\tnothing known\nz\thill1 hill2\n"));
         let ran = place.run("infer m.safetensors --input new.tsv -q -o new.vec").good();
-        assert!(ran.err.contains("no word of the vocabulary") && ran.err.contains(": y"), "{}", ran.err);
+        assert!(
+            ran.err.contains("no word of the vocabulary") && ran.err.contains(": y"),
+            "{}",
+            ran.err
+        );
         let written = place.text("new.vec");
-        let numbers: Vec<f64> = one["vector"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+        let numbers: Vec<f64> =
+            one["vector"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
         let line = written.lines().nth(1).unwrap();
         let read: Vec<f64> = line.split(' ').skip(1).map(|x| x.parse().unwrap()).collect();
         assert!(line.starts_with("x ") && read == numbers, "{written}");
@@ -216,6 +263,9 @@ fn a_training_of_documents_is_told_planned_repeated_and_resumed() {
             numbers.collect::<Vec<f64>>()
         };
         let (a, b) = (vectors("m.safetensors"), vectors("i.safetensors"));
-        assert!(a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-4), "{tags}");
+        assert!(
+            a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-4),
+            "{tags}"
+        );
     }
 }

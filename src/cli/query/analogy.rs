@@ -33,6 +33,7 @@ impl Analogy {
             Query::analogy(&model, &terms[0], &terms[1], &terms[2], self.search.method)
         };
         let questions: &[Vec<String>] = if self.words.is_empty() { &[] } else { &[self.words] };
-        self.asking.run(questions, &NeighbourAnswers::new((&model, &model), query, self.search.k, false))
+        self.asking
+            .run(questions, &NeighbourAnswers::new((&model, &model), query, self.search.k, false))
     }
 }

@@ -78,7 +78,11 @@ impl Glove {
         let Self { files, windows, source, config, course, running } = self;
         let settings = GloveSettings { windows, config };
         let (files, course, running) = (&files, &course, &running);
-        run(&settings, &source, Request { files, documents: None, course, running, more: &[], old: None })
+        run(
+            &settings,
+            &source,
+            Request { files, documents: None, course, running, more: &[], old: None },
+        )
     }
 }
 
@@ -112,8 +116,12 @@ pub(super) fn run(
         threads.install(|| job.learn(&source, &counts.vocab, &counts.about))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let corpus =
-        running.corpus(&files.text, (None, course.old_vocab()), output, train::threads(config.threads))?;
+    let corpus = running.corpus(
+        &files.text,
+        (None, course.old_vocab()),
+        output,
+        train::threads(config.threads),
+    )?;
     let about = CountsAbout::of(&corpus, &settings.windows, files.text.describe());
     threads.install(|| {
         let source = cooccur::Source::text(&corpus, &settings.windows)?;

@@ -133,9 +133,11 @@ impl RunOptions {
         threads: usize,
     ) -> anyhow::Result<Corpus> {
         if let Some(corpus) = text.encoded()? {
-            let settled = documents.is_some_and(|documents| *documents != DocumentOptions::default());
+            let settled =
+                documents.is_some_and(|documents| *documents != DocumentOptions::default());
             if old.is_some() || settled {
-                let problem = "is an encoded corpus, whose words and tags are settled: give its text";
+                let problem =
+                    "is an encoded corpus, whose words and tags are settled: give its text";
                 let path = corpus.path;
                 return Err(Error::Input { path, problem: problem.into() }.into());
             }
@@ -146,7 +148,9 @@ impl RunOptions {
         }
         let (threads, directory) = (train::pool(Some(threads))?, self.directory(output));
         let corpus = match (documents, old) {
-            (Some(options), _) => self.make(&Documents { text, options, known: None }, &directory, &threads)?,
+            (Some(options), _) => {
+                self.make(&Documents { text, options, known: None }, &directory, &threads)?
+            }
             (None, Some(vocab)) => self.make(&MoreText { text, vocab }, &directory, &threads)?,
             (None, None) => self.make(text, &directory, &threads)?,
         };

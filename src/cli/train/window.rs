@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use wordloom::{Corpus, Error};
 use wordloom::corpus::DocumentOptions;
 use wordloom::train::{Recipe, WindowConfig, train_by};
+use wordloom::{Corpus, Error};
 
 use super::course::{CourseOptions, Prepared};
 use super::options::{Files, Request, RunOptions};

@@ -18,8 +18,6 @@ mod touched;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use fearless_simd::{Simd, dispatch};
-
 use self::barrier::{Barrier, Place};
 pub(super) use self::damping::Damping;
 use self::overlay::{Overlay, PARTS};
@@ -203,10 +201,7 @@ impl<W: Way> Supersteps<'_, '_, W> {
                 learnt.push(i);
                 self.training.check(&chunks[i], self.progress)?;
                 worker.learner.stores_mut().for_each(Overlay::clear);
-                worker.loss = dispatch!(self.training.level, simd => simd.vectorize(
-                    #[inline(always)]
-                    || worker.learner.learn(simd, &chunks[i]),
-                ));
+                worker.loss = worker.learner.learn(self.training.level, &chunks[i]);
             }
         }
         Ok(learnt)

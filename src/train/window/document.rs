@@ -9,18 +9,20 @@
 use fearless_simd::Simd;
 use rand::Rng;
 
-use super::negative::{NoisePool, PoolShape};
+use super::negative::NoiseGroup;
 use super::objective::{Loss, Scratch, Targets, for_blocks};
 use super::reading::Kept;
 use super::rows::RowCache;
-use super::{Learn, Matrices, WindowTask};
+use super::{Generators, Learn, Matrices, WindowTask};
 use crate::math::{LINE, kernel};
 use crate::memory::Store;
-use crate::random::Generator;
 use crate::train::schedule::Chunk;
 
 /// Tags that are learnt side by side.
-const SIDE_BY_SIDE: usize = 8;
+const SIDE_BY_SIDE: usize = 16;
+/// How often noise words are used: once where many tags share them, and more often where the tag of a
+/// new document is alone.
+const NOISE_USES: [usize; 2] = [1, 3];
 
 /// The number of words that count as frequent. Half of a text consists of so few.
 const FREQUENT: usize = 128;
@@ -48,9 +50,9 @@ pub(crate) struct DocumentLearner<'a, M> {
     inputs: RowCache<'a, M>,
     /// The rows of the words that are predicted, one for each place, and of noise words.
     outputs: RowCache<'a, M>,
-    pool: NoisePool<'a>,
+    noise: NoiseGroup<'a>,
     frequent: Frequent,
-    /// Whether the pool has its first noise.
+    /// Whether there is noise.
     begun: bool,
     scratch: Scratch,
     /// The noise words of a step.
@@ -71,32 +73,28 @@ struct Frequent {
 }
 
 impl Frequent {
-    /// The slot with the row of `word`, which is `slot` for a word that is not so frequent.
+    /// The slot of `word`, which is `slot` for a word that is not so frequent, and whether its row
+    /// is there.
     #[inline(always)]
-    fn fetch(&mut self, word: u32, slot: usize, rows: &mut RowCache<impl Store>) -> usize {
-        let Some(uses) = self.uses.get_mut(word as usize) else {
-            rows.fetch(slot, word);
-            return slot;
-        };
-        let slot = self.base + word as usize;
-        if *uses == 0 {
-            rows.fetch(slot, word);
-        }
+    fn slot(&mut self, word: u32, slot: usize) -> (usize, bool) {
+        let Some(uses) = self.uses.get_mut(word as usize) else { return (slot, false) };
         *uses += 1;
-        slot
+        (self.base + word as usize, *uses > 1)
     }
 
-    /// Gives the row in `slot` back, once it was used often enough.
+    /// Whether the row in `slot` is to go back now. It then counts as gone.
     #[inline(always)]
-    fn put_back(&mut self, slot: usize, rows: &mut RowCache<impl Store>) {
-        let Some(at) = slot.checked_sub(self.base) else { return rows.put_back(slot) };
-        if self.uses[at] >= USES {
+    fn is_due(&mut self, slot: usize) -> bool {
+        let Some(at) = slot.checked_sub(self.base) else { return true };
+        let due = self.uses[at] >= USES;
+        if due {
             self.uses[at] = 0;
-            rows.put_back(slot);
         }
+        due
     }
 
     /// Gives all rows back.
+    #[inline(never)]
     fn clear(&mut self, rows: &mut RowCache<impl Store>) {
         for (at, uses) in self.uses.iter_mut().enumerate() {
             if std::mem::take(uses) > 0 {
@@ -106,19 +104,17 @@ impl Frequent {
     }
 }
 
-/// How noise is shared. All tags of a step meet the same group, so that few uses are enough.
-const POOL: PoolShape = PoolShape { groups: 1, uses: 3 };
-
 impl<'a, M: Store> DocumentLearner<'a, M> {
     /// A learner of rows that may be shared with others.
     pub(crate) fn new(task: &'a WindowTask<'a>, rows: Matrices<M>) -> Self {
-        let (negative, pool) = (task.negative, POOL);
-        let slots = SIDE_BY_SIDE + pool.slots(negative);
+        let negative = task.negative;
+        let slots = SIDE_BY_SIDE + negative;
+        let uses = NOISE_USES[usize::from(task.tags.is_some_and(|tags| tags.still))];
         Self {
             task,
             inputs: RowCache::new(rows.input, None, SIDE_BY_SIDE),
             outputs: RowCache::new(rows.output, None, slots + FREQUENT),
-            pool: NoisePool::new(&task.noise, negative, pool, SIDE_BY_SIDE),
+            noise: NoiseGroup::new(&task.noise, SIDE_BY_SIDE..slots, uses),
             frequent: Frequent { base: slots, uses: [0; FREQUENT] },
             begun: false,
             scratch: Scratch::new(SIDE_BY_SIDE * (negative + 1)),
@@ -131,6 +127,7 @@ impl<'a, M: Store> DocumentLearner<'a, M> {
     }
 
     /// Gives a stream a place.
+    #[inline(never)]
     fn enter(&mut self, stream: Stream) {
         let row = stream.row;
         let same = self.places.iter().find(|place| place.stream.row == row).map(|place| place.slot);
@@ -143,6 +140,7 @@ impl<'a, M: Store> DocumentLearner<'a, M> {
     }
 
     /// Takes the streams that are at their end from their places.
+    #[inline(never)]
     fn leave(&mut self) {
         let mut at = 0;
         while at < self.places.len() {
@@ -162,28 +160,42 @@ impl<'a, M: Store> DocumentLearner<'a, M> {
     /// Every tag that has a place predicts the next word of its document.
     #[inline(always)]
     fn step<S: Simd>(&mut self, simd: S, rate: f32, kept: &[u32], noise: &mut impl Rng) {
-        let Self { inputs, outputs, pool, frequent, scratch, targets, places, .. } = self;
+        let Self { inputs, outputs, noise: group, frequent, scratch, targets, places, .. } = self;
         let n = places.len();
         let (mut tags, mut words) = ([0; SIDE_BY_SIDE], [0; SIDE_BY_SIDE]);
         let (mut own, mut slots) = ([0; SIDE_BY_SIDE], [0; SIDE_BY_SIDE]);
         for (at, Place { stream, slot }) in places.iter_mut().enumerate() {
             tags[at] = inputs.now.at(*slot);
             words[at] = kept[stream.next];
-            slots[at] = frequent.fetch(words[at], at, outputs);
+            let (place, there) = frequent.slot(words[at], at);
+            if !there {
+                outputs.fetch(place, words[at]);
+            }
+            slots[at] = place;
             own[at] = outputs.now.at(slots[at]);
             stream.next += 1;
-            if let Some(&soon) = kept.get(stream.next + 1).filter(|_| stream.next + 1 < stream.end) {
+            if let Some(&soon) = kept.get(stream.next + 1).filter(|_| stream.next + 1 < stream.end)
+            {
                 outputs.prefetch(soon);
             }
         }
         let (tags, own) = (&tags[..n], &own[..n]);
-        let group = pool.next_group(outputs, noise);
+        let group = group.next(outputs, noise);
         targets.clear();
         targets.push_noise(group.clone().map(|slot| outputs.now.at(slot)));
         let k = group.len();
         for_blocks!(targets, |block, at, first| {
             let errors = &mut scratch.errors[at * n..][..block.len() * n + LINE];
-            kernel::errors(simd, rate, &scratch.noise, &inputs.now, tags, &outputs.now, block, errors);
+            kernel::errors(
+                simd,
+                rate,
+                &scratch.noise,
+                &inputs.now,
+                tags,
+                &outputs.now,
+                block,
+                errors,
+            );
             // Noise that hits the true target is left out, as in word2vec.c.
             for j in 0..block.len() {
                 let word = outputs.word(group.start + at + j);
@@ -201,24 +213,49 @@ impl<'a, M: Store> DocumentLearner<'a, M> {
         let (x, y) = (&mut inputs.now, &mut outputs.now);
         for_blocks!(targets, |block, at, first| {
             let errors = &noise[at * n..][..block.len() * n];
-            if first {
-                kernel::update_with_own(simd, x, tags, y, block, errors, (own, own_errors));
-            } else {
-                kernel::update(simd, x, tags, y, block, errors);
-            }
+            kernel::update(simd, x, tags, y, block, errors);
         });
-        slots[..n].iter().for_each(|&slot| frequent.put_back(slot, outputs));
+        kernel::update_own(simd, x, tags, y, own, own_errors);
+        for &slot in &slots[..n] {
+            if frequent.is_due(slot) {
+                outputs.put_back(slot);
+            }
+        }
+    }
+
+    /// The only tag predicts the next word of its document, while words stand still.
+    #[inline(always)]
+    fn step_alone<S: Simd>(&mut self, simd: S, rate: f32, kept: &[u32], noise: &mut impl Rng) {
+        let Self { inputs, outputs, noise: group, scratch, targets, places, .. } = self;
+        let Place { stream, slot } = &mut places[0];
+        let word = kept[stream.next];
+        outputs.fetch(0, word);
+        stream.next += 1;
+        if let Some(&soon) = kept.get(stream.next) {
+            outputs.prefetch(soon);
+        }
+        let slots = group.next(outputs, noise).filter(|&slot| outputs.word(slot) != word);
+        targets.clear();
+        targets.push(outputs.now.at(0), slots.map(|slot| outputs.now.at(slot)));
+        let tag = &[inputs.now.at(*slot)];
+        let (x, y) = (&mut inputs.now, &mut outputs.now);
+        for_blocks!(targets, |block, at, first| {
+            let labels = if first { &scratch.labels[block.len() - 1] } else { &scratch.noise };
+            let errors = &mut scratch.errors[at..][..block.len() + LINE];
+            kernel::errors(simd, rate, labels, x, tag, y, block, errors);
+            kernel::update_inputs(simd, x, tag, y, block, errors);
+        });
     }
 }
 
 impl<M: Store> Learn<M> for DocumentLearner<'_, M> {
     #[inline(always)]
-    fn learn_kept<S: Simd>(
+    fn learn_by<S: Simd>(
         &mut self,
         simd: S,
         kept: &Kept,
         chunk: &Chunk,
-        (_, noise): &mut (Generator, Generator),
+        (_, noise): &mut Generators,
     ) -> Loss {
         let Some(tags) = self.task.tags else { return Loss::default() };
         self.scratch.begin(chunk.phase());
@@ -232,7 +269,7 @@ impl<M: Store> Learn<M> for DocumentLearner<'_, M> {
             next = end;
         }
         if !std::mem::replace(&mut self.begun, true) {
-            self.pool.begin(&mut self.outputs, noise);
+            self.noise.begin(&mut self.outputs, noise);
         }
         let words: usize = self.streams.iter().map(|stream| stream.end - stream.next).sum();
         let slope = (chunk.rate.end - chunk.rate.start) / words.max(1) as f32;
@@ -252,8 +289,14 @@ impl<M: Store> Learn<M> for DocumentLearner<'_, M> {
             }
             let rate = chunk.rate.start + slope * done as f32;
             done += self.places.len();
-            self.step(simd, rate, &kept.words, noise);
-            self.leave();
+            if tags.still {
+                self.step_alone(simd, rate, &kept.words, noise);
+            } else {
+                self.step(simd, rate, &kept.words, noise);
+            }
+            if self.places.iter().any(|place| place.stream.next >= place.stream.end) {
+                self.leave();
+            }
         }
     }
 
@@ -263,7 +306,7 @@ impl<M: Store> Learn<M> for DocumentLearner<'_, M> {
 
     fn finish(&mut self) {
         if std::mem::take(&mut self.begun) {
-            self.pool.end(&mut self.outputs);
+            self.noise.end(&mut self.outputs);
             self.frequent.clear(&mut self.outputs);
         }
     }

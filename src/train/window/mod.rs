@@ -10,17 +10,17 @@
 //! This file is over 300 lines because it keeps the whole loop and all state of a thread in one
 //! place.
 
+mod document;
 pub(crate) mod negative;
 pub(crate) mod objective;
 pub(crate) mod reading;
-mod document;
 mod ring;
 pub(crate) mod rows;
 pub(crate) mod subsample;
 
 use std::ops::Range;
 
-use fearless_simd::Simd;
+use fearless_simd::{Level, Simd, dispatch};
 use rand::Rng;
 
 use self::document::DocumentLearner;
@@ -154,8 +154,9 @@ pub(crate) struct TagRows<'a> {
     pub(crate) first: u32,
     /// The most tags that a sequence has.
     pub(crate) most: usize,
+    /// Whether words stand still: tags alone learn.
+    pub(crate) still: bool,
 }
-
 
 /// One thread's state: resident rows and scratch space.
 pub(crate) struct Learner<'a, O, M> {
@@ -183,48 +184,30 @@ pub(crate) struct Learner<'a, O, M> {
 }
 
 impl TagRows<'_> {
-    /// The same with another row for the first tag.
+    /// The same for tags of new documents, whose rows begin at `first`, while words stand still.
     #[must_use]
-    pub(crate) fn beginning_at(self, first: u32) -> Self {
-        Self { first, ..self }
+    pub(crate) fn of_new(self, first: u32) -> Self {
+        Self { first, still: true, ..self }
     }
 }
 
 /// What a thread, or a worker, learns with.
 pub(crate) trait Learn<M>: Send + Sync {
     /// Learns words in the place of `chunk`, which gives the learning rate and the random numbers;
-    /// returns the sampled loss. All of them must be in the vocabulary.
-    fn learn_kept<S: Simd>(
+    /// returns the sampled loss. All words must be in the vocabulary.
+    fn learn_by<S: Simd>(
         &mut self,
         simd: S,
         kept: &Kept,
         chunk: &Chunk,
-        generators: &mut (Generator, Generator),
+        generators: &mut Generators,
     ) -> Loss;
-
-    /// The task, and room for the words of a chunk.
-    fn task(&mut self) -> (&WindowTask<'_>, &mut Kept);
-
-    /// Learns the sequences of a chunk; returns the sampled loss. All its token ids must be in the
-    /// vocabulary.
-    #[inline(always)]
-    fn learn<S: Simd>(&mut self, simd: S, chunk: &Chunk) -> Loss {
-        let mut generators = chunk.generators();
-        let (task, kept) = self.task();
-        let mut kept = std::mem::take(kept);
-        kept.clear();
-        let longest = (task.window == Window::WholeSequence).then_some(LONGEST_WINDOW);
-        for (sequence, piece) in task.reading.pieces(chunk.tokens.clone()) {
-            let words = &task.reading.corpus.tokens()[piece];
-            kept.add(sequence, words, (&task.subsample, longest), &mut generators.0);
-        }
-        let loss = self.learn_kept(simd, &kept, chunk, &mut generators);
-        *self.task().1 = kept;
-        loss
-    }
 
     /// Gives back the noise words: after a long chunk, or at a border.
     fn finish(&mut self);
+
+    /// The task, and room for the words of a chunk.
+    fn task(&mut self) -> (&WindowTask<'_>, &mut Kept);
 
     /// The matrices that it learns: input, output, and positions where they have weights.
     fn stores<'s>(&'s self) -> impl Iterator<Item = &'s M>
@@ -235,7 +218,43 @@ pub(crate) trait Learn<M>: Send + Sync {
     fn stores_mut<'s>(&'s mut self) -> impl Iterator<Item = &'s mut M>
     where
         M: 's;
+
+    /// [`Learn::learn_by`] with these vector instructions. All that learns goes through this one
+    /// function, so that its loops are compiled once for each level.
+    #[inline(never)]
+    fn learn_kept(
+        &mut self,
+        level: Level,
+        kept: &Kept,
+        chunk: &Chunk,
+        generators: &mut Generators,
+    ) -> Loss {
+        dispatch!(level, simd => simd.vectorize(
+            #[inline(always)]
+            || self.learn_by(simd, kept, chunk, generators),
+        ))
+    }
+
+    /// Learns the sequences of a chunk; returns the sampled loss. All its token ids must be in the
+    /// vocabulary.
+    fn learn(&mut self, level: Level, chunk: &Chunk) -> Loss {
+        let mut generators = chunk.generators();
+        let (task, kept) = self.task();
+        let mut kept = std::mem::take(kept);
+        kept.clear();
+        let longest = (task.window == Window::WholeSequence).then_some(LONGEST_WINDOW);
+        for (sequence, piece) in task.reading.pieces(chunk.tokens.clone()) {
+            let words = &task.reading.corpus.tokens()[piece];
+            kept.add(sequence, words, (&task.subsample, longest), &mut generators.0);
+        }
+        let loss = self.learn_kept(level, &kept, chunk, &mut generators);
+        *self.task().1 = kept;
+        loss
+    }
 }
+
+/// The generators of a chunk: one for reading, and one for noise.
+type Generators = (Generator, Generator);
 
 /// How a method learns: it makes a learner for each thread, or worker.
 pub(crate) trait Way: Send + Sync {
@@ -256,7 +275,11 @@ pub(crate) struct Windows<O>(pub(crate) O);
 impl<O: Objective + 'static> Way for Windows<O> {
     type Learner<'a, M: Store + 'a> = Learner<'a, O, M>;
 
-    fn learner<'a, M: Store>(&self, task: &'a WindowTask<'a>, rows: Matrices<M>) -> Learner<'a, O, M> {
+    fn learner<'a, M: Store>(
+        &self,
+        task: &'a WindowTask<'a>,
+        rows: Matrices<M>,
+    ) -> Learner<'a, O, M> {
         Learner::new(task, self.0.clone(), rows)
     }
 }
@@ -267,7 +290,11 @@ pub(crate) struct TagsAlone;
 impl Way for TagsAlone {
     type Learner<'a, M: Store + 'a> = DocumentLearner<'a, M>;
 
-    fn learner<'a, M: Store>(&self, task: &'a WindowTask<'a>, rows: Matrices<M>) -> DocumentLearner<'a, M> {
+    fn learner<'a, M: Store>(
+        &self,
+        task: &'a WindowTask<'a>,
+        rows: Matrices<M>,
+    ) -> DocumentLearner<'a, M> {
         DocumentLearner::new(task, rows)
     }
 }
@@ -478,12 +505,12 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
 
 impl<O: Objective, M: Store> Learn<M> for Learner<'_, O, M> {
     #[inline(always)]
-    fn learn_kept<S: Simd>(
+    fn learn_by<S: Simd>(
         &mut self,
         simd: S,
         kept: &Kept,
         chunk: &Chunk,
-        (reading, noise): &mut (Generator, Generator),
+        (reading, noise): &mut Generators,
     ) -> Loss {
         self.scratch.begin(chunk.phase());
         let Kept { words: kept, ends } = kept;

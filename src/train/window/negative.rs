@@ -181,6 +181,69 @@ impl<'a> NoisePool<'a> {
     }
 }
 
+/// One group of noise words, for inputs that are many and meet it all at once. It is drawn anew
+/// after a few uses, and prepared meanwhile, so that nothing waits for memory.
+pub(crate) struct NoiseGroup<'a> {
+    noise: &'a Noise,
+    /// Where its words are.
+    slots: Range<usize>,
+    /// Uses until it is drawn anew.
+    uses: usize,
+    left: usize,
+    /// The random numbers by which the words after the next will be drawn.
+    random: Vec<u64>,
+    /// The next words.
+    next: Vec<u32>,
+}
+
+impl<'a> NoiseGroup<'a> {
+    /// A group without words, which will be in `slots`.
+    pub(crate) fn new(noise: &'a Noise, slots: Range<usize>, uses: usize) -> Self {
+        let (random, next) = (vec![0; slots.len()], vec![0; slots.len()]);
+        Self { noise, slots, uses, left: 0, random, next }
+    }
+
+    /// Draws the first words, before the first use.
+    #[inline(never)]
+    pub(crate) fn begin(&mut self, rows: &mut RowCache<impl Store>, rng: &mut impl Rng) {
+        for (slot, next) in self.slots.clone().zip(&mut self.next) {
+            rows.fetch(slot, self.noise.word(rng.next_u64()));
+            *next = self.noise.word(rng.next_u64());
+        }
+        self.random.fill_with(|| rng.next_u64());
+        self.left = self.uses;
+    }
+
+    /// Adds the changes to the shared rows, at the end.
+    #[inline(never)]
+    pub(crate) fn end(&mut self, rows: &mut RowCache<impl Store>) {
+        self.slots.clone().for_each(|slot| rows.put_back(slot));
+    }
+
+    /// The slots of the words for the next use.
+    #[inline(always)]
+    pub(crate) fn next(
+        &mut self,
+        rows: &mut RowCache<impl Store>,
+        rng: &mut impl Rng,
+    ) -> Range<usize> {
+        if self.left == 0 {
+            self.left = self.uses;
+            let words = self.next.iter_mut().zip(&mut self.random);
+            for (slot, (next, random)) in self.slots.clone().zip(words) {
+                rows.put_back(slot);
+                rows.fetch(slot, *next);
+                *next = self.noise.word(*random);
+                rows.prefetch(*next);
+                *random = rng.next_u64();
+                prefetch(&self.noise.columns[self.noise.column(*random)]);
+            }
+        }
+        self.left -= 1;
+        self.slots.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -208,6 +271,28 @@ mod tests {
                 let share = f64::from(drawn) / 40_000.0;
                 prop_assert!((share - weight(count) / total).abs() < 0.015, "{share} for {count} of {counts:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_single_group_is_drawn_anew_after_its_uses_in_the_right_proportion() {
+        let shared = Shared::new(3, 4, Precision::F32).unwrap();
+        let noise = Noise::new(&[6, 3, 1], 1.0);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut rows = RowCache::new(&shared, None, 7);
+        let mut group = NoiseGroup::new(&noise, 2..7, 3);
+        group.begin(&mut rows, &mut rng);
+        let (mut drawn, mut last) = ([0; 3], Vec::new());
+        for step in 0..6000 {
+            let slots = group.next(&mut rows, &mut rng);
+            assert_eq!(slots, 2..7);
+            let words: Vec<u32> = slots.map(|slot| rows.word(slot)).collect();
+            assert!(step % 3 == 0 || words == last);
+            words.iter().for_each(|&word| drawn[word as usize] += 1);
+            last = words;
+        }
+        for (drawn, share) in drawn.into_iter().zip([0.6, 0.3, 0.1]) {
+            assert!((f64::from(drawn) / 30_000.0 - share).abs() < 0.02, "{drawn} for {share}");
         }
     }
 
