@@ -1,5 +1,7 @@
 //! Word vectors with their vocabulary and their history. Training makes them, files hold them, and
 //! queries search them.
+//!
+//! This file is over 300 lines because all parts of a model are documented here.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -99,14 +99,13 @@ impl Infer {
         let mut all = true;
         let mut known: Vec<(&[u8], Vec<f32>)> = Vec::new();
         for (name, vector) in new.names.iter().zip(vectors) {
-            match vector {
-                Some(vector) => known.push((name, vector)),
-                None => {
-                    all = false;
-                    let name = String::from_utf8_lossy(name);
-                    say(&format!("wordloom: document {name}: no word of it is in the vocabulary"));
-                }
+            if let Some(vector) = vector {
+                known.push((name, vector));
+                continue;
             }
+            all = false;
+            let name = String::from_utf8_lossy(name);
+            say(&format!("wordloom: document {name}: no word of it is in the vocabulary"));
         }
         match (&self.output, &tags) {
             (Some(output), _) => self.write(output, known, model.dim())?,

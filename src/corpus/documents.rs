@@ -252,10 +252,14 @@ impl Documents<'_> {
                 to.tag(&self.number(block, line));
             }
             for name in tag_column {
-                texts(&object[name]).iter().for_each(|text| tag(text.as_bytes(), to));
+                for text in texts(&object[name]) {
+                    tag(text.as_bytes(), to);
+                }
             }
             for name in text_column {
-                texts(&object[name]).iter().for_each(|text| self.words(text.as_bytes(), to));
+                for text in texts(&object[name]) {
+                    self.words(text.as_bytes(), to);
+                }
             }
             Self::end(&place(block, line), to)?;
         }

@@ -161,14 +161,12 @@ impl Corpus {
         let (header, _): (Header, usize) = bincode::decode_from_slice(&file[start..end], limited)
             .map_err(|e| bad(&format!("unreadable header: {e}")))?;
         let sections = Sections { file: &file, header: &header, path };
-        let tags = match header.sections.iter().any(|(name, ..)| name == "tags") {
-            true => Some(Tags {
-                names: sections.vocab(TAG_SECTIONS)?,
-                ends: sections.get("tag ends")?,
-                ids: sections.get("tags")?,
-            }),
-            false => None,
+        let tagged = header.sections.iter().any(|(name, ..)| name == "tags");
+        let tags = || -> Result<Tags> {
+            let names = sections.vocab(TAG_SECTIONS)?;
+            Ok(Tags { names, ends: sections.get("tag ends")?, ids: sections.get("tags")? })
         };
+        let tags = tagged.then(tags).transpose()?;
         let corpus = Self {
             path: path.to_path_buf(),
             vocab: sections.vocab(WORD_SECTIONS)?,
@@ -223,11 +221,15 @@ impl Corpus {
         let mut hash = Xxh3::new();
         hash.update(bytemuck::cast_slice(&self.tokens));
         hash.update(bytemuck::cast_slice(&self.ends));
-        parts_of(&self.vocab).iter().for_each(|part| hash.update(part));
+        for part in parts_of(&self.vocab) {
+            hash.update(part);
+        }
         if let Some(tags) = &self.tags {
             hash.update(bytemuck::cast_slice(&tags.ends));
             hash.update(bytemuck::cast_slice(&tags.ids));
-            parts_of(&tags.names).iter().for_each(|part| hash.update(part));
+            for part in parts_of(&tags.names) {
+                hash.update(part);
+            }
         }
         hash.digest()
     }

@@ -19,6 +19,8 @@
 //! hash, losses, version (`Provenance`). A model with n-grams also has the entry `subwords`,
 //! which is JSON and says which n-grams a word has (`Subwords`). All numbers are little-endian.
 //! The file is mapped: opening it reads the header alone.
+//!
+//! This file is over 300 lines because a third of it is tests.
 
 use std::path::Path;
 

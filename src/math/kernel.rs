@@ -662,7 +662,10 @@ mod tests {
     /// other has.
     #[test]
     fn a_step_with_own_targets_follows_the_slope_of_the_loss() {
-        let rate = 1e-2;
+        // Own targets are corrected last, by inputs that have already moved a little.
+        let (rate, near) = (1e-3, |got: f32, was: f32, slope: f64| {
+            (f64::from(got - was) / 1e-3 - slope).abs() < 0.02 * (1.0 + slope.abs())
+        });
         for (dim, n) in [(1, 1), (5, 2), (19, 7), (100, 8), (33, 9)] {
             let (xs, ys) = (rows(7, n, dim), rows(8, 3 + n, dim));
             for level in levels() {
@@ -685,16 +688,16 @@ mod tests {
                             .filter(|&j| met(i, j))
                             .map(|j| slope(i, j) * f64::from(ys[j][c]))
                             .sum();
-                        let right = f64::from(xs[i][c]) + f64::from(rate) * down;
-                        assert!(close(x.row(i)[c], right), "x {i} {c} of {n} x {dim}, {level:?}");
+                        let right = near(x.row(i)[c], xs[i][c], down);
+                        assert!(right, "x {i} {c} of {n} x {dim}, {level:?}");
                     }
                     for j in 0..3 + n {
                         let down: f64 = (0..n)
                             .filter(|&i| met(i, j))
                             .map(|i| slope(i, j) * f64::from(xs[i][c]))
                             .sum();
-                        let right = f64::from(ys[j][c]) + f64::from(rate) * down;
-                        assert!(close(y.row(j)[c], right), "y {j} {c} of {n} x {dim}, {level:?}");
+                        let right = near(y.row(j)[c], ys[j][c], down);
+                        assert!(right, "y {j} {c} of {n} x {dim}, {level:?}");
                     }
                 }
             }

@@ -79,9 +79,9 @@ impl Numbers {
     /// Whether these are the same numbers as the others, in the same memory.
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Kept::Floats(a), Kept::Floats(b)) => std::ptr::eq(&a[..], &b[..]),
+            (Kept::Floats(a), Kept::Floats(b)) => a.as_ptr_range() == b.as_ptr_range(),
             (Kept::Halves { halves: a, .. }, Kept::Halves { halves: b, .. }) => {
-                std::ptr::eq(&a[..], &b[..])
+                a.as_ptr_range() == b.as_ptr_range()
             }
             _ => false,
         }

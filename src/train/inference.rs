@@ -106,7 +106,7 @@ impl Inference {
             let mut shared = shared?;
             pool.install(|| {
                 fill(&shared, 0..count, |row, to| {
-                    to.copy_from_slice(&rows[row as usize * dim..][..dim])
+                    to.copy_from_slice(&rows[row as usize * dim..][..dim]);
                 });
             });
             shared.freeze(0..count as u32);

@@ -118,8 +118,8 @@ impl<'a> State<'a> {
         let word_rows = training.word_rows();
         let mut output = rows(all.output)?;
         let mut tags = None;
-        let (mut input, ngrams) = match (&task.bags, config.subwords()) {
-            (Some(bags), Some(subwords)) => {
+        let (mut input, ngrams) =
+            if let Some((bags, subwords)) = task.bags.as_ref().zip(config.subwords()) {
                 let all = all.input.into_floats().map_err(too_large)?;
                 let all = finite(all.into())?.floats().clone();
                 let composed = training.pool.install(|| compose(&all, bags, words, dim));
@@ -127,8 +127,7 @@ impl<'a> State<'a> {
                 let rows = rows.unwrap_or_else(|| [][..].into());
                 let buckets = Some(bags.buckets[..].into());
                 (composed.into(), Some(Ngrams { subwords, buckets, rows, pruned: false }))
-            }
-            _ => {
+            } else {
                 let (words, others) = rows(all.input)?.split(word_rows * dim);
                 let named = |tags: TagRows| {
                     let names = tags.of.names.clone();
@@ -137,8 +136,7 @@ impl<'a> State<'a> {
                 tags = task.tags.map(named);
                 // Where words have no input vectors, their output vectors stand for them.
                 (if word_rows == 0 { output.clone() } else { words }, None)
-            }
-        };
+            };
         if let Some(from) = from.filter(|from| from.freeze) {
             let restored = |ours: &Numbers, theirs: &[f32]| {
                 let mut floats = ours.floats().to_vec();

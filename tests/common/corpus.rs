@@ -33,8 +33,12 @@ pub(crate) fn of_documents(
     let (mut counts, mut tag_counts) = (vec![0; words.len()], vec![0; tags.len()]);
     let mut writer = CorpusWriter::new(file).unwrap();
     for (tags, words) in documents {
-        words.iter().for_each(|&word| counts[word as usize] += 1);
-        tags.iter().for_each(|&tag| tag_counts[tag as usize] += 1);
+        for &word in words {
+            counts[word as usize] += 1;
+        }
+        for &tag in tags {
+            tag_counts[tag as usize] += 1;
+        }
         writer.tokens(words).unwrap();
         writer.end_tagged(tags);
     }

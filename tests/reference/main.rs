@@ -187,7 +187,9 @@ fn document(
             let before = copies[this][c];
             copies[this][c] += g * mean[c];
             word[c] += n as f64 * g * before;
-            tags.iter_mut().for_each(|tag| tag[c] += g * before);
+            for tag in &mut tags {
+                tag[c] += g * before;
+            }
         }
     }
     for (copy, fetched) in copies.iter().zip(&fetched) {

@@ -5,6 +5,9 @@
 //! little work for many moves of rows, so several documents are learnt side by side: in each step
 //! every tag among them predicts the next word of its document, and all of them meet the same noise
 //! words. A tag so has fresh noise for each word, and few noise rows are moved.
+//!
+//! This file is over 300 lines because it keeps the whole loop and all state of a thread in one
+//! place, as the window's does.
 
 use fearless_simd::Simd;
 use rand::Rng;
