@@ -76,7 +76,7 @@ impl Inference {
         let Some((recipe, output)) = recipe.zip(model.output()) else {
             return refused(
                 "the model gives no vectors for new documents: train one by `wordloom train \
-                 pv-dbow` or `pv-dm`, and keep it as .safetensors",
+                 pv-dbow`, or pv-dm, and keep it as .safetensors",
             );
         };
         if model.vocab.counts.len() != model.vocab.len() {
