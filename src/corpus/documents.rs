@@ -3,8 +3,7 @@
 //! A document is one sequence of the corpus, whatever line ends it has. Its tags are names: its own,
 //! or its author's, or its topics'. They are no words.
 //!
-//! This file is over 300 lines because all ways of finding documents stand together, with their
-//! tests.
+//! This file is over 300 lines because all ways of finding documents stand together.
 
 use std::path::Path;
 
@@ -15,7 +14,7 @@ use super::encode::{Choice, Layout, Sequences};
 use super::{CorpusWriter, Facts, Produce, TextOptions, Vocab};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::text::{Block, Cut, trim, words_of};
+use crate::text::{Block, Cut, Packing, trim, words_of};
 
 /// A document with more tags than this is refused: another column may be meant.
 const MAX_TAGS: usize = 1000;
@@ -108,10 +107,9 @@ impl Documents<'_> {
             return layout;
         }
         let extension = |path: &Path| path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        let packed = |e: &String| matches!(&**e, "gz" | "zst");
-        let extension = match extension(file) {
-            Some(e) if packed(&e) => extension(&file.with_extension("")),
-            e => e,
+        let extension = match Packing::named(file) {
+            Some(_) => extension(&file.with_extension("")),
+            None => extension(file),
         };
         match extension.as_deref() {
             Some("tsv" | "tab") => DocumentLayout::Tsv,
@@ -128,11 +126,12 @@ impl Documents<'_> {
         self.text.tokenizer.each_word(text, |word| to.word(word));
     }
 
-    /// Ends a document, which is of `place`.
-    fn end(place: &str, to: &mut Sequences) -> Result<()> {
+    /// Ends a document, which is of this line of a block.
+    fn end((block, line): (&Block, u64), to: &mut Sequences) -> Result<()> {
         if to.tags() > MAX_TAGS {
             let problem = format!(
-                "{place}: a document with {} tags, more than {MAX_TAGS}: which column has the tags?",
+                "{}: a document with {} tags, more than {MAX_TAGS}: which column has the tags?",
+                place(block, line),
                 to.tags()
             );
             return Err(Error::Refused(problem));
@@ -152,7 +151,7 @@ impl Documents<'_> {
         for (line, text) in lines(block) {
             to.tag(&self.number(block, line));
             self.words(text, to);
-            Self::end(&place(block, line), to)?;
+            Self::end((block, line), to)?;
         }
         Ok(())
     }
@@ -165,7 +164,7 @@ impl Documents<'_> {
                     None => self.words(word, to),
                 }
             }
-            Self::end(&place(block, line), to)?;
+            Self::end((block, line), to)?;
         }
         Ok(())
     }
@@ -212,7 +211,7 @@ impl Documents<'_> {
             for &at in &columns.text {
                 self.words(&record[at], to);
             }
-            Self::end(&place(block, line), to)?;
+            Self::end((block, line), to)?;
         }
     }
 
@@ -261,7 +260,7 @@ impl Documents<'_> {
                     self.words(text.as_bytes(), to);
                 }
             }
-            Self::end(&place(block, line), to)?;
+            Self::end((block, line), to)?;
         }
         Ok(())
     }
@@ -387,13 +386,8 @@ impl Columns {
         let is_number = |name: &&String| name.bytes().all(|b| b.is_ascii_digit());
         let named = tag_column.iter().chain(text_column).any(|name| !is_number(&name));
         let names = || {
-            let names = head.iter().map(|cell| String::from_utf8_lossy(cell).into_owned());
-            let shown: Vec<String> = names.take(12).collect();
-            shown
-                .iter()
-                .map(|name| name.chars().take(20).collect())
-                .collect::<Vec<String>>()
-                .join(", ")
+            let name = |cell| String::from_utf8_lossy(cell).chars().take(20).collect();
+            head.iter().take(12).map(name).collect::<Vec<String>>().join(", ")
         };
         let find = |name: &String| -> Result<usize> {
             if is_number(&name) {
@@ -402,7 +396,7 @@ impl Columns {
                     Error::input(path, format!("no column '{name}': columns are counted from 1"))
                 });
             }
-            let found = head.iter().position(|cell| trim_bytes(cell) == name.as_bytes());
+            let found = head.iter().position(|cell| cell.trim_ascii() == name.as_bytes());
             let problem = || format!("no column '{name}' among: {}", names());
             found.ok_or_else(|| Error::input(path, problem()))
         };
@@ -425,8 +419,4 @@ impl Columns {
         }
         Ok(Self { tags, text, header: *header || named })
     }
-}
-
-fn trim_bytes(cell: &[u8]) -> &[u8] {
-    cell.trim_ascii()
 }

@@ -84,8 +84,13 @@ enum Form {
 impl QueryOptions {
     /// Opens the model: the vectors of its words, or of its tags where they are asked for.
     pub(crate) fn open(&self) -> Result<Embeddings> {
-        let model = wordloom::format::read(&self.model)?;
-        if self.tag { tags_of(&self.model, &model) } else { Ok(model) }
+        self.open_at(&self.model)
+    }
+
+    /// The same of another model.
+    fn open_at(&self, path: &Path) -> Result<Embeddings> {
+        let model = wordloom::format::read(path)?;
+        if self.tag { tags_of(path, &model) } else { Ok(model) }
     }
 
     /// Answers `questions`, or the questions on standard input if there are none. The exit code is

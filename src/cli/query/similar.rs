@@ -76,10 +76,7 @@ impl Similar {
             terms => Query::expression(model, terms, method),
         };
         if !self.ensemble.is_empty() {
-            let open = |path: &PathBuf| {
-                let model = format::read(path)?;
-                if self.asking.tag { tags_of(path, &model) } else { Ok(model) }
-            };
+            let open = |path: &PathBuf| self.asking.open_at(path);
             let models = self.ensemble.iter().map(open).collect::<Result<_>>()?;
             return self.asking.run(&questions, &Ensemble { models, query, k });
         }

@@ -83,31 +83,26 @@ enum Method {
     PvDm(DocumentTraining),
 }
 
-/// Hides the options that skip-gram has no use for, and gives `train fasttext` the defaults of
+/// Hides the options that a method has no use for, and gives `train fasttext` the defaults of
 /// fastText. GloVe needs no inputs if it is given counts.
 pub(crate) fn adapt_help(command: clap::Command) -> clap::Command {
-    let hide = |method: clap::Command| {
-        let hidden = ["cbow_gradient", "position_weights"];
-        hidden.into_iter().fold(method, |method, name| method.mut_arg(name, |a| a.hide(true)))
+    let hide = |method: clap::Command, names: &[&'static str]| {
+        names.iter().fold(method, |method, name| method.mut_arg(*name, |a| a.hide(true)))
     };
+    let not_skip_gram = ["cbow_gradient", "position_weights", "words"];
     command.mut_subcommand("train", |train| {
-        let train = train.mut_subcommand("skip-gram", hide);
+        let train = train.mut_subcommand("skip-gram", |m| hide(m, &not_skip_gram));
+        let train = train.mut_subcommand("cbow", |m| hide(m, &["words"]));
         let train = train.mut_subcommand("fasttext", |method| {
             let defaults = [("lr", "0.05"), ("noise_exponent", "0.5"), ("subwords", "3..6")];
             let set = |method: clap::Command, (name, value)| {
                 method.mut_arg(name, |argument| argument.default_value(value))
             };
-            defaults.into_iter().fold(hide(method), set)
+            defaults.into_iter().fold(hide(method, &not_skip_gram), set)
         });
-        let hide_all = |method: clap::Command, names: &[&'static str]| {
-            names.iter().fold(method, |method, name| method.mut_arg(*name, |a| a.hide(true)))
-        };
         let no_ngrams = ["subwords", "min_n", "max_n", "buckets", "position_weights"];
-        let train = ["skip-gram", "fasttext", "cbow"]
-            .iter()
-            .fold(train, |train, name| train.mut_subcommand(name, |m| hide_all(m, &["words"])));
         let documents = |method: clap::Command, name: &'static str| {
-            hide_all(hide_all(method, &no_ngrams), &[name])
+            hide(hide(method, &no_ngrams), &[name])
                 .mut_arg("epochs", |argument| argument.default_value("10"))
         };
         let train = train.mut_subcommand("pv-dbow", |m| documents(m, "cbow_gradient"));
