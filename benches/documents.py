@@ -20,11 +20,13 @@ CACHE = os.path.join(FOLDER, "cache")
 def wordloom(*arguments):
     """Runs wordloom. Returns what it printed, its seconds, and its peak of memory in bytes."""
     begun = time.time()
-    process = subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"failed: {' '.join(map(str, arguments))}")
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=said, text=True)
+        out = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            said.seek(0)
+            sys.exit(f"failed: {' '.join(map(str, arguments))}: {said.read()}")
     return out, time.time() - begun, usage.ru_maxrss * 1024
 
 
@@ -78,7 +80,8 @@ def lee(args):
     for method in ["pv-dbow", "pv-dbow --words", "pv-dm"]:
         trained, inferred, ranks = [], [], []
         for seed in args.seeds:
-            options = ["--dim", 50, "--epochs", 40, "--min-count", 2, "--seed", seed, *args.options.split()]
+            options = ["--dim", 50, "--epochs", 40, "--min-count", 2, "--subsample", 0.001, "--seed", seed]
+            options += args.options.split()
             trained.append(score(train(method, args.words, options)[1]))
             _, own, _ = train(method, old, options)
             model, out = os.path.join(FOLDER, "m.safetensors"), os.path.join(FOLDER, "new.vec")

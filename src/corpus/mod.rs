@@ -196,26 +196,6 @@ impl Corpus {
         Ok(corpus)
     }
 
-    /// A corpus without text, for texts that come one by one, each a sequence of words of `vocab`.
-    /// There are `count` sequences, and each has a tag of its own.
-    pub(crate) fn of_tags(vocab: &Vocab, count: u32) -> Self {
-        let names: Vec<String> = (0..count).map(|tag| tag.to_string()).collect();
-        let tags = Tags {
-            names: Vocab::new(&names, vec![1; names.len()]),
-            ends: (1..=u64::from(count)).collect::<Vec<_>>().into(),
-            ids: (0..count).collect::<Vec<_>>().into(),
-        };
-        Self {
-            path: PathBuf::new(),
-            vocab: vocab.clone(),
-            facts: Facts::default(),
-            notes: Vec::new(),
-            tokens: Vec::new().into(),
-            ends: Vec::new().into(),
-            tags: Some(tags),
-        }
-    }
-
     /// The hash of what the file holds, which is to be `facts.hash`.
     fn hash(&self) -> u64 {
         let mut hash = Xxh3::new();

@@ -353,7 +353,7 @@ pub(crate) fn update<S: Simd, const T: usize>(
     targets: &[usize; T],
     gradient: &[f32],
 ) {
-    update_by::<S, T, false>(simd, x, (inputs, gradient), y, targets);
+    update_by(simd, x, (inputs, gradient), y, targets);
 }
 
 /// `x_i += h_i y_i` and `y_i += h_i x_i`, with the old values on the right, for inputs and targets
@@ -372,17 +372,31 @@ pub(crate) fn update_own<S: Simd>(
     }
 }
 
-/// [`update`] of the inputs alone: targets stand still.
+/// [`update`] of row `row` of `x` alone: targets stand still.
 #[inline(always)]
-pub(crate) fn update_inputs<S: Simd, const T: usize>(
+pub(crate) fn update_input<S: Simd, const T: usize>(
     simd: S,
     x: &mut Tile,
-    inputs: &[usize],
-    y: &mut Tile,
+    row: usize,
+    y: &Tile,
     targets: &[usize; T],
-    gradient: &[f32],
+    gradient: &[f32; T],
 ) {
-    update_by::<S, T, true>(simd, x, (inputs, gradient), y, targets);
+    let at = x.at(row);
+    let (row, rows) = (&mut x.lines[at..][..y.width], &y.lines[..]);
+    for (line, to) in row.iter_mut().enumerate() {
+        let mut lane = 0;
+        while lane < LINE {
+            let mut sum: S::f32s = load(simd, &to.0, lane);
+            for j in 0..T {
+                let g = S::f32s::splat(simd, gradient[j]);
+                let y: S::f32s = load(simd, &rows[targets[j] + line].0, lane);
+                sum = g.mul_add(y, sum);
+            }
+            store(sum, &mut to.0, lane);
+            lane += S::f32s::LEN;
+        }
+    }
 }
 
 /// `errors[i] = rate * (1 - sigmoid(x[inputs[i]] · y[own[i]]))`: those of inputs that each predict a
@@ -463,7 +477,7 @@ fn own_dots<S: Simd, V: SimdFloat<S, Element = f32>, const N: usize>(
 }
 
 #[inline(always)]
-fn update_by<S: Simd, const T: usize, const STILL: bool>(
+fn update_by<S: Simd, const T: usize>(
     simd: S,
     x: &mut Tile,
     of: (&[usize], &[f32]),
@@ -480,33 +494,27 @@ fn update_by<S: Simd, const T: usize, const STILL: bool>(
         // With 32 registers, two panels are done at a time: an error is then broadcast to a vector
         // once for both.
         while line + 2 <= end {
-            panel::<S, S::f32s, 2, T, STILL>(simd, (line, 0), x, of, y, targets);
+            panel::<S, S::f32s, 2, T>(simd, (line, 0), x, of, y, targets);
             line += 2;
         }
     }
     while line < end {
         let mut lane = 0;
         while lane < LINE {
-            panel::<S, S::f32s, 1, T, STILL>(simd, (line, lane), x, of, y, targets);
+            panel::<S, S::f32s, 1, T>(simd, (line, lane), x, of, y, targets);
             lane += S::f32s::LEN;
         }
         line += 1;
     }
     if half {
-        panel::<S, f32x8<S>, 1, T, STILL>(simd, (line, 0), x, of, y, targets);
+        panel::<S, f32x8<S>, 1, T>(simd, (line, 0), x, of, y, targets);
     }
 }
 
 /// [`update`] of the columns of one vector, which begins at `lane` of the line `line` of each row,
 /// and of the columns at the same lane of the `P - 1` lines after it.
 #[inline(always)]
-fn panel<
-    S: Simd,
-    V: SimdFloat<S, Element = f32>,
-    const P: usize,
-    const T: usize,
-    const STILL: bool,
->(
+fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const P: usize, const T: usize>(
     simd: S,
     (line, lane): (usize, usize),
     x: &mut Tile,
@@ -537,17 +545,12 @@ fn panel<
             let gj = V::splat(simd, g[j]);
             for p in 0..P {
                 after[p] = gj.mul_add(old[j][p], after[p]);
-                if !STILL {
-                    new[j][p] = gj.mul_add(before[p], new[j][p]);
-                }
+                new[j][p] = gj.mul_add(before[p], new[j][p]);
             }
         }
         for p in 0..P {
             store(after[p], &mut x[p].0, lane);
         }
-    }
-    if STILL {
-        return;
     }
     for j in 0..T {
         let y = &mut y.lines[targets[j] + line..][..P];

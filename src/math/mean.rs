@@ -5,20 +5,75 @@ use fearless_simd::{Simd, prelude::*};
 
 use super::tile::{LINE, Tile, load, store};
 
-/// Row 0 of `mean` becomes the mean of the rows `inputs` of `x`.
+/// Row `row` of `mean` becomes the mean of the rows `inputs` of `x`.
 #[inline(always)]
-pub(crate) fn mean<S: Simd>(simd: S, x: &Tile, inputs: &[usize], mean: &mut Tile) {
-    let (mut line, end) = (0, x.width);
+pub(crate) fn mean<S: Simd>(simd: S, x: &Tile, inputs: &[usize], mean: &mut Tile, row: usize) {
+    let (mut line, end, to) = (0, x.width, mean.at(row));
     while line + 4 <= end {
-        mean_of::<S, 4>(simd, line, x, inputs, mean);
+        mean_of::<S, 4>(simd, line, x, inputs, mean, to);
         line += 4;
     }
     if line + 2 <= end {
-        mean_of::<S, 2>(simd, line, x, inputs, mean);
+        mean_of::<S, 2>(simd, line, x, inputs, mean, to);
         line += 2;
     }
     if line < end {
-        mean_of::<S, 1>(simd, line, x, inputs, mean);
+        mean_of::<S, 1>(simd, line, x, inputs, mean, to);
+    }
+}
+
+/// Row `row` of `mean` becomes the mean of the rows `inputs` of `x` and of row `row` of `one`.
+#[inline(always)]
+pub(crate) fn mean_with<S: Simd>(
+    simd: S,
+    x: &Tile,
+    inputs: &[usize],
+    (one, row): (&Tile, usize),
+    mean: &mut Tile,
+) {
+    let share = S::f32s::splat(simd, 1.0 / (inputs.len() + 1) as f32);
+    let (rows, at) = (&x.lines[..], one.at(row));
+    let one = &one.lines[at..][..mean.width];
+    for (line, (to, one)) in mean.lines[at..].iter_mut().zip(one).enumerate() {
+        let mut lane = 0;
+        while lane < LINE {
+            let mut sum: S::f32s = load(simd, &one.0, lane);
+            for &input in inputs {
+                sum += load::<S, S::f32s>(simd, &rows[input + line].0, lane);
+            }
+            store(sum * share, &mut to.0, lane);
+            lane += S::f32s::LEN;
+        }
+    }
+}
+
+/// Each of the rows `inputs` of `x` takes `share` of what row `row` of `after` is more than that of
+/// `before`. A row that is named twice takes it twice.
+#[inline(always)]
+pub(crate) fn add_change<S: Simd>(
+    simd: S,
+    x: &mut Tile,
+    inputs: &[usize],
+    share: f32,
+    (before, after): (&Tile, &Tile),
+    row: usize,
+) {
+    let (at, share) = (after.at(row), S::f32s::splat(simd, share));
+    let rows = before.lines[at..][..after.width].iter().zip(&after.lines[at..]);
+    let x = &mut x.lines[..];
+    for (line, (before, after)) in rows.enumerate() {
+        let mut lane = 0;
+        while lane < LINE {
+            let before: S::f32s = load(simd, &before.0, lane);
+            let after: S::f32s = load(simd, &after.0, lane);
+            let change = (after - before) * share;
+            for &input in inputs {
+                let to = &mut x[input + line].0;
+                let old: S::f32s = load(simd, to, lane);
+                store(old + change, to, lane);
+            }
+            lane += S::f32s::LEN;
+        }
     }
 }
 
@@ -30,6 +85,7 @@ fn mean_of<S: Simd, const P: usize>(
     x: &Tile,
     inputs: &[usize],
     mean: &mut Tile,
+    to: usize,
 ) {
     let share = S::f32s::splat(simd, 1.0 / inputs.len() as f32);
     // Here and below, rows are slices of their own: the compiler reads the pointer in a tile anew
@@ -45,7 +101,7 @@ fn mean_of<S: Simd, const P: usize>(
             }
         }
         for (p, sum) in sums.iter().enumerate() {
-            store(*sum * share, &mut mean.lines[line + p].0, lane);
+            store(*sum * share, &mut mean.lines[to + line + p].0, lane);
         }
         lane += S::f32s::LEN;
     }
@@ -209,7 +265,7 @@ mod tests {
                 let inputs: Vec<usize> = (0..n).map(|i| x.at(i)).collect();
                 let targets: [usize; 3] = std::array::from_fn(|j| y.at(j));
                 let mut h = Tile::new(1, dim);
-                dispatch!(level, simd => mean(simd, &x, &inputs, &mut h));
+                dispatch!(level, simd => mean(simd, &x, &inputs, &mut h, 0));
                 dispatch!(level, simd => update_by_mean(simd, &mut x, &inputs, &h, share, &mut y, &targets, &g));
                 for c in 0..dim {
                     let m = xs.iter().map(|row| f64::from(row[c])).sum::<f64>() / n as f64;

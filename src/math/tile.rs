@@ -1,5 +1,7 @@
 //! Private rows, in one flat buffer.
 
+use std::collections::TryReserveError;
+
 use fearless_simd::{Simd, prelude::*};
 /// Floats in a cache line; rows begin at multiples of it.
 pub(crate) const LINE: usize = 16;
@@ -28,6 +30,26 @@ impl Tile {
         let width = dim.div_ceil(LINE);
         let stride = width | 1;
         Self { lines: vec![Line::default(); rows * stride], dim, width, stride }
+    }
+
+    /// A copy of rows that lie one after the other without padding.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(crate) fn copy_of(rows: &[f32], dim: usize) -> Result<Self, TryReserveError> {
+        let mut tile = Self::new(0, dim);
+        let lines = rows.len() / dim * tile.stride;
+        tile.lines.try_reserve_exact(lines)?;
+        tile.lines.resize(lines, Line::default());
+        for (row, values) in rows.chunks_exact(dim).enumerate() {
+            tile.row_mut(row)[..dim].copy_from_slice(values);
+        }
+        Ok(tile)
+    }
+
+    /// The number of floats in a row.
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
     }
 
     /// Doubles the number of rows.

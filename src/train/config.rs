@@ -114,7 +114,7 @@ pub struct WindowConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Span>,
     /// Learning rate at the beginning; it falls linearly to near 0 [default: 0.025, PV-DBOW 0.0275,
-    /// CBOW and PV-DM 0.05]
+    /// CBOW 0.05, PV-DM 0.075]
     #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
     pub lr: Option<f32>,
     /// How the words of a CBOW window share the error

@@ -1,30 +1,29 @@
 //! Vectors for documents that were not there when a model was trained: a new input row learns to
 //! predict the words of its document, while all rows of the model stand still.
 //!
-//! All random numbers follow from the words of the document. The same text has the same vector,
-//! whatever its place, its neighbours, and the number of threads.
+//! All random numbers of a document follow from its words, and noise from the number of the step. The
+//! same text has the same vector, whatever its place, its neighbours, and the number of threads.
 
 use std::sync::atomic::Ordering;
 
-use fearless_simd::Level;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::beginning::{begin_tag, fill};
+use super::beginning::begin_tag;
 use super::config::{self, positive};
 use super::recipe::Recipe;
-use super::schedule::Schedule;
-use super::training::window_task;
-use super::window::objective::Cbow;
-use super::window::reading::Kept;
-use super::window::{Learn, Matrices, TagsAlone, Way, WindowTask, Windows};
-use crate::corpus::Corpus;
+use super::window::negative::Noise;
+use super::window::newcomer::{Newcomer, Newcomers, SIDE_BY_SIDE, Still};
+use super::window::subsample::Subsample;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::math::{self, LINE, Precision};
-use crate::memory::Shared;
+use crate::math::{self, Tile};
 use crate::progress::Progress;
 use crate::random::mix;
+
+/// The learning rate at the beginning, as a share of the model's. Words that stand still want smaller
+/// steps (`docs/design/0017-documents.md`).
+const RATE: f32 = 0.6;
 
 /// How vectors of new documents are learnt.
 #[derive(Clone, Debug)]
@@ -33,7 +32,7 @@ pub struct InferOptions {
     /// Passes over a document [default: as many as the model was trained with]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub epochs: Option<usize>,
-    /// Learning rate at the beginning [default: that of the model]
+    /// Learning rate at the beginning [default: six tenths of the model's]
     #[cfg_attr(feature = "cli", arg(long, value_name = "X", allow_negative_numbers = true))]
     pub lr: Option<f32>,
     /// Threads [default: all processors]; the vectors are the same for any number
@@ -52,15 +51,7 @@ impl Default for InferOptions {
 
 /// A model that gives vectors for new documents. It holds a copy of the model's matrices.
 pub struct Inference {
-    recipe: Recipe,
-    corpus: Corpus,
-    /// The rows of the model, which stand still, and behind the input rows one for each thread.
-    rows: Matrices<Shared>,
-    dim: usize,
-    epochs: usize,
-    lr: f32,
-    seed: u64,
-    level: Level,
+    still: Still,
     pool: rayon::ThreadPool,
 }
 
@@ -84,7 +75,7 @@ impl Inference {
         }
         let window = recipe.window().expect("documents are learnt by window methods");
         let epochs = options.epochs.unwrap_or(recipe.epochs());
-        let lr = options.lr.unwrap_or(window.rate());
+        let lr = options.lr.unwrap_or(RATE * window.rate());
         let level = math::level(window.config.simd)?;
         if epochs == 0 {
             return Err(Error::setting("epochs", "must be at least 1"));
@@ -93,28 +84,26 @@ impl Inference {
             return Err(Error::setting("lr", "must be a number above 0"));
         }
         let (words, dim) = (model.vocab.len(), model.dim());
-        let pool = config::pool(options.threads)?;
-        let threads = pool.current_num_threads();
-        let mut corpus = Corpus::of_tags(&model.vocab, threads as u32);
-        // By default subsampling follows the size of the text that was trained on.
-        corpus.facts.tokens = model.provenance.corpus.tokens;
-        let input = if matches!(recipe, Recipe::PvDm(_)) { model.input() } else { &[] };
-        let too_large = |e: std::io::Error| config::too_large(words, dim, &e);
-        let still = |rows: &[f32], more: usize| -> Result<Shared> {
-            let count = rows.len() / dim;
-            let shared = Shared::new(count + more, dim, Precision::F32).map_err(too_large);
-            let mut shared = shared?;
-            pool.install(|| {
-                fill(&shared, 0..count, |row, to| {
-                    to.copy_from_slice(&rows[row as usize * dim..][..dim]);
-                });
-            });
-            shared.freeze(0..count as u32);
-            Ok(shared)
+        let copy =
+            |rows| Tile::copy_of(rows, dim).map_err(|cause| config::too_large(words, dim, &cause));
+        // Without the words around, a document alone predicts: input rows of words teach it nothing.
+        let input = matches!(recipe, Recipe::PvDm(_)).then(|| copy(model.input())).transpose()?;
+        let (counts, config) = (&model.vocab.counts, window.config);
+        let still = Still {
+            input,
+            output: copy(output)?,
+            // By default subsampling follows the size of the text that was trained on.
+            subsample: Subsample::new(counts, config.subsample_for(model.provenance.corpus.tokens)),
+            noise: Noise::new(counts, config.noise_exponent),
+            negative: config.negative,
+            window: config.window(),
+            gradient: config.cbow_gradient,
+            epochs,
+            lr,
+            seed: options.seed,
+            level,
         };
-        let rows =
-            Matrices { input: still(input, threads)?, output: still(output, 0)?, positions: None };
-        Ok(Self { recipe, corpus, rows, dim, epochs, lr, seed: options.seed, level, pool })
+        Ok(Self { still, pool: config::pool(options.threads)? })
     }
 
     /// The vector of each document, which is given by the ids of its words; `None` for a document
@@ -130,75 +119,34 @@ impl Inference {
         documents: &[D],
         progress: &Progress,
     ) -> Result<Vec<Option<Vec<f32>>>> {
-        match &self.recipe {
-            Recipe::PvDm(config) => {
-                let objective = Cbow::new(config.cbow_gradient, config.dim).with_still_words();
-                self.learn(&Windows(objective), documents, progress)
-            }
-            // Words that were learnt beside stand still, and so teach a document nothing.
-            _ => self.learn(&TagsAlone, documents, progress),
-        }
-    }
-
-    fn learn<D: AsRef<[u32]> + Sync>(
-        &self,
-        way: &impl Way,
-        documents: &[D],
-        progress: &Progress,
-    ) -> Result<Vec<Option<Vec<f32>>>> {
-        let window = self.recipe.window().expect("documents are learnt by window methods");
-        let mut task = window_task(&self.corpus, &self.recipe, window.config, None)?;
-        let first = self.rows.input.rows() - self.pool.current_num_threads();
-        task.tags = task.tags.map(|tags| tags.of_new(first as u32));
-        let rows = Matrices { input: &self.rows.input, output: &self.rows.output, positions: None };
-        let learner = || (way.learner(&task, rows.clone()), Kept::default());
-        let vector = |(learner, kept): &mut (_, Kept), document: &D| {
-            progress.check()?;
-            let words = document.as_ref();
-            let vector = (!words.is_empty())
-                .then(|| self.document(&task, first as u32, learner, kept, words));
-            progress.done.fetch_add(1, Ordering::Relaxed);
-            Ok(vector)
+        let newcomer = |&at: &usize| {
+            let words = documents[at].as_ref();
+            Newcomer { words, seed: xxh3_64(bytemuck::cast_slice(words)) ^ mix(self.still.seed) }
         };
-        self.pool.install(|| documents.par_iter().map_init(learner, vector).collect())
-    }
-
-    /// The vector of a document that has a word.
-    fn document<'m>(
-        &self,
-        task: &WindowTask,
-        first: u32,
-        learner: &mut impl Learn<&'m Shared>,
-        kept: &mut Kept,
-        words: &[u32],
-    ) -> Vec<f32> {
-        let thread = rayon::current_thread_index().unwrap_or(0);
-        let row = &[first + thread as u32];
-        let padded = || vec![0.0; self.dim.next_multiple_of(LINE)];
-        let (mut now, mut copy, zeros) = (padded(), padded(), padded());
-        let seed = xxh3_64(bytemuck::cast_slice(words)) ^ mix(self.seed);
-        begin_tag(seed, &mut now[..self.dim]);
-        self.rows.input.add(row, &now, &zeros);
-        let schedule = Schedule::new(words.len(), self.epochs, self.lr, seed);
-        let mut learnt = false;
-        for epoch in 0..self.epochs {
-            let chunk = schedule.whole(epoch);
-            let mut generators = chunk.generators();
-            kept.clear();
-            kept.add(thread, words, (&task.subsample, None), &mut generators.0);
-            // A document of nothing but frequent words is learnt all the same.
-            if kept.words.is_empty() && epoch + 1 == self.epochs && !learnt {
-                kept.words.extend_from_slice(words);
-                kept.ends = vec![(words.len(), thread)];
+        // Documents of about the same length are learnt side by side, so that none waits for others.
+        let mut order: Vec<usize> =
+            (0..documents.len()).filter(|&at| !documents[at].as_ref().is_empty()).collect();
+        let without_words = documents.len() - order.len();
+        progress.done.fetch_add(without_words as u64, Ordering::Relaxed);
+        order.sort_by_key(|&at| documents[at].as_ref().len());
+        let learn = |newcomers: &mut Newcomers, group: &[usize]| {
+            progress.check()?;
+            let group: Vec<Newcomer> = group.iter().map(newcomer).collect();
+            let vectors = newcomers.learn(&group, begin_tag);
+            progress.done.fetch_add(vectors.len() as u64, Ordering::Relaxed);
+            Ok(vectors)
+        };
+        // The longest come first: at the end no thread has much to do alone.
+        let learnt: Vec<Vec<Vec<f32>>> = self.pool.install(|| {
+            let groups = order.par_rchunks(SIDE_BY_SIDE);
+            groups.map_init(|| Newcomers::new(&self.still), learn).collect::<Result<_>>()
+        })?;
+        let mut vectors = vec![None; documents.len()];
+        for (group, learnt) in order.rchunks(SIDE_BY_SIDE).zip(learnt) {
+            for (&at, vector) in group.iter().zip(learnt) {
+                vectors[at] = Some(vector);
             }
-            learnt |= !kept.words.is_empty();
-            learner.learn_kept(self.level, kept, &chunk, &mut generators);
         }
-        learner.finish();
-        self.rows.input.load(row, &mut now, &mut copy);
-        // The row is zeros again, to the last bit, for the thread's next document.
-        self.rows.input.add(row, &zeros, &copy);
-        now.truncate(self.dim);
-        now
+        Ok(vectors)
     }
 }

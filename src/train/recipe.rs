@@ -57,7 +57,7 @@ impl Recipe {
             Self::SkipGram(config) => Ok(Windowed { name: "skip-gram", config, lr: 0.025 }),
             Self::Cbow(config) => Ok(Windowed { name: "cbow", config, lr: 0.05 }),
             Self::PvDbow(config) => Ok(Windowed { name: "pv-dbow", config, lr: 0.0275 }),
-            Self::PvDm(config) => Ok(Windowed { name: "pv-dm", config, lr: 0.05 }),
+            Self::PvDm(config) => Ok(Windowed { name: "pv-dm", config, lr: 0.075 }),
             Self::Glove(settings) => Err(settings),
         }
     }

@@ -109,16 +109,6 @@ impl Schedule {
         Self { chunk, lanes: LANES, ..self }
     }
 
-    /// An epoch as one chunk.
-    pub(crate) fn whole(&self, epoch: usize) -> Chunk {
-        let rate = |tokens: usize| {
-            let share = (epoch * self.tokens + tokens) as f64 / self.whole;
-            (f64::from(self.rate) * (1.0 + (LAST_RATE - 1.0) * share)) as f32
-        };
-        let seed = mix(self.seed ^ mix(epoch as u64));
-        Chunk { epoch, tokens: 0..self.tokens, rate: rate(0)..rate(self.tokens), seed }
-    }
-
     /// The learning rate at the beginning.
     pub(crate) fn first_rate(&self) -> f32 {
         self.rate
@@ -127,6 +117,11 @@ impl Schedule {
     /// Tokens in a chunk; the last of a lane may have fewer.
     pub(crate) fn chunk_size(&self) -> usize {
         self.chunk
+    }
+
+    /// The learning rate after so many tokens, over all epochs.
+    pub(crate) fn rate_after(&self, tokens: f64) -> f32 {
+        (f64::from(self.rate) * (1.0 - tokens / self.whole).max(LAST_RATE)) as f32
     }
 
     /// Chunks in an epoch.
@@ -159,8 +154,7 @@ impl Schedule {
         let tokens = token(turn)..token(turn + 1);
         let rate = |turn: usize| {
             let before = (place(turn) * self.lanes).min(self.tokens);
-            let done = (epoch as f64 * self.tokens as f64 + before as f64) / self.whole;
-            (f64::from(self.rate) * (1.0 - done).max(LAST_RATE)) as f32
+            self.rate_after(epoch as f64 * self.tokens as f64 + before as f64)
         };
         let seed = mix(self.seed ^ mix(epoch as u64 ^ mix(chunk as u64)));
         Some(Chunk { epoch, rate: rate(turn)..rate(turn + 1), tokens, seed })

@@ -17,7 +17,7 @@ use super::schedule::Borders;
 use super::superstep::Damping;
 use super::training::Training;
 use super::window::objective::{Cbow, SequentialSkipGram, SkipGram};
-use super::window::{Direction, Matrices, TagRows, TagsAlone, Way, Windows};
+use super::window::{Direction, Matrices, TagRows, TagsAlone, TagsInWindows, Way, Windows};
 use super::{config, history, race, superstep};
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
@@ -177,7 +177,10 @@ impl Stage for State<'_> {
                 self.go(chunks, until, &TagsAlone, progress)?
             }
             (Recipe::PvDbow(_), _) => self.go(chunks, until, &Windows(SkipGram), progress)?,
-            (Recipe::Cbow(_) | Recipe::PvDm(_), _) => {
+            (Recipe::PvDm(config), _) => {
+                self.go(chunks, until, &TagsInWindows(config.cbow_gradient), progress)?
+            }
+            (Recipe::Cbow(_), _) => {
                 let objective = Cbow::new(training.config.cbow_gradient, training.config.dim);
                 self.go(chunks, until, &Windows(objective), progress)?
             }

@@ -147,7 +147,7 @@ fn tag_rows<'a>(corpus: &'a Corpus, recipe: &Recipe) -> Result<Option<TagRows<'a
     if u32::try_from(first + of.names.len()).is_err() {
         return Err(Error::Refused("more words and tags than 4 billion: leave some out".into()));
     }
-    Ok(Some(TagRows { of, first: first as u32, most: of.most(), still: false }))
+    Ok(Some(TagRows { of, first: first as u32, most: of.most() }))
 }
 
 /// What is learnt when, by a window method.

@@ -10,9 +10,13 @@
 //! This file is over 300 lines because it keeps the whole loop and all state of a thread in one
 //! place.
 
+mod beside;
 mod document;
+mod frequent;
 pub(crate) mod negative;
+pub(crate) mod newcomer;
 pub(crate) mod objective;
+mod paragraph;
 pub(crate) mod reading;
 mod ring;
 pub(crate) mod rows;
@@ -25,7 +29,8 @@ use rand::Rng;
 
 use self::document::DocumentLearner;
 use self::negative::{Noise, NoisePool, PoolShape};
-use self::objective::{Block, Inputs, Loss, Objective, Scratch, Targets};
+use self::objective::{Block, CbowGradient, Inputs, Loss, Objective, Scratch, Targets};
+use self::paragraph::ParagraphLearner;
 use self::reading::{Kept, Reading};
 use self::ring::Ring;
 use self::rows::RowCache;
@@ -154,8 +159,6 @@ pub(crate) struct TagRows<'a> {
     pub(crate) first: u32,
     /// The most tags that a sequence has.
     pub(crate) most: usize,
-    /// Whether words stand still: tags alone learn.
-    pub(crate) still: bool,
 }
 
 /// One thread's state: resident rows and scratch space.
@@ -181,14 +184,6 @@ pub(crate) struct Learner<'a, O, M> {
     /// The places of the rows that predict, and of those that are predicted among noise.
     sources: Inputs,
     targets: Targets,
-}
-
-impl TagRows<'_> {
-    /// The same for tags of new documents, whose rows begin at `first`, while words stand still.
-    #[must_use]
-    pub(crate) fn of_new(self, first: u32) -> Self {
-        Self { first, still: true, ..self }
-    }
 }
 
 /// What a thread, or a worker, learns with.
@@ -299,6 +294,21 @@ impl Way for TagsAlone {
     }
 }
 
+/// Tags and the words around a word predict it together.
+pub(crate) struct TagsInWindows(pub(crate) CbowGradient);
+
+impl Way for TagsInWindows {
+    type Learner<'a, M: Store + 'a> = ParagraphLearner<'a, M>;
+
+    fn learner<'a, M: Store>(
+        &self,
+        task: &'a WindowTask<'a>,
+        rows: Matrices<M>,
+    ) -> ParagraphLearner<'a, M> {
+        ParagraphLearner::new(task, self.0, rows)
+    }
+}
+
 impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
     /// A learner of rows that may be shared with others.
     pub(crate) fn new(task: &'a WindowTask<'a>, objective: O, rows: Matrices<M>) -> Self {
@@ -320,7 +330,7 @@ impl<'a, O: Objective, M: Store> Learner<'a, O, M> {
             outputs: RowCache::new(rows.output, None, outputs + pool.slots(negative)),
             positions,
             centres: 0,
-            ring: Ring::new(window.largest()),
+            ring: Ring::new(window.largest(), 0),
             pool: NoisePool::new(&task.noise, negative, pool, outputs),
             begun: false,
             scratch: Scratch::new((2 * window.largest() + tags) * (negative + 1)),

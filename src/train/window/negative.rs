@@ -63,6 +63,12 @@ impl Noise {
         if random as u32 <= threshold { column as u32 } else { alias }
     }
 
+    /// Asks for what [`Noise::word`] will read.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, random: u64) {
+        prefetch(&self.columns[self.column(random)]);
+    }
+
     #[inline(always)]
     fn column(&self, random: u64) -> usize {
         (((random >> 32) * self.columns.len() as u64) >> 32) as usize
@@ -173,7 +179,7 @@ impl<'a> NoisePool<'a> {
             2 => {
                 for random in &mut group.random {
                     *random = rng.next_u64();
-                    prefetch(&self.noise.columns[self.noise.column(*random)]);
+                    self.noise.prefetch(*random);
                 }
             }
             _ => {}
@@ -238,7 +244,7 @@ impl<'a> NoiseGroup<'a> {
                 *next = self.noise.word(*random);
                 rows.prefetch(*next);
                 *random = rng.next_u64();
-                prefetch(&self.noise.columns[self.noise.column(*random)]);
+                self.noise.prefetch(*random);
             }
         }
         self.left -= 1;

@@ -245,8 +245,6 @@ impl Objective for SequentialSkipGram {
 pub(crate) struct Cbow {
     gradient: CbowGradient,
     mean: Tile,
-    /// Whether words stand still: the last input alone learns, the tag of a new document.
-    still: bool,
 }
 
 /// Which share of the error each word of a CBOW window takes.
@@ -264,13 +262,7 @@ pub enum CbowGradient {
 impl Cbow {
     /// CBOW for rows of `dim` floats.
     pub(crate) fn new(gradient: CbowGradient, dim: usize) -> Self {
-        Self { gradient, mean: Tile::new(1, dim), still: false }
-    }
-
-    /// The same while words stand still.
-    #[must_use]
-    pub(crate) fn with_still_words(self) -> Self {
-        Self { still: true, ..self }
+        Self { gradient, mean: Tile::new(1, dim) }
     }
 }
 
@@ -279,7 +271,7 @@ impl Objective for Cbow {
     fn score<S: Simd>(&mut self, simd: S, rate: f32, of: &mut Block, scratch: &mut Scratch) {
         let inputs = &of.inputs.places[..];
         match &of.weights {
-            None => mean::mean(simd, of.x, inputs, &mut self.mean),
+            None => mean::mean(simd, of.x, inputs, &mut self.mean, 0),
             Some(weights) => {
                 mean::weighted_mean(simd, of.x, inputs, weights, of.inputs.first, &mut self.mean);
             }
@@ -294,14 +286,6 @@ impl Objective for Cbow {
             CbowGradient::Undivided => 1.0,
             CbowGradient::Corrected => 1.0 / inputs.len() as f32,
         };
-        if let (true, Some((tag, _))) = (self.still, inputs.split_last()) {
-            scratch.errors[..of.targets.places.len()].iter_mut().for_each(|error| *error *= share);
-            for_blocks!(of.targets, |block, at, first| {
-                let errors = &scratch.errors[at..][..block.len()];
-                kernel::update_inputs(simd, of.x, std::slice::from_ref(tag), of.y, block, errors);
-            });
-            return;
-        }
         // The match is outside the blocks, so that it is not decided anew in each.
         match &mut of.weights {
             None => {

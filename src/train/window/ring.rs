@@ -8,9 +8,11 @@
 use crate::memory::Store;
 use crate::train::window::rows::RowCache;
 
-/// The slot of [`RowCache`] that each position in the sentence has. The ring has the first
-/// [`Ring::slots`] slots.
+/// The slot of [`RowCache`] that each position in the sentence has. The ring has [`Ring::slots`]
+/// slots.
 pub(super) struct Ring {
+    /// The first of its slots.
+    base: usize,
     /// The word of each slot; `u32::MAX` when free.
     words: Vec<u32>,
     /// Free slots.
@@ -28,10 +30,11 @@ impl Ring {
         2 * window + 3
     }
 
-    /// A ring for windows of `window` words to each side.
-    pub(super) fn new(window: usize) -> Self {
+    /// A ring for windows of `window` words to each side, whose slots begin at `base`.
+    pub(super) fn new(window: usize, base: usize) -> Self {
         let slots = Self::slots(window);
         Self {
+            base,
             words: vec![u32::MAX; slots],
             free: (0..slots as u32).collect(),
             uses: vec![0; slots],
@@ -50,10 +53,16 @@ impl Ring {
         if found == u32::MAX {
             found = self.free.pop().unwrap_or_default();
             self.words[found as usize] = word;
-            rows.fetch(found as usize, word);
+            rows.fetch(self.base + found as usize, word);
         }
-        let slot = found as usize;
-        self.uses[slot] += 1;
+        self.uses[found as usize] += 1;
+        self.share(position, self.base + found as usize);
+    }
+
+    /// The word at `position` enters the window, and its row is in `slot`, which may be none of the
+    /// ring's.
+    #[inline(always)]
+    pub(super) fn share(&mut self, position: usize, slot: usize) {
         let at = position & (self.slot_at.len() - 1);
         self.slot_at[at] = slot as u32;
     }
@@ -61,10 +70,11 @@ impl Ring {
     /// The word at `position` leaves the window.
     #[inline(always)]
     pub(super) fn leave(&mut self, rows: &mut RowCache<impl Store>, position: usize) {
-        let slot = self.slot(position);
-        self.uses[slot] -= 1;
-        if self.uses[slot] == 0 {
-            rows.put_back(slot);
+        let slot = self.slot(position).wrapping_sub(self.base);
+        let Some(uses) = self.uses.get_mut(slot) else { return };
+        *uses -= 1;
+        if *uses == 0 {
+            rows.put_back(self.base + slot);
             self.words[slot] = u32::MAX;
             self.free.push(slot as u32);
         }
