@@ -340,7 +340,7 @@ fn what_cannot_be_compared_is_told_in_a_line() {
         ("compare m.vec m.vec --sets sets --report no/where/out.html", vec!["no/where"]),
         (
             "compare text.txt --methods skipgram --sets sets",
-            vec!["no method 'skipgram'", "skip-gram, cbow, glove and fasttext"],
+            vec!["no method 'skipgram'", "skip-gram, cbow, glove, fasttext, pv-dbow"],
         ),
         ("compare text.txt --methods cbow,cbow --sets sets", vec!["cbow twice", "--runs"]),
         ("compare - --methods cbow --sets sets", vec!["standard input"]),

@@ -23,10 +23,13 @@ Sets, told apart by their lines (cells apart by tabs, semicolons, commas or spac
   athens greece oslo norway           analogies, in sections that begin with `: name`
   album<TAB>albums/record             pairs (BATS): each asks for each other's
   4.2<TAB>A man runs.<TAB>He runs.    sentences
+  d17<TAB>sport,football              labels of words or documents: can a linear probe,
+                                      which learnt the labels of others, tell them?
+Pairs and labels may be of a model's documents (its tags) too.
 The baseline `nearest to C` answers an analogy with the nearest neighbour of the
 third word, whatever the first two are.";
 
-/// Score models on word similarity, analogies and sentence similarity
+/// Score models on similarity, analogies, sentences, and labels of words or documents
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, override_usage = "wordloom eval [OPTIONS] <MODEL>... <SETS>...")]
 pub(crate) struct Eval {

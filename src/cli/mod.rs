@@ -50,7 +50,7 @@ enum Command {
     OddOneOut(query::odd_one_out::OddOneOut),
     Vector(query::vector::Vector),
     Eval(eval::Eval),
-    Compare(compare::Compare),
+    Compare(Box<compare::Compare>),
     Infer(Box<infer::Infer>),
     Info(info::Info),
     Convert(convert::Convert),

@@ -1,32 +1,37 @@
 //! Several trainings side by side: which method is better on which set, is the difference more than
 //! chance, and which words do the methods see differently?
 //!
-//! Everything is computed over the words that all models have. Models of one method that differ
+//! Everything is computed over the words that all models have, or over the documents where sets are
+//! about them. Models of one method that differ
 //! only in their seed are its runs. The spread of these runs is the yardstick for any difference
 //! between methods, in scores (`scores`) as in neighbours (`neighbours`).
 //!
 //! This file is longer than 300 lines because a third of it defines and documents the public data
 //! of a comparison.
 
+mod baselines;
 mod map;
 mod neighbours;
 mod presets;
 mod report;
 mod scores;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::baselines::{sif, tfidf};
 use self::neighbours::Lists;
 pub use self::neighbours::{Agreement, Band, Differing};
-pub use self::presets::{PRESETS, Preset, PresetSettings};
+pub use self::presets::{PRESETS, Preset, PresetOf, PresetSettings};
 pub use self::report::Report;
 use self::scores::FullVocabulary;
 pub use self::scores::{Composed, Curve, Difference, Score, Scores, SetScores};
 use crate::corpus::Vocab;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::eval::{Policy, Set};
+use crate::eval::{Outcome, Policy, Set, SparseRows};
 
 /// A trained model.
 #[derive(Clone, Debug)]
@@ -35,6 +40,8 @@ pub struct TrainedRun {
     pub name: String,
     /// The vectors.
     pub model: Embeddings,
+    /// Rows of counts that stand for the vectors of documents; the model then has their names alone.
+    pub sparse: Option<Arc<SparseRows>>,
 }
 
 /// A method to be compared, with its runs.
@@ -62,7 +69,9 @@ pub struct CompareOptions {
 /// The result of a comparison.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
-    /// The number of words that all models have.
+    /// What was compared: `words` or `documents`.
+    pub of: &'static str,
+    /// The number of them that all models have.
     pub words: usize,
     /// Whether some model has other words too.
     pub cut: bool,
@@ -89,6 +98,8 @@ pub struct MethodSummary {
     pub name: String,
     /// Its settings without the seed, as far as they are known.
     pub settings: Value,
+    /// Whether no seed plays a part, so that one run is all there is.
+    pub exact: bool,
     /// The number of words in its own vocabulary.
     pub words: usize,
     /// The dimension of its vectors.
@@ -180,10 +191,21 @@ pub fn compare(
     if contenders.iter().map(|contender| contender.runs.len()).sum::<usize>() < 2 {
         return Err(Error::Refused("one model alone can't be compared: name two or more".into()));
     }
+    // Methods without vectors of their own come last.
+    contenders.sort_by_key(Contender::is_sparse);
+    if contenders[0].is_sparse() {
+        return Err(Error::Refused("counts alone: compare them with vectors of documents".into()));
+    }
     let methods = contenders.iter().map(method).collect();
     let confounds = confounds(&contenders);
     let own =
         sets.iter().map(|set| FullVocabulary::new(&contenders, set, &options.policy)).collect();
+    let of_tags = take_tags(&mut contenders, sets);
+    if let (false, Some(counts)) = (of_tags, contenders.last().filter(|c| c.is_sparse())) {
+        let name = counts.runs[0].model.vocab.text(0);
+        let wanted = format!("labels or graded pairs of documents, whose names are as '{name}'");
+        return Err(Error::Refused(format!("no set is about the documents: name {wanted}")));
+    }
     let cut = cut_to_common(&mut contenders)?;
     let outcomes = scores::outcomes(&contenders, sets, &options.policy);
     let unused = sets.iter().zip(&outcomes).find(|(_, outcomes)| !scores::has_items(outcomes));
@@ -194,12 +216,14 @@ pub fn compare(
     }
     let sets = scores::scores(&contenders, sets, &outcomes, own, options);
     let curves = scores::curves(&contenders, &outcomes);
+    contenders.retain(|contender| !contender.is_sparse());
     let lists = Lists::new(&contenders);
     let neighbours = neighbours::neighbours(&contenders, &lists);
     let words = contenders[0].runs[0].model.vocab.len();
     let CompareOptions { policy, draws, .. } = *options;
+    let of = if of_tags { "documents" } else { "words" };
     let comparison =
-        Comparison { words, cut, policy, draws, methods, confounds, sets, curves, neighbours };
+        Comparison { of, words, cut, policy, draws, methods, confounds, sets, curves, neighbours };
     Ok(Compared { comparison, lists, contenders })
 }
 
@@ -221,7 +245,8 @@ fn method(contender: &Contender) -> MethodSummary {
     MethodSummary {
         name: contender.name.clone(),
         settings,
-        words: first.vocab.len(),
+        exact: contender.is_sparse(),
+        words: contender.runs[0].words(),
         dim: first.dim(),
         runs: contender.runs.iter().map(cost).collect(),
     }
@@ -244,8 +269,10 @@ fn facts(run: &TrainedRun) -> Vec<(String, String)> {
         facts.push(("SIMD level".into(), history.simd.clone()));
     }
     facts.push(("made by".into(), history.program.clone()));
-    facts.push(("vocabulary".into(), run.model.vocab.len().to_string()));
-    facts.push(("dim".into(), run.model.dim().to_string()));
+    facts.push(("vocabulary".into(), run.words().to_string()));
+    if run.sparse.is_none() {
+        facts.push(("dim".into(), run.model.dim().to_string()));
+    }
     for (name, value) in history.settings.as_object().into_iter().flatten() {
         if name != "seed" && name != "dim" {
             facts.push((name.replace('_', " "), text(value)));
@@ -277,6 +304,48 @@ fn confounds(contenders: &[Contender]) -> Vec<Confound> {
     names.into_iter().map(confound).filter(differs).collect()
 }
 
+impl Contender {
+    /// Whether it has counts in place of vectors.
+    fn is_sparse(&self) -> bool {
+        self.runs.iter().any(|run| run.sparse.is_some())
+    }
+}
+
+impl TrainedRun {
+    /// The number of words in its vocabulary.
+    fn words(&self) -> usize {
+        self.sparse.as_ref().map_or(self.model.vocab.len(), |rows| rows.columns())
+    }
+
+    /// Puts a set to it.
+    fn score(&self, set: &Set, policy: &Policy) -> Outcome {
+        match &self.sparse {
+            Some(rows) => set.score_rows((&self.model, rows), policy),
+            None => set.score(&self.model, policy),
+        }
+    }
+}
+
+/// Takes the tags of all models for what is compared, if all have some and a set is about them.
+fn take_tags(contenders: &mut [Contender], sets: &[Set]) -> bool {
+    let mut runs: Vec<&mut TrainedRun> = contenders
+        .iter_mut()
+        .flat_map(|c| c.runs.iter_mut().chain(&mut c.shorter))
+        .filter(|run| run.sparse.is_none())
+        .collect();
+    let all = runs.iter().all(|run| run.model.tags().is_some());
+    if !all || !sets.iter().any(|set| runs.iter().any(|run| set.is_of_tags(&run.model))) {
+        return false;
+    }
+    for run in &mut runs {
+        if let Some(mut tags) = run.model.tags().cloned() {
+            tags.provenance = run.model.provenance.clone();
+            run.model = tags;
+        }
+    }
+    true
+}
+
 /// Cuts every model to the common vocabulary, in the order of the first model. Returns false if all
 /// vocabularies were the same already.
 fn cut_to_common(contenders: &mut [Contender]) -> Result<bool> {
@@ -304,6 +373,9 @@ fn cut_to_common(contenders: &mut [Contender]) -> Result<bool> {
         } else {
             ids.iter().map(|&id| model.vocab.counts[id as usize]).collect()
         };
+        if let Some(sparse) = &mut run.sparse {
+            *sparse = Arc::new(sparse.select(ids.iter().map(|&id| id as usize)));
+        }
         let rows: Vec<f32> = ids.iter().flat_map(|&id| model.vector(id)).copied().collect();
         run.model = Embeddings::new(
             Vocab::new(&words, counts),

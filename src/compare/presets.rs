@@ -20,16 +20,32 @@ pub enum PresetSettings {
 pub struct Preset {
     /// Its name.
     pub name: &'static str,
+    /// What it gives vectors of.
+    pub of: PresetOf,
     recipe: fn(PresetSettings) -> Recipe,
+}
+
+/// What a method gives vectors of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PresetOf {
+    /// Words.
+    Words,
+    /// Documents, which it learns.
+    Documents,
+    /// Documents, as means of the vectors of their words ([`super::sif`]).
+    Means,
 }
 
 /// All methods that can be compared. All of them have the dimension 100 in the native settings, as
 /// word2vec.c and fastText do.
-pub const PRESETS: [Preset; 4] = [
-    Preset { name: "skip-gram", recipe: |settings| Recipe::SkipGram(word2vec(settings, 0.025)) },
-    Preset { name: "cbow", recipe: |settings| Recipe::Cbow(word2vec(settings, 0.05)) },
-    Preset { name: "glove", recipe: |settings| Recipe::Glove(glove(settings)) },
-    Preset { name: "fasttext", recipe: |settings| Recipe::SkipGram(fasttext(settings)) },
+pub const PRESETS: [Preset; 7] = [
+    Preset { name: "skip-gram", of: PresetOf::Words, recipe: skip_gram },
+    Preset { name: "cbow", of: PresetOf::Words, recipe: |s| Recipe::Cbow(word2vec(s, 0.05)) },
+    Preset { name: "glove", of: PresetOf::Words, recipe: |s| Recipe::Glove(glove(s)) },
+    Preset { name: "fasttext", of: PresetOf::Words, recipe: |s| Recipe::SkipGram(fasttext(s)) },
+    Preset { name: "pv-dbow", of: PresetOf::Documents, recipe: |s| Recipe::PvDbow(documents(s)) },
+    Preset { name: "pv-dm", of: PresetOf::Documents, recipe: |s| Recipe::PvDm(documents(s)) },
+    Preset { name: "sif", of: PresetOf::Means, recipe: skip_gram },
 ];
 
 impl Preset {
@@ -37,6 +53,16 @@ impl Preset {
     pub fn recipe(&self, settings: PresetSettings) -> Recipe {
         (self.recipe)(settings)
     }
+}
+
+fn skip_gram(settings: PresetSettings) -> Recipe {
+    Recipe::SkipGram(word2vec(settings, 0.025))
+}
+
+/// The settings of methods for documents, which have a learning rate of their own. gensim subsamples
+/// less.
+fn documents(settings: PresetSettings) -> WindowConfig {
+    WindowConfig { lr: None, ..word2vec(settings, 0.025) }
 }
 
 /// The settings of skip-gram and CBOW. The aligned ones are wordloom's defaults; word2vec.c

@@ -139,9 +139,8 @@ pub(super) fn outcomes(
     let skip = Policy { unknown: Unknown::Skip, ..*policy };
     let policy = if policy.unknown == Unknown::Compose { &skip } else { policy };
     let of = |contender: &Contender, set: &Set| {
-        let outcomes = |runs: &[TrainedRun]| {
-            runs.iter().map(|run| set.score(&run.model, policy)).collect::<Vec<_>>()
-        };
+        let outcomes =
+            |runs: &[TrainedRun]| runs.iter().map(|run| run.score(set, policy)).collect::<Vec<_>>();
         Outcomes { runs: outcomes(&contender.runs), shorter: outcomes(&contender.shorter) }
     };
     sets.iter().map(|set| contenders.iter().map(|contender| of(contender, set)).collect()).collect()
@@ -241,7 +240,8 @@ fn of_set(
         if place == 0 {
             let pairs = (0..runs.len()).flat_map(|a| (a + 1..runs.len()).map(move |b| [a, b]));
             let [low, high] = measure.range();
-            let of = |pair| difference(pair, &runs, &drawn, high - low, options.seed);
+            let exact = |method: usize| contenders[method].is_sparse();
+            let of = |pair| difference((pair, exact), &runs, &drawn, high - low, options.seed);
             differences = pairs.map(of).collect();
         }
     }
@@ -261,22 +261,21 @@ fn of_set(
 /// The difference of two methods, from the scores of their runs and the draws of their means. No
 /// difference is greater than `most`.
 fn difference(
-    [a, b]: [usize; 2],
+    ([a, b], exact): ([usize; 2], impl Fn(usize) -> bool),
     runs: &[Vec<f64>],
     drawn: &[Vec<f64>],
     most: f64,
     seed: u64,
 ) -> Difference {
     let mut differences: Vec<f64> = drawn[a].iter().zip(&drawn[b]).map(|(x, y)| x - y).collect();
-    // Both methods are taken to have the same variance over seeds, estimated from the runs of both.
-    let freedom = runs[a].len() + runs[b].len() - 2;
-    let squares: f64 = [a, b]
-        .iter()
-        .flat_map(|&m| runs[m].iter().map(move |x| (x - mean(&runs[m])).powi(2)))
-        .sum();
-    let error = (squares / freedom as f64
-        * (1.0 / runs[a].len() as f64 + 1.0 / runs[b].len() as f64))
-        .sqrt();
+    // Both methods are taken to have the same variance over seeds, estimated from the runs of both;
+    // but a method without seeds has none.
+    let seeded = || [a, b].into_iter().filter(|&method| !exact(method));
+    let freedom: usize = seeded().map(|method| runs[method].len() - 1).sum();
+    let squares: f64 =
+        seeded().flat_map(|m| runs[m].iter().map(move |x| (x - mean(&runs[m])).powi(2))).sum();
+    let share: f64 = seeded().map(|method| 1.0 / runs[method].len() as f64).sum();
+    let error = (squares / freedom as f64 * share).sqrt();
     stats::widen(&mut differences, error, freedom, seed);
     let finite: Vec<f64> = differences.iter().copied().filter(|x| x.is_finite()).collect();
     Difference {

@@ -3,13 +3,17 @@
 use std::collections::HashMap;
 
 use super::Policy;
-use crate::embeddings::{Embeddings, is_finite};
+use super::probe::Features;
+use super::sparse::SparseRows;
+use crate::embeddings::{Embeddings, cosine, is_finite};
 use crate::text;
 
 /// The words that count as known: those of the vocabulary, up to `limit`, and some that were
 /// composed.
 pub(super) struct Known<'a> {
     pub(super) e: &'a Embeddings,
+    /// Rows that stand for the vectors, which then have no numbers.
+    sparse: Option<&'a SparseRows>,
     pub(super) limit: usize,
     /// Whether the vocabulary has capital letters. If not, unknown words are composed in lower
     /// case.
@@ -22,11 +26,11 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(e: &'a Embeddings, policy: &Policy) -> Self {
+    pub(super) fn new(e: &'a Embeddings, sparse: Option<&'a SparseRows>, policy: &Policy) -> Self {
         let limit = policy.restrict.unwrap_or(usize::MAX);
         let cased =
             e.ngrams().is_some() && e.vocab.words().any(|w| w.iter().any(u8::is_ascii_uppercase));
-        Self { e, limit, cased, composed: HashMap::new(), rows: Vec::new() }
+        Self { e, sparse, limit, cased, composed: HashMap::new(), rows: Vec::new() }
     }
 
     /// Makes `word` known by its n-grams, if it is not known and the model has some of them.
@@ -55,6 +59,22 @@ impl<'a> Known<'a> {
     /// Whether a word was composed.
     pub(super) fn is_composed(&self, id: u32) -> bool {
         id as usize >= self.e.vocab.len()
+    }
+
+    /// The vectors of words that were found, as features.
+    pub(super) fn features(&self, ids: impl Iterator<Item = u32>) -> Features {
+        match self.sparse {
+            Some(rows) => Features::Sparse(rows.select(ids.map(|id| id as usize))),
+            None => Features::standardised(ids.map(|id| self.vector(id)), self.e.dim()),
+        }
+    }
+
+    /// The cosine of two words that were found.
+    pub(super) fn cosine(&self, a: u32, b: u32) -> f64 {
+        match self.sparse {
+            Some(rows) => rows.cosine(a as usize, b as usize),
+            None => cosine(self.vector(a), self.vector(b)),
+        }
     }
 
     /// The vector of a word that was found.

@@ -1,5 +1,5 @@
-//! How good vectors are, judged by sets of questions with known answers: graded pairs of words,
-//! analogies, and graded pairs of sentences.
+//! How good vectors are, judged by sets of questions with known answers: graded pairs of words or
+//! documents, analogies, graded pairs of sentences, and labels.
 //!
 //! A set is read once ([`Set::read`]) and put to any number of models ([`Set::score`]). Its lines
 //! show its kind: each kind is a `Task` and an entry of `TASKS`. A word is looked up as it is
@@ -9,10 +9,13 @@
 
 mod analogy;
 mod known;
+mod labels;
 mod outcome;
+mod probe;
 mod sentence;
 mod sheet;
 mod similarity;
+mod sparse;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,15 +24,22 @@ use serde::Serialize;
 
 use self::known::Known;
 pub use self::outcome::{Measure, Outcome, Section};
+pub(crate) use self::sentence::rarity;
 pub use self::sheet::ColumnNames;
 use self::sheet::Sheet;
+pub use self::sparse::SparseRows;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::Mapped;
 use crate::text;
 /// All kinds of sets. If two kinds fit equally many lines of a file, the first is taken.
-const TASKS: [&TaskKind; 4] =
-    [&analogy::QUESTIONS, &similarity::PAIRS, &sentence::PAIRS, &analogy::WORD_PAIRS];
+const TASKS: [&TaskKind; 5] = [
+    &analogy::QUESTIONS,
+    &similarity::PAIRS,
+    &sentence::PAIRS,
+    &labels::LABELS,
+    &analogy::WORD_PAIRS,
+];
 
 /// A kind of set.
 struct TaskKind {
@@ -71,6 +81,12 @@ trait Task: std::fmt::Debug + Send + Sync {
 
     /// All words of the items.
     fn words(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+
+    /// Whether the items are names, as those of documents are. They are then looked for among the
+    /// tags of a model too.
+    fn of_names(&self) -> bool {
+        false
+    }
 
     /// The number of items without an unknown word.
     fn known(&self, known: &Known) -> usize;
@@ -200,14 +216,23 @@ impl Set {
         Self { name, how, left_out, task }
     }
 
-    /// The kind of its items, in one word: `similarity`, `analogies` or `sentences`.
+    /// The kind of its items, in one word: `similarity`, `analogies`, `sentences` or `labels`.
     pub fn kind(&self) -> &'static str {
         self.task.kind()
     }
 
     /// The number of items that a model's vocabulary knows, without composed words.
     pub fn known(&self, e: &Embeddings, policy: &Policy) -> usize {
-        self.task.known(&Known::new(e, policy))
+        self.task.known(&Known::new(self.rows(e), None, policy))
+    }
+
+    /// What the items are looked for among: the words of a model, or its tags if it has more of them.
+    fn rows<'a>(&self, e: &'a Embeddings) -> &'a Embeddings {
+        let Some(tags) = e.tags().filter(|_| self.task.of_names()) else { return e };
+        let among = |of: &Embeddings| {
+            self.task.words().filter(|name| of.vocab.id(name.as_bytes()).is_some()).count()
+        };
+        if among(tags) > among(e) { tags } else { e }
     }
 
     /// A word of the set that the model lacks, and its spelling in capital letters that the model
@@ -229,7 +254,25 @@ impl Set {
 
     /// Puts the set to a model, and returns the answers and scores.
     pub fn score(&self, e: &Embeddings, policy: &Policy) -> Outcome {
-        let mut known = Known::new(e, policy);
+        self.score_known(Known::new(self.rows(e), None, policy), policy)
+    }
+
+    /// Puts a set of names to rows that stand for the vectors of `names`, which have no numbers.
+    pub(crate) fn score_rows(
+        &self,
+        (names, rows): (&Embeddings, &SparseRows),
+        policy: &Policy,
+    ) -> Outcome {
+        self.score_known(Known::new(names, Some(rows), policy), policy)
+    }
+
+    /// Whether its items are names, such as those of documents, that a model has more of among its
+    /// tags than among its words.
+    pub(crate) fn is_of_tags(&self, e: &Embeddings) -> bool {
+        !std::ptr::eq(self.rows(e), e)
+    }
+
+    fn score_known(&self, mut known: Known, policy: &Policy) -> Outcome {
         if policy.unknown == Unknown::Compose {
             self.task.words().for_each(|word| known.compose(word));
         }

@@ -1,5 +1,7 @@
 //! The outcome of a set: the answer to each item, and the scores that the answers make.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::stats::{Clusters, Draw, Ranked, Statistic, bootstrap, interval, pearson};
@@ -37,6 +39,33 @@ pub(super) enum Answers {
     Micro(Vec<f32>),
     /// Whether each answer is right. The score is the mean of the sections' shares.
     Macro(Vec<f32>),
+    /// The labels that each item has, and those that it was given.
+    Guesses(Arc<Guesses>, Average),
+}
+
+/// How the answers to many labels make one score.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Average {
+    /// F1 over the labels of all items together.
+    Micro,
+    /// The mean over labels of F1.
+    Macro,
+    /// The share of items for which not all labels are right.
+    Error,
+}
+
+/// The labels of items, and those that a probe gives them.
+#[derive(Clone, Debug)]
+pub(super) struct Guesses {
+    /// The number of labels.
+    labels: usize,
+    /// For each item, how many labels it has and was given, how many of these are right, and whether
+    /// some are not.
+    counts: Vec<[f32; 3]>,
+    /// Where the pairs of each item end.
+    ends: Vec<usize>,
+    /// A label that an item has, or was given, or both; and how often: given and had, right.
+    pairs: Vec<(u32, [f32; 2])>,
 }
 
 /// The numbers of right answers in a section of analogies.
@@ -101,7 +130,7 @@ impl Measure {
     pub(crate) fn range(&self) -> [f64; 2] {
         match self.answers {
             Answers::Ranked(_) | Answers::Graded(_) => [-1.0, 1.0],
-            Answers::Micro(_) | Answers::Macro(_) => [0.0, 1.0],
+            Answers::Micro(_) | Answers::Macro(_) | Answers::Guesses(..) => [0.0, 1.0],
         }
     }
 
@@ -111,6 +140,7 @@ impl Measure {
             Answers::Ranked(ranked) => ranked.spearman(&draw.items),
             Answers::Graded(items) => pearson(items, &draw.items),
             Answers::Micro(right) => share(right, &draw.items),
+            Answers::Guesses(guesses, average) => guesses.score(*average, &draw.items),
             Answers::Macro(right) => {
                 let (mut sum, mut weights) = (0.0, 0.0);
                 for (items, &weight) in clusters.sections().zip(&draw.sections) {
@@ -122,6 +152,58 @@ impl Measure {
                     }
                 }
                 sum / weights
+            }
+        }
+    }
+}
+
+impl Guesses {
+    /// No items.
+    pub(super) fn new(labels: usize) -> Self {
+        Self { labels, counts: Vec::new(), ends: Vec::new(), pairs: Vec::new() }
+    }
+
+    /// The number of items.
+    pub(super) fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Adds an item by the labels that it has and those that it was given. Both rise.
+    pub(super) fn push(&mut self, has: &[u32], given: &[u32]) {
+        let right = |label: &u32| has.binary_search(label).is_ok();
+        let hits = given.iter().filter(|label| right(label)).count();
+        let wrong = hits < has.len().max(given.len());
+        let all = (has.len() + given.len()) as f32;
+        self.counts.push([all, hits as f32, f32::from(u8::from(wrong))]);
+        self.pairs.extend(has.iter().map(|&label| (label, [1.0, 0.0])));
+        let given = given.iter().map(|label| (*label, [1.0, f32::from(u8::from(right(label)))]));
+        self.pairs.extend(given);
+        self.ends.push(self.pairs.len());
+    }
+
+    /// The score with these weights of items.
+    fn score(&self, average: Average, weights: &[f32]) -> f64 {
+        let sum = |of: fn(&[f32; 3]) -> f32| -> f64 {
+            let items = self.counts.iter().zip(weights);
+            items.map(|(counts, &weight)| f64::from(weight * of(counts))).sum()
+        };
+        match average {
+            Average::Micro => 2.0 * sum(|counts| counts[1]) / sum(|counts| counts[0]),
+            Average::Error => sum(|counts| counts[2]) / sum(|_| 1.0),
+            Average::Macro => {
+                let mut sums = vec![[0.0f64; 2]; self.labels];
+                let mut begin = 0;
+                for (&end, &weight) in self.ends.iter().zip(weights) {
+                    for (label, [all, right]) in &self.pairs[begin..end] {
+                        let [all_of, right_of] = &mut sums[*label as usize];
+                        *all_of += f64::from(weight * all);
+                        *right_of += f64::from(weight * right);
+                    }
+                    begin = end;
+                }
+                // A label that no item has in this draw, and none was given, has no F1.
+                let drawn = || sums.iter().filter(|[all, _]| *all > 0.0);
+                drawn().map(|[all, right]| 2.0 * right / all).sum::<f64>() / drawn().count() as f64
             }
         }
     }

@@ -101,7 +101,7 @@ impl Task for Sentences {
             let unknown = |i: usize| (self.0[i].0, 0.0);
             Outcome::graded(items, composed, measures, zero.then_some(&unknown))
         };
-        let weights = weights(known.e);
+        let weights = rarity(known.e);
         let mut outcome = scored(
             cosines(known, &pairs, |word| weights.get(word as usize).copied().unwrap_or(1.0), true),
             ["SIF, Pearson", "SIF, Spearman"],
@@ -135,7 +135,7 @@ fn pieces(sentence: &str) -> Vec<Piece> {
 
 /// The weight of each word of the vocabulary. A composed word is taken to be so rare that it has
 /// the weight 1. Counts that are unknown are taken to fall as 1, 1/2, 1/3... (Zipf).
-fn weights(e: &Embeddings) -> Vec<f64> {
+pub(crate) fn rarity(e: &Embeddings) -> Vec<f64> {
     let count = |id: u32| e.vocab.count(id).map_or(1.0 / f64::from(id + 1), |n| n as f64);
     let counts: Vec<f64> = (0..e.vocab.len() as u32).map(count).collect();
     let total: f64 = counts.iter().sum();

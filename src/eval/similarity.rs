@@ -7,7 +7,6 @@ use super::known::Known;
 use super::outcome::{Answers, Measure, Outcome};
 use super::sheet::{Graded, Sheet};
 use super::{Parsed, Task, TaskKind};
-use crate::embeddings::cosine;
 use crate::error::Error;
 use crate::stats::Ranked;
 /// Lines of two words and a number.
@@ -51,6 +50,10 @@ impl Task for GradedPairs {
         Box::new(self.0.iter().flat_map(|(_, words)| words).map(String::as_str))
     }
 
+    fn of_names(&self) -> bool {
+        true
+    }
+
     fn known(&self, known: &Known) -> usize {
         self.ids(known).flatten().count()
     }
@@ -63,8 +66,7 @@ impl Task for GradedPairs {
             .flatten()
             .filter(|pair| pair.iter().any(|&id| known.is_composed(id)))
             .count();
-        let cosines =
-            ids.iter().map(|pair| pair.map(|[a, b]| cosine(known.vector(a), known.vector(b))));
+        let cosines = ids.iter().map(|pair| pair.map(|[a, b]| known.cosine(a, b)));
         let items =
             cosines.zip(&self.0).map(|(cosine, (grade, _))| Some((*grade, cosine?))).collect();
         let measures = |items: Vec<(f64, f64)>| {

@@ -46,8 +46,17 @@ fn near<'a>(answer: &'a Value, field: &str) -> Vec<&'a str> {
 #[test]
 fn documents_of_one_topic_are_near_each_other_and_their_words() {
     let place = place();
-    for method in ["pv-dbow", "pv-dbow --words", "pv-dm"] {
-        place.run(&format!("train {method} d.tsv -q -o m.safetensors {SMALL} --epochs 20")).good();
+    // In PV-DM, words of one topic side by side tell the topic, and leave documents little to learn.
+    let between = |(i, word): (usize, &str)| format!("{word} and{} ", i * 7 % 10);
+    let apart = |line: &str| {
+        let (name, text) = line.split_once('\t').unwrap();
+        format!("{name}\t{}\n", text.split(' ').enumerate().map(between).collect::<String>())
+    };
+    place.write("apart.tsv", place.text("d.tsv").lines().map(apart).collect::<String>());
+    for (method, file) in
+        [("pv-dbow", "d.tsv"), ("pv-dbow --words", "d.tsv"), ("pv-dm", "apart.tsv")]
+    {
+        place.run(&format!("train {method} {file} -q -o m.safetensors {SMALL} --epochs 20")).good();
         for topic in ["sea", "hill"] {
             let names: Vec<String> = documents(300)
                 .into_iter()
@@ -62,10 +71,6 @@ fn documents_of_one_topic_are_near_each_other_and_their_words() {
                 assert!(right, "{method} {line}: {answer}");
             };
             right(format!("similar m.safetensors {topic}7 --tags --json"));
-            if method == "pv-dm" {
-                // Here the words of a window tell the topic, and leave documents little to learn.
-                continue;
-            }
             right(format!("similar m.safetensors --tag {} --json", names[3]));
             right(format!("similar m.safetensors --tag {} --words --json", names[3]));
         }
@@ -278,4 +283,100 @@ fn a_training_of_documents_is_told_planned_repeated_and_resumed() {
             "{tags}"
         );
     }
+}
+
+/// Labels by the topics of documents, and graded pairs: alike within a topic.
+fn questions(place: &Place) {
+    let documents = documents(300);
+    let topic = |name: &str| name.split('-').next().unwrap().to_string();
+    let mut labels = String::new();
+    for (name, _) in &documents {
+        writeln!(labels, "{name}\t{}", topic(name)).unwrap();
+    }
+    place.write("topics.tsv", labels);
+    let mut pairs = String::new();
+    for i in 0..120 {
+        let [a, b] = [i, (i * 7 + i / 2 + 1) % 300].map(|at| &documents[at].0);
+        let grade = if topic(a) == topic(b) { 8 + i % 3 } else { i % 3 };
+        writeln!(pairs, "{a}\t{b}\t{grade}").unwrap();
+    }
+    place.write("pairs.tsv", pairs);
+}
+
+#[test]
+fn documents_are_scored_by_labels_and_by_graded_pairs() {
+    let place = place();
+    questions(&place);
+    place.run(&format!("train pv-dbow d.tsv -q -o m.safetensors {SMALL} --epochs 20")).good();
+    let line = "eval m.safetensors topics.tsv pairs.tsv --draws 200 --json";
+    let report = place.run(line).json();
+    let sets = report["models"][0]["sets"].as_array().unwrap().clone();
+    assert_eq!(sets[0]["kind"], "labels");
+    assert_eq!(sets[0]["read_as"], "2 labels, one for each name");
+    assert_eq!(sets[0]["known"], 300);
+    let score = |set: &Value, measure: &str| {
+        let scores = set["scores"].as_array().unwrap();
+        let found = scores.iter().find(|score| score["measure"] == measure).unwrap();
+        found["score"].as_f64().unwrap()
+    };
+    assert!(score(&sets[0], "micro F1") > 0.97, "{report}");
+    assert!((score(&sets[0], "micro F1") + score(&sets[0], "error") - 1.0).abs() < 1e-6);
+    assert_eq!(sets[1]["kind"], "similarity");
+    assert!(score(&sets[1], "Spearman") > 0.6, "{report}");
+    // Names that the model lacks are counted, and by wish they are wrong answers.
+    let labels = place.text("topics.tsv").replace("sea-0\t", "see-0\t");
+    place.write("topics.tsv", labels);
+    let known = place.run("eval m.safetensors topics.tsv --draws 200 --json").json();
+    assert_eq!(known["models"][0]["sets"][0]["used"], 299);
+    let zero = place.run("eval m.safetensors topics.tsv --unknown zero --draws 200 --json").json();
+    let zero = &zero["models"][0]["sets"][0];
+    assert_eq!((zero["used"].as_u64(), zero["known"].as_u64()), (Some(300), Some(299)));
+    assert!(score(zero, "error") > 0.003, "{zero}");
+    // Words have labels too, and several.
+    let mut words = String::new();
+    for i in 0..20 {
+        writeln!(words, "sea{i}\twater,noun\nhill{i}\tland,noun").unwrap();
+    }
+    place.write("words.tsv", words);
+    let words = place.run("eval m.safetensors words.tsv --draws 200 --json").json();
+    let words = &words["models"][0]["sets"][0];
+    assert!(words["read_as"].as_str().unwrap().contains("3 labels, apart by commas"), "{words}");
+    assert!(score(words, "micro F1") > 0.9, "{words}");
+}
+
+#[test]
+fn methods_for_documents_are_compared_beside_counts_and_means() {
+    let place = place();
+    questions(&place);
+    let line = "compare d.tsv --methods pv-dbow --sets topics.tsv --sets pairs.tsv --runs 2 --epochs 5 \
+                --dim 8 --threads 1 --no-curves --draws 200 --min-count 1 --cache cache";
+    let report = place.run(&format!("{line} --json --report page.html")).json();
+    assert_eq!((report["of"].as_str(), report["words"].as_u64()), (Some("documents"), Some(300)));
+    let methods: Vec<&str> =
+        report["methods"].as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["pv-dbow", "sif", "tfidf"]);
+    for set in report["sets"].as_array().unwrap() {
+        assert_eq!(set["differences"].as_array().unwrap().len(), 3, "{set}");
+        let scores = set["measures"][0]["methods"].as_array().unwrap();
+        // Documents of two topics share most words of their topic.
+        assert!(scores[2]["mean"].as_f64().unwrap() > 0.6, "{set}");
+        assert_eq!(scores[2]["runs"].as_array().unwrap().len(), 1);
+    }
+    assert_eq!(report["neighbours"]["bands"][0]["overlap"].as_array().unwrap().len(), 2);
+    let page = place.text("page.html");
+    assert!(page.contains("\"tfidf\"") && page.contains("sea-0"), "the page has all");
+    let said = place.run(line).printed();
+    assert!(said.contains("300 documents, the same for all"), "{said}");
+    assert!(said.contains("pv-dbow - tfidf"), "{said}");
+    place.fails(
+        "compare d.tsv --methods pv-dbow,cbow --sets topics.tsv",
+        &["cbow gives vectors of words"],
+    );
+    place.fails(
+        "compare d.tsv --methods cbow --tag-column 1 --sets topics.tsv",
+        &["options for documents"],
+    );
+    place.write("words.tsv", "sea1\tsea2\t9\nsea3\thill4\t1\nhill5\tsea6\t0\n");
+    let of_words = line.replace("topics.tsv", "words.tsv").replace("--sets pairs.tsv", "");
+    place.run(&of_words).breaks_off(&["no set is about the documents", "'sea-0'"]);
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use wordloom::compare::{CompareOptions, Report, TrainedRun, compare, group};
-use wordloom::corpus::{TextOptions, expand};
+use wordloom::corpus::{DocumentOptions, TextOptions, expand};
 use wordloom::eval::{ColumnNames, Policy, Set, SetOptions, Sets};
 use wordloom::{Error, format, replace};
 
@@ -22,6 +22,7 @@ const EXAMPLES: &str = "Examples:
   wordloom compare texts/ --methods skip-gram,cbow --settings native --runs 5 --sets sets/
   wordloom compare text.txt --methods skip-gram,cbow --seconds 60 --sets sets/
   wordloom compare a.safetensors b.vec c.bin --sets sets/       trained already
+  wordloom compare reviews.tsv --methods pv-dbow,pv-dm --sets labels.tsv    documents
 
 Trained models are kept in --keep DIR: a comparison that was stopped goes on where
 it was. Models that differ in nothing but their seed are runs of one method.";
@@ -55,6 +56,8 @@ pub(crate) struct Compare {
     drawing: Drawing,
     #[command(flatten, next_help_heading = "Training")]
     training: TrainingOptions,
+    #[command(flatten, next_help_heading = "Documents")]
+    documents: DocumentOptions,
 }
 
 /// Adapts the help of INPUT to `compare`.
@@ -83,7 +86,7 @@ impl Compare {
         let contenders = if self.training.methods.is_empty() {
             group(self.models()?, self.apart)
         } else {
-            self.training.contenders(&self.text)?
+            self.training.contenders(&self.text, &self.documents)?
         };
         let options = CompareOptions {
             policy: self.policy,
@@ -112,7 +115,7 @@ impl Compare {
     /// The models that are named in place of text.
     fn models(&self) -> anyhow::Result<Vec<TrainedRun>> {
         let plain = TextOptions { inputs: self.text.inputs.clone(), ..TextOptions::default() };
-        if plain != self.text {
+        if plain != self.text || self.documents != DocumentOptions::default() {
             let problem =
                 "options for reading text are for training: name what to train by --methods";
             return Err(Error::Refused(problem.into()).into());
@@ -123,7 +126,7 @@ impl Compare {
                 return Err(Error::Input { path: path.clone(), problem: problem.into() });
             }
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            Ok(TrainedRun { name, model: format::read(path)? })
+            Ok(TrainedRun { name, model: format::read(path)?, sparse: None })
         };
         Ok(self.text.inputs.iter().map(run).collect::<Result<_, _>>()?)
     }

@@ -17,15 +17,16 @@ const SHOWN_NEAR: usize = 6;
 pub(crate) fn print(out: &mut impl Write, all: &Comparison) -> Result<()> {
     let names: Vec<&str> = all.methods.iter().map(|method| &method.name[..]).collect();
     let words = show::number(all.words as u64);
+    let of = all.of;
     if all.cut {
         let own: Vec<String> = all.methods.iter().map(|m| show::number(m.words as u64)).collect();
         let own = own.join(", ");
         writeln!(
             out,
-            "The vocabularies differ ({own} words): compared on the {words} words that all have."
+            "The vocabularies differ ({own} words): compared on the {words} {of} that all have."
         )?;
     } else {
-        writeln!(out, "{words} words, the same for all.")?;
+        writeln!(out, "{words} {of}, the same for all.")?;
     }
     scores(out, all, &names)?;
     if names.len() > 1 {
@@ -42,7 +43,7 @@ pub(crate) fn print(out: &mut impl Write, all: &Comparison) -> Result<()> {
         differing(out, all, &names)?;
         confounds(out, all, &names)?;
     }
-    if all.methods.iter().any(|method| method.runs.len() < 2) {
+    if all.methods.iter().any(|method| method.runs.len() < 2 && !method.exact) {
         writeln!(
             out,
             "\nWith one run of a method, what another seed would change can't be told and is in no interval of it."
@@ -160,7 +161,7 @@ fn overlap(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()>
         out,
         "\nNeighbours in common, of {near} (a method with itself: runs that differ in their seed)"
     )?;
-    let n = names.len();
+    let n = all.neighbours.bands.first().map_or(0, |band| band.overlap.len());
     let pairs = || (0..n).flat_map(|a| (a..n).map(move |b| (a, b)));
     let rows = all.neighbours.bands.iter().map(|band| {
         let [first, last] = band.ranks.map(|rank| show::number(rank as u64));
@@ -170,11 +171,12 @@ fn overlap(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()>
         std::iter::once(format!("{first} to {last}")).chain(pairs().map(share)).collect()
     });
     let heads = pairs().map(|(a, b)| format!("{} | {}", names[a], names[b]));
-    table(out, std::iter::once("words".into()).chain(heads), rows)
+    table(out, std::iter::once(all.of.to_string()).chain(heads), rows)
 }
 
 fn differing(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
-    writeln!(out, "\nWords whose neighbours differ most")?;
+    let of = if all.of == "words" { "Words" } else { "Documents" };
+    writeln!(out, "\n{of} whose neighbours differ most")?;
     for differing in all.neighbours.differing.iter().take(SHOWN_WORDS) {
         writeln!(out, "  {}", show::shown(&differing.word))?;
         for (name, near) in names.iter().zip(&differing.near) {

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use wordloom::compare::{Contender, PRESETS, Preset, PresetSettings, TrainedRun};
-use wordloom::corpus::{TextOptions, cache};
+use wordloom::compare::{
+    Contender, PRESETS, Preset, PresetOf, PresetSettings, TrainedRun, sif, tfidf,
+};
+use wordloom::corpus::{DocumentOptions, Documents, TextOptions, cache};
 use wordloom::train::{Recipe, RecipeChange};
 use wordloom::{Corpus, Error, Progress, format};
 use xxhash_rust::xxh3::xxh3_64;
@@ -19,7 +21,8 @@ use crate::cli::{note, progress, show};
 /// Which trainings to do.
 #[derive(clap::Args)]
 pub(crate) struct TrainingOptions {
-    /// Methods to train and compare: skip-gram, cbow, glove, fasttext
+    /// Methods to train and compare: skip-gram, cbow, glove, fasttext; or for documents pv-dbow, pv-dm,
+    /// and, always beside them, sif (means of word vectors) and tfidf
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) methods: Vec<String>,
     /// Number of trainings of each method, with seeds 1, 2, 3...
@@ -51,18 +54,30 @@ pub(crate) struct TrainingOptions {
     cache: Option<PathBuf>,
 }
 
+/// The method that needs no training.
+const TFIDF: &str = "tfidf";
+
 /// One training to do.
 struct Job<'a> {
-    /// The name of the method.
-    name: &'a str,
+    preset: &'a Preset,
     recipe: Recipe,
     seed: u64,
 }
 
 impl TrainingOptions {
     /// Trains the models that are missing, and reads all of them.
-    pub(crate) fn contenders(&self, text: &TextOptions) -> anyhow::Result<Vec<Contender>> {
-        let presets = self.presets()?;
+    pub(crate) fn contenders(
+        &self,
+        text: &TextOptions,
+        documents: &DocumentOptions,
+    ) -> anyhow::Result<Vec<Contender>> {
+        let (presets, of_documents) = self.presets()?;
+        if !of_documents && *documents != DocumentOptions::default() {
+            let problem =
+                "options for documents are for methods that learn them: --methods pv-dbow";
+            bail!(Error::Refused(problem.into()));
+        }
+        let documents = of_documents.then_some(documents);
         if text.inputs.iter().any(|input| input.as_os_str() == "-") {
             bail!(Error::Refused("standard input can be read only once: compare files".into()));
         }
@@ -73,8 +88,8 @@ impl TrainingOptions {
         }
         fs::create_dir_all(&self.keep)
             .with_context(|| format!("can't make {}: use --keep DIR", self.keep.display()))?;
-        let corpus = self.corpus(text)?;
-        let trainer = Trainer { of: self, text, hash: corpus.facts.hash };
+        let corpus = self.corpus(text, documents)?;
+        let trainer = Trainer { of: self, text, documents, corpus: &corpus };
         let mut contenders = Vec::new();
         for preset in presets {
             let epochs = self.epochs_for(preset, &trainer)?;
@@ -91,13 +106,20 @@ impl TrainingOptions {
                 shorter: shorter.into_iter().map(|n| run(1, n)).collect::<anyhow::Result<_>>()?,
             });
         }
+        if of_documents {
+            let runs = vec![tfidf(&corpus)?];
+            contenders.push(Contender { name: TFIDF.into(), runs, shorter: vec![] });
+        }
         Ok(contenders)
     }
 
-    fn presets(&self) -> anyhow::Result<Vec<&'static Preset>> {
-        let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+    /// The methods to train, and whether they give vectors of documents. The means of word vectors
+    /// are then always among them.
+    fn presets(&self) -> anyhow::Result<(Vec<&'static Preset>, bool)> {
+        let mut names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+        names.push(TFIDF);
         let mut presets: Vec<&Preset> = Vec::new();
-        for name in &self.methods {
+        for name in self.methods.iter().filter(|name| *name != TFIDF) {
             let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) else {
                 bail!(Error::Refused(format!(
                     "no method '{name}': --methods knows {}",
@@ -111,15 +133,38 @@ impl TrainingOptions {
             }
             presets.push(preset);
         }
-        Ok(presets)
+        let words = presets.iter().find(|preset| preset.of == PresetOf::Words);
+        let of_documents = presets.len() < self.methods.len()
+            || presets.iter().any(|preset| preset.of != PresetOf::Words);
+        if let (Some(words), true) = (words, of_documents) {
+            bail!(Error::Refused(format!(
+                "{} gives vectors of words, and other --methods of documents: compare them apart \
+                 (sif is the mean of skip-gram's vectors)",
+                words.name
+            )));
+        }
+        let means = PRESETS.iter().find(|preset| preset.of == PresetOf::Means);
+        if of_documents && presets.iter().all(|preset| preset.of != PresetOf::Means) {
+            presets.extend(means);
+        }
+        Ok((presets, of_documents))
     }
 
     /// The encoded corpus, in the cache where the trainings will find it.
-    fn corpus(&self, text: &TextOptions) -> anyhow::Result<Corpus> {
+    fn corpus(
+        &self,
+        text: &TextOptions,
+        documents: Option<&DocumentOptions>,
+    ) -> anyhow::Result<Corpus> {
         let directory = self.cache.clone().unwrap_or_else(cache::directory);
         let reading = Progress::default();
-        let (corpus, _) =
-            progress::counting(false, &reading, || cache::corpus(text, &directory, &reading))?;
+        let (corpus, _) = progress::counting(false, &reading, || match documents {
+            Some(options) => {
+                let documents = Documents { text, options, known: None };
+                cache::corpus(&documents, &directory, &reading)
+            }
+            None => cache::corpus(text, &directory, &reading),
+        })?;
         note(&corpus.notes);
         Ok(corpus)
     }
@@ -151,7 +196,7 @@ impl TrainingOptions {
             seed: Some(seed),
             ..RecipeChange::default()
         };
-        Job { name: preset.name, recipe: preset.recipe(self.settings).with(&change), seed }
+        Job { preset, recipe: preset.recipe(self.settings).with(&change), seed }
     }
 }
 
@@ -159,8 +204,9 @@ impl TrainingOptions {
 struct Trainer<'a> {
     of: &'a TrainingOptions,
     text: &'a TextOptions,
-    /// The hash of the encoded corpus.
-    hash: u64,
+    /// How documents are found, where they are compared.
+    documents: Option<&'a DocumentOptions>,
+    corpus: &'a Corpus,
 }
 
 impl Trainer<'_> {
@@ -168,8 +214,8 @@ impl Trainer<'_> {
     fn run(&self, job: &Job) -> anyhow::Result<TrainedRun> {
         progress::stop_if_asked()?;
         let recipe = serde_json::to_value(&job.recipe)?;
-        let key = format!("{} {recipe} {:016x}", env!("CARGO_PKG_VERSION"), self.hash);
-        let name = format!("{}-seed{}-epochs{}", job.name, job.seed, job.recipe.epochs());
+        let key = format!("{} {recipe} {:016x}", env!("CARGO_PKG_VERSION"), self.corpus.facts.hash);
+        let name = format!("{}-seed{}-epochs{}", job.preset.name, job.seed, job.recipe.epochs());
         let key = xxh3_64(key.as_bytes()) as u32;
         let file = self.of.keep.join(format!("{name}-{key:08x}.safetensors"));
         // A model is put in its place whole, so one that is there is finished, and may be damaged.
@@ -183,12 +229,17 @@ impl Trainer<'_> {
         };
         let seconds = model.provenance.all_seconds().clamp(0.0, 1e9);
         progress::say(&format!("{name}: {how}, {}", show::time(Duration::from_secs_f64(seconds))));
-        Ok(TrainedRun { name, model })
+        let means = job.preset.of == PresetOf::Means;
+        let model = if means { sif(self.corpus, model)? } else { model };
+        Ok(TrainedRun { name, model, sparse: None })
     }
 
     /// Trains in a process of its own, which stops with this one.
     fn train(&self, job: &Job, mut recipe: Value, file: &Path) -> anyhow::Result<()> {
         recipe["text"] = serde_json::to_value(self.text)?;
+        if let Some(documents) = self.documents {
+            recipe["text"]["documents"] = serde_json::to_value(documents)?;
+        }
         let mut command =
             Command::new(std::env::current_exe().context("can't find wordloom itself")?);
         command.args(["train", "--recipe", "-", "--attended", "--quiet", "--checkpoint", "none"]);
@@ -202,7 +253,7 @@ impl Trainer<'_> {
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let last = said.lines().last().unwrap_or("no message").trim_start_matches("wordloom: ");
-            bail!("{}, seed {}: {last}", job.name, job.seed);
+            bail!("{}, seed {}: {last}", job.preset.name, job.seed);
         }
         Ok(())
     }

@@ -79,8 +79,10 @@ impl ByRecipe {
             }
         }
         let recipe = recipe.with(&change);
-        let documents = recipe.learns_tags().then(|| {
-            let documents = text.get("documents").cloned().unwrap_or_else(|| json!({}));
+        // Words can be learnt from the texts of documents too.
+        let said = text.get("documents");
+        let documents = (recipe.learns_tags() || said.is_some()).then(|| {
+            let documents = said.cloned().unwrap_or_else(|| json!({}));
             serde_json::from_value::<DocumentOptions>(documents)
         });
         let documents = documents.transpose().context("its `documents` are not understood")?;
