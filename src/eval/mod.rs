@@ -6,6 +6,8 @@
 //! written, then in lower case. The [`Policy`] decides whether a word that a model does not know is
 //! composed from n-grams, is left out and counted, or counts as zero. The [`Outcome`] keeps the
 //! answer to every single item, for intervals and paired comparisons.
+//!
+//! This file is over 300 lines because it has all that the kinds of sets share.
 
 mod analogy;
 mod known;
