@@ -18,6 +18,7 @@ use rayon::prelude::*;
 
 use super::sparse::SparseRows;
 use crate::random::mix;
+use crate::stats::dot;
 
 /// Folds whose items are scored by what was learnt from the others.
 pub(super) const FOLDS: usize = 5;
@@ -255,7 +256,6 @@ fn narrow(weights: &[f64]) -> Vec<f32> {
 
 /// Moves `at` to the least value of a convex function that returns its value and its gradient.
 fn minimise(at: &mut Vec<f64>, mut of: impl FnMut(&[f64]) -> (f64, Vec<f64>)) {
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
     let (mut value, mut gradient) = of(at);
     // The last steps, what they changed of the gradient, and the inverse of the product of both.
     let mut steps: Vec<(Vec<f64>, Vec<f64>, f64)> = Vec::new();

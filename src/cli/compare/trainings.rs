@@ -134,7 +134,7 @@ impl TrainingOptions {
             presets.push(preset);
         }
         let words = presets.iter().find(|preset| preset.of == PresetOf::Words);
-        let of_documents = presets.len() < self.methods.len()
+        let of_documents = self.methods.iter().any(|name| name == TFIDF)
             || presets.iter().any(|preset| preset.of != PresetOf::Words);
         if let (Some(words), true) = (words, of_documents) {
             bail!(Error::Refused(format!(
