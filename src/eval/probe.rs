@@ -13,10 +13,11 @@
 //!
 //! This file is over 300 lines because two fifths of it are tests.
 
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::{Level, Simd};
 use rayon::prelude::*;
 
 use super::sparse::SparseRows;
+use crate::math::dispatch;
 use crate::random::mix;
 use crate::stats::dot;
 

@@ -562,9 +562,10 @@ fn panel<S: Simd, V: SimdFloat<S, Element = f32>, const P: usize, const T: usize
 
 #[cfg(test)]
 mod tests {
-    use fearless_simd::{Level, dispatch};
+    use fearless_simd::Level;
     use proptest::prelude::*;
 
+    use super::super::dispatch;
     use super::super::tile::tests::{close, levels, rows, tile};
     use super::*;
 

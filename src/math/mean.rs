@@ -249,9 +249,9 @@ pub(crate) fn update_by_weighted_mean<S: Simd, const T: usize>(
 
 #[cfg(test)]
 mod tests {
-    use fearless_simd::dispatch;
     use proptest::prelude::*;
 
+    use super::super::dispatch;
     use super::super::tile::tests::{close, levels, rows, tile};
     use super::*;
 

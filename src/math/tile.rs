@@ -112,8 +112,7 @@ pub(super) mod tests {
     pub(in crate::math) fn levels() -> Vec<Level> {
         let best = Level::new();
         #[cfg(target_arch = "x86_64")]
-        let all =
-            [best.as_sse4_2().map(Level::Sse4_2), best.as_avx2().map(Level::Avx2), Some(best)];
+        let all = [best.as_sse2().map(Level::Sse2), best.as_avx2().map(Level::Avx2), Some(best)];
         #[cfg(not(target_arch = "x86_64"))]
         let all = [Some(best)];
         all.into_iter().flatten().collect()

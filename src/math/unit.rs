@@ -77,9 +77,9 @@ fn sum(lanes: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use fearless_simd::dispatch;
 
     use super::*;
+    use crate::math::dispatch;
     use crate::math::tile::tests::{levels, rows};
 
     #[test]

@@ -9,13 +9,13 @@
 use std::ops::Range;
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, f32x8};
+use fearless_simd::{Level, Simd, f32x8};
 use rayon::prelude::*;
 
 use crate::embeddings::Embeddings;
-use crate::math::Tile;
 use crate::math::kernel;
 use crate::math::unit::set_unit;
+use crate::math::{Tile, dispatch};
 use crate::query::EPSILON;
 /// The number of rows that are scored at a time.
 const ROWS: usize = 8;

@@ -14,13 +14,13 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::{Level, Simd};
 use rayon::prelude::*;
 
 use crate::embeddings::{Embeddings, unit};
 use crate::math::kernel;
 use crate::math::unit::set_row;
-use crate::math::{LINE, Tile};
+use crate::math::{LINE, Tile, dispatch};
 use crate::query::{Combine, EPSILON, Neighbour, Query};
 /// The number of queries that are multiplied with a block of rows at a time.
 const PACK: usize = 6;

@@ -28,7 +28,7 @@ mod step;
 use std::ops::Range;
 use std::time::Instant;
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 use rand::Rng;
 use rayon::prelude::*;
 use safetensors::tensor::Dtype;
@@ -47,7 +47,7 @@ use crate::cooccur::{CountsAbout, Pairs, Partition};
 use crate::corpus::Vocab;
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
-use crate::math::{self, Tile};
+use crate::math::{self, Tile, dispatch};
 use crate::progress::Progress;
 use crate::random::{generator, mix, shuffle};
 

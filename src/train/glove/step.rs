@@ -200,12 +200,13 @@ fn series<S: Simd>(simd: S, t: S::f32s) -> S::f32s {
 
 #[cfg(test)]
 mod tests {
-    use fearless_simd::{Level, dispatch};
+    use fearless_simd::Level;
     use proptest::prelude::*;
 
     use super::super::{Side, begin_with};
     use super::*;
     use crate::cooccur::Partition;
+    use crate::math::dispatch;
 
     /// The loss of a pair by definition, for vectors that end in their biases.
     fn loss(config: &GloveConfig, log: f64, w: &[f64], c: &[f64]) -> f64 {

@@ -11,7 +11,7 @@ use super::frequent::{FREQUENT, Frequent};
 use super::negative::NoiseGroup;
 use super::objective::{Loss, Scratch, Targets, for_blocks};
 use super::rows::RowCache;
-use crate::math::{LINE, Tile, kernel};
+use crate::math::{LINE, Tile, kernel, outlined};
 use crate::memory::Store;
 
 /// Inputs that are learnt side by side, at most.
@@ -29,8 +29,15 @@ pub(super) struct SideBySide<'a, M> {
     /// Whether there is noise.
     begun: bool,
     scratch: Scratch,
-    /// The noise words of a step.
-    targets: Targets,
+    targets: NoiseTargets,
+}
+
+/// The noise words of a step.
+#[derive(Default)]
+struct NoiseTargets {
+    words: Vec<u32>,
+    /// Where their rows are.
+    at: Targets,
 }
 
 impl<'a, M: Store> SideBySide<'a, M> {
@@ -43,7 +50,7 @@ impl<'a, M: Store> SideBySide<'a, M> {
             frequent: Frequent::new(slots),
             begun: false,
             scratch: Scratch::new(SIDE_BY_SIDE * (task.negative + 1)),
-            targets: Targets::default(),
+            targets: NoiseTargets::default(),
         }
     }
 
@@ -100,36 +107,57 @@ impl<'a, M: Store> SideBySide<'a, M> {
         }
         let own = &own[..n];
         let group: Range<usize> = noise.next(outputs, random);
-        targets.clear();
-        targets.push_noise(group.clone().map(|slot| outputs.now.at(slot)));
-        let k = group.len();
-        for_blocks!(targets, |block, at, first| {
-            let errors = &mut scratch.errors[at * n..][..block.len() * n + LINE];
-            kernel::errors(simd, rate, &scratch.noise, x, inputs, &outputs.now, block, errors);
-            // Noise that hits the true target is left out, as in word2vec.c.
-            for j in 0..block.len() {
-                let word = outputs.word(group.start + at + j);
-                for i in 0..n {
-                    if words[i] == word {
-                        errors[i * block.len() + j] = 0.0;
-                    }
-                }
-            }
-        });
-        let errors = &mut scratch.errors[k * n..][..n + LINE];
-        kernel::own_errors(simd, rate, x, inputs, &outputs.now, own, errors);
-        scratch.sample(rate, n * (k + 1));
-        let (noise, own_errors) = scratch.errors.split_at(k * n);
-        let y = &mut outputs.now;
-        for_blocks!(targets, |block, at, first| {
-            let errors = &noise[at * n..][..block.len() * n];
-            kernel::update(simd, x, inputs, y, block, errors);
-        });
-        kernel::update_own(simd, x, inputs, y, own, own_errors);
+        targets.words.clear();
+        targets.words.extend(group.clone().map(|slot| outputs.word(slot)));
+        targets.at.clear();
+        targets.at.push_noise(group.map(|slot| outputs.now.at(slot)));
+        correct(simd, rate, (x, inputs), (&mut outputs.now, own), words, targets, scratch);
         for (at, &word) in words.iter().enumerate() {
             if !frequent.leave(outputs, word) {
                 outputs.put_back(at);
             }
         }
     }
+}
+
+/// Each of the rows `inputs` of `x` predicts the row of `y` at its place in `own`, that of the word at
+/// its place in `words`, among noise. All these rows are corrected.
+#[inline(always)]
+fn correct<S: Simd>(
+    simd: S,
+    rate: f32,
+    (x, inputs): (&mut Tile, &[usize]),
+    (y, own): (&mut Tile, &[usize]),
+    words: &[u32],
+    noise: &NoiseTargets,
+    scratch: &mut Scratch,
+) {
+    outlined(
+        simd,
+        #[inline(always)]
+        || {
+            let (n, k) = (inputs.len(), noise.words.len());
+            for_blocks!(noise.at, |block, at, first| {
+                let errors = &mut scratch.errors[at * n..][..block.len() * n + LINE];
+                kernel::errors(simd, rate, &scratch.noise, x, inputs, y, block, errors);
+                // Noise that hits the true target is left out, as in word2vec.c.
+                for (j, &word) in noise.words[at..][..block.len()].iter().enumerate() {
+                    for i in 0..n {
+                        if words[i] == word {
+                            errors[i * block.len() + j] = 0.0;
+                        }
+                    }
+                }
+            });
+            let errors = &mut scratch.errors[k * n..][..n + LINE];
+            kernel::own_errors(simd, rate, x, inputs, y, own, errors);
+            scratch.sample(rate, n * (k + 1));
+            let (noise_errors, own_errors) = scratch.errors.split_at(k * n);
+            for_blocks!(noise.at, |block, at, first| {
+                let errors = &noise_errors[at * n..][..block.len() * n];
+                kernel::update(simd, x, inputs, y, block, errors);
+            });
+            kernel::update_own(simd, x, inputs, y, own, own_errors);
+        },
+    );
 }

@@ -24,7 +24,7 @@ pub(crate) mod subsample;
 
 use std::ops::Range;
 
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::{Level, Simd};
 use rand::Rng;
 
 use self::document::DocumentLearner;
@@ -37,6 +37,7 @@ use self::rows::RowCache;
 use self::subsample::Subsample;
 use super::schedule::Chunk;
 use crate::corpus::Tags;
+use crate::math::dispatch;
 use crate::memory::Store;
 use crate::random::Generator;
 use crate::subword::Bags;

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::{Level, Simd};
 use rand::Rng;
 
 use super::negative::Noise;
@@ -18,7 +18,7 @@ use super::objective::{BLOCK, CbowGradient, Targets, for_blocks};
 use super::reading::Kept;
 use super::subsample::Subsample;
 use super::{LONGEST_WINDOW, Window};
-use crate::math::{LINE, Tile, kernel, mean};
+use crate::math::{LINE, Tile, dispatch, kernel, mean};
 use crate::memory::prefetch;
 use crate::random::{Generator, generator, mix};
 use crate::train::schedule::Schedule;

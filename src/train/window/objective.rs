@@ -10,7 +10,7 @@
 
 use fearless_simd::Simd;
 
-use crate::math::{LINE, Tile, kernel, mean};
+use crate::math::{LINE, Tile, kernel, mean, outlined};
 /// Targets in one block of the kernel; more are learnt in several blocks, one after the other.
 pub(super) const BLOCK: usize = 6;
 /// The loss is sampled at every 251st centre. The number is prime: a noise group is drawn anew
@@ -188,11 +188,31 @@ impl Scratch {
 
 /// How inputs predict targets. A thread, or a worker, has a clone of its own.
 pub(crate) trait Objective: Clone + Send + Sync {
+    /// [`Objective::score`], in the place where it is called.
+    fn score_here<S: Simd>(&mut self, simd: S, rate: f32, of: &mut Block, scratch: &mut Scratch);
+
+    /// [`Objective::apply`], in the place where it is called.
+    fn apply_here<S: Simd>(&mut self, simd: S, of: &mut Block, scratch: &mut Scratch);
+
     /// Finds the errors of the predictions.
-    fn score<S: Simd>(&mut self, simd: S, rate: f32, of: &mut Block, scratch: &mut Scratch);
+    #[inline(always)]
+    fn score<S: Simd>(&mut self, simd: S, rate: f32, of: &mut Block, scratch: &mut Scratch) {
+        outlined(
+            simd,
+            #[inline(always)]
+            || self.score_here(simd, rate, of, scratch),
+        );
+    }
 
     /// Corrects inputs and targets by the errors found last.
-    fn apply<S: Simd>(&mut self, simd: S, of: &mut Block, scratch: &mut Scratch);
+    #[inline(always)]
+    fn apply<S: Simd>(&mut self, simd: S, of: &mut Block, scratch: &mut Scratch) {
+        outlined(
+            simd,
+            #[inline(always)]
+            || self.apply_here(simd, of, scratch),
+        );
+    }
 }
 
 /// Each input predicts the targets (Mikolov et al. 2013).
@@ -201,12 +221,12 @@ pub(crate) struct SkipGram;
 
 impl Objective for SkipGram {
     #[inline(always)]
-    fn score<S: Simd>(&mut self, simd: S, rate: f32, of: &mut Block, scratch: &mut Scratch) {
+    fn score_here<S: Simd>(&mut self, simd: S, rate: f32, of: &mut Block, scratch: &mut Scratch) {
         scratch.score(simd, rate, of.x, &of.inputs.places, of.y, of.targets);
     }
 
     #[inline(always)]
-    fn apply<S: Simd>(&mut self, simd: S, of: &mut Block, scratch: &mut Scratch) {
+    fn apply_here<S: Simd>(&mut self, simd: S, of: &mut Block, scratch: &mut Scratch) {
         let inputs = &of.inputs.places[..];
         for_blocks!(of.targets, |block, at, first| {
             let errors = &scratch.errors[at * inputs.len()..][..block.len() * inputs.len()];
@@ -223,7 +243,7 @@ pub(crate) struct SequentialSkipGram;
 
 impl Objective for SequentialSkipGram {
     #[inline(always)]
-    fn score<S: Simd>(&mut self, simd: S, rate: f32, of: &mut Block, scratch: &mut Scratch) {
+    fn score_here<S: Simd>(&mut self, simd: S, rate: f32, of: &mut Block, scratch: &mut Scratch) {
         let (inputs, n) = (&of.inputs.places[..], of.inputs.places.len());
         for_blocks!(of.targets, |block, at, first| {
             let labels = if first { &scratch.labels[block.len() - 1] } else { &scratch.noise };
@@ -235,7 +255,7 @@ impl Objective for SequentialSkipGram {
     }
 
     #[inline(always)]
-    fn apply<S: Simd>(&mut self, _: S, _: &mut Block, _: &mut Scratch) {}
+    fn apply_here<S: Simd>(&mut self, _: S, _: &mut Block, _: &mut Scratch) {}
 }
 
 /// The mean of the inputs predicts the targets (Mikolov et al. 2013). Where positions have weights,
@@ -268,7 +288,7 @@ impl Cbow {
 
 impl Objective for Cbow {
     #[inline(always)]
-    fn score<S: Simd>(&mut self, simd: S, rate: f32, of: &mut Block, scratch: &mut Scratch) {
+    fn score_here<S: Simd>(&mut self, simd: S, rate: f32, of: &mut Block, scratch: &mut Scratch) {
         let inputs = &of.inputs.places[..];
         match &of.weights {
             None => mean::mean(simd, of.x, inputs, &mut self.mean, 0),
@@ -280,7 +300,7 @@ impl Objective for Cbow {
     }
 
     #[inline(always)]
-    fn apply<S: Simd>(&mut self, simd: S, of: &mut Block, scratch: &mut Scratch) {
+    fn apply_here<S: Simd>(&mut self, simd: S, of: &mut Block, scratch: &mut Scratch) {
         let (inputs, mean) = (&of.inputs.places[..], &self.mean);
         let share = match self.gradient {
             CbowGradient::Undivided => 1.0,
