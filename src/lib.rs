@@ -1,6 +1,6 @@
-//! Vectors of words and documents from your own text: skip-gram and CBOW with negative sampling,
-//! character n-grams, GloVe, PV-DBOW and PV-DM, over a memory-mapped corpus, on all processors, fast,
-//! without undefined behaviour.
+//! Vectors of words and documents from your own text, and of the nodes of graphs: skip-gram and CBOW
+//! with negative sampling, character n-grams, GloVe, PV-DBOW and PV-DM, over a memory-mapped corpus,
+//! on all processors, fast, without undefined behaviour.
 //!
 //! ```text
 //! files ──text──▶ words ──corpus──▶ Corpus (vocabulary, ids, sentence ends) ──train──▶ Embeddings
@@ -10,7 +10,7 @@
 //!
 //! Each arrow is a function of the things to its left. [`Corpus`] is all that training sees, and
 //! [`Embeddings`] is all that queries and file formats see. GloVe trains on co-occurrence counts,
-//! which [`cooccur`] takes from the corpus.
+//! which [`cooccur`] takes from the corpus. A [`graph`] becomes a corpus of random walks.
 //!
 //! ```
 //! use wordloom::corpus::{TextOptions, encode};
@@ -39,6 +39,7 @@ mod embeddings;
 mod error;
 pub mod eval;
 pub mod format;
+pub mod graph;
 mod math;
 mod memory;
 mod progress;

@@ -39,3 +39,25 @@ pub(crate) fn shuffle<T>(list: &mut [T], rng: &mut impl Rng) {
         list.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
     }
 }
+
+/// A table by which numbers are drawn in proportion to weights, in constant time (Walker 1977, Vose
+/// 1991). It has a column for each number: a threshold, in units of 2^-32, up to which the column
+/// stands for its own number, and the number for which it stands above the threshold.
+pub(crate) fn alias(weights: &[f64]) -> Vec<(u32, u32)> {
+    let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+    let mut scaled: Vec<f64> = weights.iter().map(|weight| weight / mean).collect();
+    let mut columns: Vec<(u32, u32)> =
+        (0..weights.len() as u32).map(|number| (u32::MAX, number)).collect();
+    let (mut small, mut large): (Vec<usize>, Vec<usize>) =
+        (0..scaled.len()).partition(|&i| scaled[i] < 1.0);
+    while let (Some(&s), Some(&l)) = (small.last(), large.last()) {
+        small.pop();
+        columns[s] = ((scaled[s] * 4_294_967_296.0) as u32, l as u32);
+        scaled[l] -= 1.0 - scaled[s];
+        if scaled[l] < 1.0 {
+            large.pop();
+            small.push(l);
+        }
+    }
+    columns
+}

@@ -12,7 +12,7 @@ use wordloom::{Corpus, train};
 
 use super::progress::{self, OnSignal, say};
 use super::show;
-use super::train::options::RunOptions;
+use super::train::options::{Input, RunOptions};
 
 const EXAMPLES: &str = "Examples:
   wordloom cooccur text.txt -o my.counts
@@ -62,11 +62,12 @@ impl Cooccur {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         self.windows.check()?;
         let pool = train::pool(self.threads)?;
-        self.running.check(&self.text, self.output.as_deref(), (None, &[]))?;
+        let input = Input::Text(&self.text);
+        self.running.check(&input, self.output.as_deref(), (None, &[]))?;
         progress::listen(OnSignal::Stop);
         let corpus = self.running.corpus(
-            &self.text,
-            (None, None),
+            &input,
+            None,
             self.output.as_deref(),
             train::threads(self.threads),
         )?;

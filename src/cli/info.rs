@@ -198,6 +198,15 @@ fn curve(of: &Curve) -> Vec<(&'static str, String)> {
 /// The text that a model was trained on, and how it was read.
 fn text(of: &Value) -> String {
     let Some(all) = of.as_object() else { return String::new() };
+    if let Some(graph) = all.get("graph") {
+        let (mut how, mut all) = (graph.clone(), all.clone());
+        let file = how.as_object_mut().and_then(|how| how.shift_remove("graph"));
+        all.shift_remove("graph");
+        let walks = all.shift_remove("walks").unwrap_or_default();
+        let how = [settings(&how), settings(&walks), settings(&Value::Object(all))];
+        let how: Vec<String> = how.into_iter().filter(|text| !text.is_empty()).collect();
+        return format!("{} ({})", input(&file.unwrap_or_default()), how.join(", "));
+    }
     let inputs = all.get("inputs").and_then(Value::as_array).into_iter().flatten();
     let inputs: Vec<String> = inputs.map(input).collect();
     let mut rest = all.clone();
@@ -228,6 +237,8 @@ mod tests {
             "max_vocab": null, "vocab_file": null, "strict": false,
         });
         assert_eq!(text(&counting), "a.txt b (min count 5, lowercase)");
+        let walks = json!({ "graph": { "graph": "g.tsv", "directed": true }, "walks": { "p": 0.5 }, "seed": 3 });
+        assert_eq!(text(&walks), "g.tsv (directed, p 0.5, seed 3)");
         assert_eq!(text(&json!({ "inputs": [[99, 255]] })), "c\u{fffd} ()");
         assert_eq!(text(&Value::Null), "");
     }

@@ -16,6 +16,7 @@ pub(crate) mod progress;
 mod query;
 pub(crate) mod show;
 mod train;
+mod walk;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -44,6 +45,7 @@ enum Command {
     Demo(demo::Demo),
     Train(Box<train::Train>),
     Cooccur(cooccur::Cooccur),
+    Walk(walk::Walk),
     Similar(query::similar::Similar),
     Analogy(query::analogy::Analogy),
     Similarity(query::similarity::Similarity),
@@ -83,6 +85,7 @@ impl Cli {
             Command::Demo(demo) => demo.run(),
             Command::Train(train) => train.run(),
             Command::Cooccur(cooccur) => cooccur.run(),
+            Command::Walk(walk) => walk.run(),
             Command::Similar(similar) => similar.run(),
             Command::Analogy(analogy) => analogy.run(),
             Command::Similarity(similarity) => similarity.run(),

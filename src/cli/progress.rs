@@ -4,7 +4,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -206,18 +206,27 @@ pub(crate) fn counting<T: Send>(
     result
 }
 
-/// Runs `count`, which counts co-occurrences, and shows its progress. The progress counter ends at
+/// Runs `work`, which does `what`, and shows its progress. The counter `of` its progress ends at
 /// `size`.
+pub(crate) fn bar<T: Send>(
+    quiet: bool,
+    (size, what): (u64, &str),
+    of: fn(&Progress) -> &AtomicU64,
+    work: impl FnOnce(&Progress) -> Result<T> + Send,
+) -> Result<T> {
+    let bar = Display::new(quiet).bar(size, &format!("{{percent:>3}} % {{bar:14}} {what}"));
+    let progress = Progress::default();
+    let look = || bar.set_position(of(&progress).load(Ordering::Relaxed));
+    let result = watched(&progress.stop, || work(&progress), look);
+    bar.finish_and_clear();
+    result
+}
+
+/// [`bar`] for the counting of `size` occurrences of words together.
 pub(crate) fn cooccurrences<T: Send>(
     quiet: bool,
     size: u64,
     count: impl FnOnce(&Progress) -> Result<T> + Send,
 ) -> Result<T> {
-    let bar =
-        Display::new(quiet).bar(size, "{percent:>3} % {bar:14} counting what occurs together");
-    let progress = Progress::default();
-    let look = || bar.set_position(progress.done.load(Ordering::Relaxed));
-    let result = watched(&progress.stop, || count(&progress), look);
-    bar.finish_and_clear();
-    result
+    bar(quiet, (size, "counting what occurs together"), |progress| &progress.done, count)
 }

@@ -221,11 +221,7 @@ impl Produce for TextOptions {
     /// place on the disk, and when it was changed.
     fn key(&self) -> Result<Option<u64>> {
         let mut hash = Xxh3::new();
-        // Every part comes with its length, so that no two lists of parts look alike.
-        let mut part = |bytes: &[u8]| {
-            hash.update(&(bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        };
+        let mut part = |bytes: &[u8]| add_part(&mut hash, bytes);
         part(&VERSION.to_le_bytes());
         let words = self.vocab_file.as_deref().map(Mapped::open).transpose()?;
         let given = words.is_some();
@@ -233,28 +229,8 @@ impl Produce for TextOptions {
         part(&serde_json::to_vec(&settings).map_err(|e| Error::Refused(e.to_string()))?);
         part(words.as_deref().unwrap_or_default());
         for file in text::expand(&self.inputs)? {
-            if file.as_os_str() == "-" {
+            if !add_identity(&mut hash, &file)? {
                 return Ok(None);
-            }
-            let about = std::fs::metadata(&file).map_err(Error::io(&file))?;
-            if !about.is_file() {
-                return Ok(None);
-            }
-            let canonical = file.canonicalize().map_err(Error::io(&file))?;
-            let changed = about.modified().map_err(Error::io(&file))?;
-            let since = changed.duration_since(SystemTime::UNIX_EPOCH);
-            let (before, since) = since.map_or_else(|e| (1, e.duration()), |since| (0, since));
-            part(canonical.as_os_str().as_encoded_bytes());
-            part(&about.len().to_le_bytes());
-            part(&[&[before][..], &since.as_nanos().to_le_bytes()].concat());
-            #[cfg(unix)]
-            {
-                // A program can set the time of the last change to its content back, but not that
-                // of the last change to anything.
-                use std::os::unix::fs::MetadataExt;
-                let about =
-                    [about.dev(), about.ino(), about.ctime() as u64, about.ctime_nsec() as u64];
-                part(bytemuck::cast_slice(&about));
             }
         }
         Ok(Some(hash.digest()))
@@ -263,6 +239,43 @@ impl Produce for TextOptions {
     fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
         self.encode(self, Choice::Frequent, writer, progress)
     }
+}
+
+/// Adds a part to a key, with its length, so that no two lists of parts look alike.
+fn add_part(hash: &mut Xxh3, bytes: &[u8]) {
+    hash.update(&(bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+/// Adds to a key what the system knows about a file: its path, length, place on the disk, and when it
+/// was changed. `false` for what can't be read twice, such as standard input.
+///
+/// # Errors
+/// When the file can't be examined.
+pub(crate) fn add_identity(hash: &mut Xxh3, file: &Path) -> Result<bool> {
+    if file.as_os_str() == "-" {
+        return Ok(false);
+    }
+    let about = std::fs::metadata(file).map_err(Error::io(file))?;
+    if !about.is_file() {
+        return Ok(false);
+    }
+    let canonical = file.canonicalize().map_err(Error::io(file))?;
+    let changed = about.modified().map_err(Error::io(file))?;
+    let since = changed.duration_since(SystemTime::UNIX_EPOCH);
+    let (before, since) = since.map_or_else(|e| (1, e.duration()), |since| (0, since));
+    add_part(hash, canonical.as_os_str().as_encoded_bytes());
+    add_part(hash, &about.len().to_le_bytes());
+    add_part(hash, &[&[before][..], &since.as_nanos().to_le_bytes()].concat());
+    #[cfg(unix)]
+    {
+        // A program can set the time of the last change to its content back, but not that of the
+        // last change to anything.
+        use std::os::unix::fs::MetadataExt;
+        let about = [about.dev(), about.ino(), about.ctime() as u64, about.ctime_nsec() as u64];
+        add_part(hash, bytemuck::cast_slice(&about));
+    }
+    Ok(true)
 }
 
 /// More text for the vocabulary of a model. Its words stay, whether they occur or not, and their

@@ -19,7 +19,7 @@ pub mod cache;
 mod count;
 mod documents;
 mod encode;
-mod paths;
+pub(crate) mod paths;
 mod tags;
 mod vocab;
 
@@ -32,6 +32,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 pub(crate) use self::count::Counter;
 pub use self::documents::{DocumentOptions, Documents};
+pub(crate) use self::encode::add_identity;
 pub use self::encode::{MoreText, TextOptions};
 pub use self::tags::Tags;
 pub use self::vocab::Vocab;
@@ -393,8 +394,16 @@ impl CorpusWriter {
     /// When writing fails.
     pub fn finish(self, vocab: &Vocab, facts: Facts) -> Result<Corpus> {
         let path = self.path.clone();
-        self.seal(vocab, facts)?.finish()?;
+        self.close(vocab, facts)?;
         Corpus::open(&path)
+    }
+
+    /// [`CorpusWriter::finish`] without opening the corpus.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn close(self, vocab: &Vocab, facts: Facts) -> Result<()> {
+        self.seal(vocab, facts)?.finish()
     }
 
     /// Writes all that is left to write.

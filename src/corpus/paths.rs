@@ -47,6 +47,19 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Path
     Ok(written.into_iter().map(Written::path).collect())
 }
 
+/// The same for one path.
+pub(crate) mod one {
+    use super::{Deserialize, Deserializer, Path, PathBuf, Serialize, Serializer, Written};
+
+    pub(crate) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+        Written::new(path).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+        Written::deserialize(from).map(Written::path)
+    }
+}
+
 /// The same for one path that may be missing.
 pub(super) mod optional {
     use super::{Deserialize, Deserializer, PathBuf, Serialize, Serializer, Written};

@@ -13,7 +13,7 @@
 //!
 //! This file is over 300 lines because two fifths of it are tests.
 
-use fearless_simd::{Level, Simd};
+use fearless_simd::Level;
 use rayon::prelude::*;
 
 use super::sparse::SparseRows;
@@ -203,10 +203,7 @@ impl Probe<'_> {
     /// The mean loss of `items`, and its gradient.
     fn loss(&self, items: &[u32], weights: &[f64]) -> (f64, Vec<f64>) {
         let weights = narrow(weights);
-        dispatch!(self.level, simd => simd.vectorize(
-            #[inline(always)]
-            || self.loss_by(items, &weights),
-        ))
+        dispatch!(self.level, simd => self.loss_by(items, &weights))
     }
 
     #[inline(always)]

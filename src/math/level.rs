@@ -56,27 +56,35 @@ impl SimdLevel {
     }
 }
 
-/// Runs `$body` with the vector instructions of `$level`, which `$simd` stands for. What SSE4.2 adds
-/// to SSE2 does not make it faster, and each level is built apart, so SSE2 stands for both.
+/// Runs `$body` with the vector instructions of `$level`, which `$simd` stands for. All that it calls
+/// has to be inlined into it. What SSE4.2 adds to SSE2 does not make it faster, and each level is
+/// built apart, so SSE2 stands for both.
 macro_rules! dispatch {
     ($level:expr, $simd:ident => $body:expr) => {
         match $level {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            fearless_simd::Level::Avx512($simd) => $body,
+            fearless_simd::Level::Avx512($simd) => dispatch!(@run $simd, $body),
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            fearless_simd::Level::Avx2($simd) => $body,
+            fearless_simd::Level::Avx2($simd) => dispatch!(@run $simd, $body),
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             level => {
                 let $simd = level.as_sse2().expect("the processor is one for which this was built");
-                $body
+                dispatch!(@run $simd, $body)
             }
             #[cfg(target_arch = "aarch64")]
-            fearless_simd::Level::Neon($simd) => $body,
+            fearless_simd::Level::Neon($simd) => dispatch!(@run $simd, $body),
             #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
-            fearless_simd::Level::Fallback($simd) => $body,
+            fearless_simd::Level::Fallback($simd) => dispatch!(@run $simd, $body),
             #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
             _ => unreachable!("no other level is built for this processor"),
         }
+    };
+    (@run $simd:ident, $body:expr) => {
+        fearless_simd::Simd::vectorize(
+            $simd,
+            #[inline(always)]
+            || $body,
+        )
     };
 }
 pub(crate) use dispatch;

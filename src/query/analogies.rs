@@ -72,10 +72,7 @@ pub(crate) fn analogies(
         .into_par_iter()
         .map(|row| {
             let rows = row..rows.min(row + piece);
-            dispatch!(level, simd => simd.vectorize(
-                #[inline(always)]
-                || scan(simd, e, rows, &units, questions, &places),
-            ))
+            dispatch!(level, simd => scan(simd, e, rows, &units, questions, &places))
         })
         .collect();
     let best = |question: usize| {

@@ -104,10 +104,7 @@ impl<'a> Index<'a> {
         let kept: Vec<(Vec<Pack>, usize)> = work
             .into_par_iter()
             .map(|(packs, rows)| {
-                dispatch!(level, simd => simd.vectorize(
-                    #[inline(always)]
-                    || scan(simd, self.embeddings, queries, packs, rows, k),
-                ))
+                dispatch!(level, simd => scan(simd, self.embeddings, queries, packs, rows, k))
             })
             .collect();
         if rows == self.embeddings.vocab.len() {

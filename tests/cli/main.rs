@@ -9,6 +9,7 @@ mod demo;
 mod documents;
 mod field;
 mod files;
+mod graph;
 mod query;
 mod recipe;
 mod stop;

@@ -19,7 +19,11 @@ pub(crate) fn speed(model: &Embeddings) -> f64 {
 
 /// The name of what [`speed`] counts.
 pub(super) fn unit(model: &Embeddings) -> &'static str {
-    if model.provenance.pairs_seen > 0 { "pairs" } else { "words" }
+    match &model.provenance {
+        history if history.pairs_seen > 0 => "pairs",
+        history if history.text.get("graph").is_some() => "nodes",
+        _ => "words",
+    }
 }
 
 /// Writes a trained model. Whoever asks to stop now gets the model, as it is done.

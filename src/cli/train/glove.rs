@@ -12,7 +12,7 @@ use wordloom::format::{Contents, counts};
 use wordloom::train::{self, GloveConfig, GloveSettings, GloveVectors, Recipe, train_glove};
 
 use super::course::{CourseOptions, Prepared};
-use super::options::{Files, Request, RunOptions};
+use super::options::{Files, Input, ModelFile, Request, RunOptions};
 use super::plan::checkpoint_line;
 use crate::cli::learning::Work;
 use crate::cli::progress::{self, OnSignal, say};
@@ -77,12 +77,10 @@ impl Glove {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Self { files, windows, source, config, course, running } = self;
         let settings = GloveSettings { windows, config };
-        let (files, course, running) = (&files, &course, &running);
-        run(
-            &settings,
-            &source,
-            Request { files, documents: None, course, running, more: &[], old: None },
-        )
+        let (input, model) = (Input::Text(&files.text), &files.model);
+        let (course, running) = (&course, &running);
+        let request = Request { input, model, course, running, more: &[], old: None };
+        run(&settings, &source, request)
     }
 }
 
@@ -90,7 +88,7 @@ impl Glove {
 struct Job<'a> {
     config: &'a GloveConfig,
     memory: u64,
-    files: &'a Files,
+    model: &'a ModelFile,
     course: &'a Prepared<'a>,
     running: &'a RunOptions,
 }
@@ -103,26 +101,25 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     Recipe::Glove(settings.clone()).check()?;
     request.check(source.cooccur.as_slice())?;
-    let Request { files, course, running, old, .. } = request;
-    let (config, output) = (&settings.config, files.output.as_deref());
+    let Request { input, model, course, running, old, .. } = request;
+    let (config, output) = (&settings.config, model.output.as_deref());
     progress::listen(OnSignal::Stop);
     let course = &course.prepare(config.dim, old)?;
     let threads = train::pool(config.threads)?;
-    let job = Job { config, memory: source.memory, files, course, running };
+    let job = Job { config, memory: source.memory, model, course, running };
     if let Some(file) = &source.cooccur {
-        let words = files.text.vocab_file.as_deref();
+        let words = match input {
+            Input::Text(text) | Input::Documents(text, _) => text.vocab_file.as_deref(),
+            Input::Graph(_) => None,
+        };
         let counts = threads.install(|| counts::read(file, words))?;
         let source = cooccur::Source::file(&counts);
         threads.install(|| job.learn(&source, &counts.vocab, &counts.about))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let corpus = running.corpus(
-        &files.text,
-        (None, course.old_vocab()),
-        output,
-        train::threads(config.threads),
-    )?;
-    let about = CountsAbout::of(&corpus, &settings.windows, files.text.describe());
+    let threads_wanted = train::threads(config.threads);
+    let corpus = running.corpus(&input, course.old_vocab(), output, threads_wanted)?;
+    let about = CountsAbout::of(&corpus, &settings.windows, input.describe());
     threads.install(|| {
         let source = cooccur::Source::text(&corpus, &settings.windows)?;
         job.learn(&source, &corpus.vocab, &about)
@@ -142,7 +139,7 @@ impl Job<'_> {
             vocab.save(file)?;
         }
         let disk = room_on_disk(source, self.memory);
-        let output = match &self.files.output {
+        let output = match &self.model.output {
             Some(output) if !self.running.dry_run => output,
             _ => return self.plan(source, vocab, about, disk),
         };
@@ -177,7 +174,7 @@ impl Job<'_> {
         )?;
         drop(pairs);
         model.provenance.counting_seconds = counting.as_secs_f64();
-        self.course.write(&mut model, output, self.files.to)?;
+        self.course.write(&mut model, output, self.model.to)?;
         self.running.report(&model, output)
     }
 
@@ -197,14 +194,14 @@ impl Job<'_> {
             matrices: 1 + u64::from(self.config.vectors == GloveVectors::Input),
             ..Contents::default()
         };
-        let model = self.files.format(false).size(&contents);
+        let model = self.model.format(false).size(&contents);
         let threads = Some(train::threads(self.config.threads));
         let config = GloveConfig { threads, ..self.config.clone() };
         let counts = if disk.is_some() { 0 } else { pairs * size_of::<Pair>() as u64 };
         // This is the memory of counting or of training, whichever is larger.
         let memory = self.memory.min(3 * pairs * size_of::<Pair>() as u64);
         let memory = memory.max(counts + self.config.memory(vocab.len()));
-        let checkpoint = self.course.checkpoint(self.files.output.as_deref());
+        let checkpoint = self.course.checkpoint(self.model.output.as_deref());
         let bytes = self.config.checkpoint(vocab.len());
         let mut out = std::io::stdout().lock();
         if self.running.json {

@@ -15,7 +15,7 @@ use wordloom::train::Recipe;
 pub(super) use self::done::speed;
 use self::glove::Glove;
 use self::recipe::ByRecipe;
-use self::window::{DocumentTraining, WindowOptions};
+use self::window::{DocumentTraining, GraphTraining, WindowOptions};
 
 const EXAMPLES: &str = "Examples:
   wordloom train skip-gram text.txt -o my.safetensors
@@ -39,7 +39,17 @@ Then:
 
 Documents are learnt in a random order, whatever order the file has.";
 
-/// Train vectors of words, or of documents, on text
+const GRAPHS: &str = "Examples:
+  wordloom train deepwalk graph.tsv -o my.safetensors
+  wordloom train node2vec graph.mtx.gz -o my.safetensors -p 0.5 -q 2 --directed
+  wordloom train deepwalk weighted.csv -o my.safetensors --walks 20 --rewalk
+Then:
+  wordloom similar my.safetensors alice            nodes near a node
+  wordloom eval my.safetensors labels.tsv          do vectors tell the labels of nodes?
+
+A line of the graph is an edge: two names of nodes, and perhaps a weight.";
+
+/// Train vectors of words or documents on text, or of nodes on a graph
 #[derive(clap::Args)]
 #[command(
     after_help = EXAMPLES,
@@ -81,6 +91,13 @@ enum Method {
     /// its centre
     #[command(after_help = DOCUMENTS)]
     PvDm(DocumentTraining),
+    /// Vectors of the nodes of a graph: skip-gram over random walks
+    #[command(after_help = GRAPHS)]
+    Deepwalk(GraphTraining),
+    /// Vectors of the nodes of a graph: skip-gram over walks that keep near to where they came from,
+    /// or lead away from it
+    #[command(after_help = GRAPHS)]
+    Node2vec(GraphTraining),
 }
 
 /// Hides the options that a method has no use for, and gives `train fasttext` the defaults of
@@ -107,6 +124,21 @@ pub(crate) fn adapt_help(command: clap::Command) -> clap::Command {
         };
         let train = train.mut_subcommand("pv-dbow", |m| documents(m, "cbow_gradient"));
         let train = train.mut_subcommand("pv-dm", |m| documents(m, "words"));
+        let graphs = |method: clap::Command| {
+            let defaults = [("dim", "128"), ("window", "10"), ("subsample", "0")];
+            let set = |method: clap::Command, (name, value)| {
+                method.mut_arg(name, |argument| argument.default_value(value))
+            };
+            // `-q` is one of the two parameters of walks.
+            let method = method.mut_arg("quiet", |argument| argument.short(None));
+            let method = hide(hide(method, &no_ngrams), &["cbow_gradient", "words"]);
+            defaults.into_iter().fold(method, set)
+        };
+        let train = train.mut_subcommand("deepwalk", |m| hide(graphs(m), &["p", "q", "plus"]));
+        let train = train.mut_subcommand("node2vec", |method| {
+            let near = |argument: clap::Arg| argument.default_value("0.25");
+            graphs(method).mut_arg("p", near).mut_arg("q", near)
+        });
         train.mut_subcommand("glove", |method| {
             let unless =
                 |inputs: clap::Arg| inputs.required(false).required_unless_present("cooccur");
@@ -125,6 +157,7 @@ impl Train {
             Some(Method::PvDbow(options)) => options.run(Recipe::PvDbow),
             Some(Method::PvDm(options)) => options.run(Recipe::PvDm),
             Some(Method::Glove(glove)) => glove.run(),
+            Some(Method::Deepwalk(graph) | Method::Node2vec(graph)) => graph.run(),
             None => self.again.run(),
         }
     }

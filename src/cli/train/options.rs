@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use serde_json::json;
+use serde_json::{Value, json};
 use wordloom::corpus::{
     Corpus, DocumentOptions, Documents, MoreText, Produce, TextOptions, Vocab, cache, expand,
 };
 use wordloom::format::Format;
+use wordloom::graph::GraphWalks;
 use wordloom::{Embeddings, Error, Progress, train};
 
 use super::course::CourseOptions;
@@ -22,6 +23,13 @@ use crate::cli::{format_parser, note, outputs, show};
 pub(super) struct Files {
     #[command(flatten)]
     pub(super) text: TextOptions,
+    #[command(flatten)]
+    pub(super) model: ModelFile,
+}
+
+/// The model that is written.
+#[derive(clap::Args)]
+pub(super) struct ModelFile {
     /// Where to write the model
     #[arg(short, long, value_name = "MODEL", required_unless_present = "dry_run")]
     pub(super) output: Option<PathBuf>,
@@ -30,7 +38,7 @@ pub(super) struct Files {
     pub(super) to: Option<Format>,
 }
 
-impl Files {
+impl ModelFile {
     /// Fails if the name of the model stands for no format.
     pub(super) fn check_format(&self) -> wordloom::Result<()> {
         self.output.as_ref().map_or(Ok(()), |out| Format::to_write(out, self.to, false).map(drop))
@@ -43,14 +51,71 @@ impl Files {
     }
 }
 
+/// What a corpus is made of.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'a> {
+    /// Sentences.
+    Text(&'a TextOptions),
+    /// Documents with tags.
+    Documents(&'a TextOptions, &'a DocumentOptions),
+    /// Walks over a graph.
+    Graph(&'a GraphWalks),
+}
+
+impl Input<'_> {
+    /// A description as JSON, which models store.
+    pub(super) fn describe(&self) -> Value {
+        match self {
+            Self::Text(text) => text.describe(),
+            Self::Documents(text, documents) => {
+                let mut all = text.describe();
+                all["documents"] = documents.describe();
+                all
+            }
+            Self::Graph(walks) => json!(walks),
+        }
+    }
+
+    /// The files that are read, or the error that they can't be.
+    fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let text = match self {
+            Self::Text(text) | Self::Documents(text, _) => text,
+            Self::Graph(walks) => return Ok(vec![walks.graph.graph.clone()]),
+        };
+        if text.max_vocab == Some(0) {
+            let problem = "must be at least 1".into();
+            return Err(Error::Setting { name: "max_vocab", problem }.into());
+        }
+        let mut files = text.vocab_file.as_slice().to_vec();
+        if !text.inputs.is_empty() {
+            files.extend(expand(&text.inputs)?);
+        }
+        Ok(files)
+    }
+
+    /// The corpus, if it is given as it is.
+    fn encoded(&self, grows: bool) -> anyhow::Result<Option<Corpus>> {
+        let (text, settled) = match self {
+            Self::Text(text) => (text, false),
+            Self::Documents(text, options) => (text, **options != DocumentOptions::default()),
+            Self::Graph(_) => return Ok(None),
+        };
+        let Some(corpus) = text.encoded()? else { return Ok(None) };
+        if grows || settled {
+            let problem = "is an encoded corpus, whose words and tags are settled: give its text";
+            return Err(Error::Input { path: corpus.path, problem: problem.into() }.into());
+        }
+        Ok(Some(corpus))
+    }
+}
+
 /// All that a training is asked for besides its method and settings.
 pub(super) struct Request<'a> {
-    pub(super) files: &'a Files,
-    /// How documents are found, where documents are learnt.
-    pub(super) documents: Option<&'a DocumentOptions>,
+    pub(super) input: Input<'a>,
+    pub(super) model: &'a ModelFile,
     pub(super) course: &'a CourseOptions,
     pub(super) running: &'a RunOptions,
-    /// Inputs besides the text.
+    /// Files that are read besides.
     pub(super) more: &'a [PathBuf],
     /// The model that is to be updated, and its file.
     pub(super) old: Option<(PathBuf, Embeddings)>,
@@ -60,9 +125,9 @@ impl Request<'_> {
     /// Checks the names of all files, before hours are spent. `more` are inputs besides.
     pub(super) fn check(&self, more: &[PathBuf]) -> anyhow::Result<()> {
         let inputs = [more, self.more, &self.course.inputs()].concat();
-        let Files { text, output, .. } = self.files;
-        self.running.check(text, output.as_deref(), (self.course.metrics(), &inputs))?;
-        Ok(self.files.check_format()?)
+        let output = self.model.output.as_deref();
+        self.running.check(&self.input, output, (self.course.metrics(), &inputs))?;
+        Ok(self.model.check_format()?)
     }
 }
 
@@ -95,19 +160,11 @@ impl RunOptions {
     /// they are none of the inputs. `more` are outputs and inputs besides.
     pub(crate) fn check(
         &self,
-        text: &TextOptions,
+        input: &Input,
         output: Option<&Path>,
         more: (Option<&Path>, &[PathBuf]),
     ) -> anyhow::Result<()> {
-        if text.max_vocab == Some(0) {
-            return Err(
-                Error::Setting { name: "max_vocab", problem: "must be at least 1".into() }.into()
-            );
-        }
-        let mut inputs = [text.vocab_file.as_slice(), more.1].concat();
-        if !text.inputs.is_empty() {
-            inputs.extend(expand(&text.inputs)?);
-        }
+        let inputs = [&input.files()?, more.1].concat();
         let outputs = output.into_iter().chain(self.save_vocab.as_deref()).chain(more.0);
         let outputs: Vec<&Path> = outputs.collect();
         Ok(outputs::check(&outputs, &inputs)?)
@@ -127,32 +184,33 @@ impl RunOptions {
     /// words join those of an `old` vocabulary, where one is to grow.
     pub(crate) fn corpus(
         &self,
-        text: &TextOptions,
-        (documents, old): (Option<&DocumentOptions>, Option<&Vocab>),
+        input: &Input,
+        old: Option<&Vocab>,
         output: Option<&Path>,
         threads: usize,
     ) -> anyhow::Result<Corpus> {
-        if let Some(corpus) = text.encoded()? {
-            let settled =
-                documents.is_some_and(|documents| *documents != DocumentOptions::default());
-            if old.is_some() || settled {
-                let problem =
-                    "is an encoded corpus, whose words and tags are settled: give its text";
-                let path = corpus.path;
-                return Err(Error::Input { path, problem: problem.into() }.into());
-            }
+        if let Some(corpus) = input.encoded(old.is_some())? {
             if !self.quiet {
                 tell(&corpus, "an encoded corpus");
             }
             return Ok(corpus);
         }
         let (threads, directory) = (train::pool(Some(threads))?, self.directory(output));
-        let corpus = match (documents, old) {
-            (Some(options), _) => {
-                self.make(&Documents { text, options, known: None }, &directory, &threads)?
+        let (directory, pool) = (&directory, &threads);
+        let (corpus, text) = match (*input, old) {
+            (Input::Documents(text, options), _) => {
+                let documents = Documents { text, options, known: None };
+                (self.make(&documents, directory, pool, tell)?, text)
             }
-            (None, Some(vocab)) => self.make(&MoreText { text, vocab }, &directory, &threads)?,
-            (None, None) => self.make(text, &directory, &threads)?,
+            (Input::Text(text), Some(vocab)) => {
+                (self.make(&MoreText { text, vocab }, directory, pool, tell)?, text)
+            }
+            (Input::Text(text), None) => (self.make(text, directory, pool, tell)?, text),
+            (Input::Graph(walks), _) => {
+                let corpus = self.make(walks, directory, pool, tell_of_walks)?;
+                note(&corpus.notes);
+                return Ok(corpus);
+            }
         };
         note(&corpus.notes);
         let facts = &corpus.facts;
@@ -175,6 +233,7 @@ impl RunOptions {
         producer: &impl Produce,
         directory: &Path,
         threads: &rayon::ThreadPool,
+        tell: fn(&Corpus, &str),
     ) -> anyhow::Result<Corpus> {
         let reading = Progress::default();
         if self.no_cache {
@@ -229,6 +288,14 @@ fn warn_of_letters(corpus: &Corpus) {
              segment such text first, and leave out --unicode-words"
         ));
     }
+}
+
+/// Says on stderr which walks there are.
+fn tell_of_walks(corpus: &Corpus, how: &str) {
+    let facts = &corpus.facts;
+    let nodes = show::counted(facts.vocabulary, "node", "nodes");
+    let (walks, steps) = (show::number(facts.sentences), show::number(facts.tokens));
+    say(&format!("{how}: {nodes}, {walks} walks of {steps} nodes together"));
 }
 
 /// Says on stderr what was read.

@@ -8,14 +8,14 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use wordloom::corpus::{DocumentOptions, TextOptions};
 use wordloom::format::Format;
+use wordloom::graph::GraphWalks;
 use wordloom::train::{Recipe, RecipeChange};
 use wordloom::{Embeddings, Error, format};
 
 use super::course::CourseOptions;
-use super::glove::{self, Source};
-use super::options::{Files, Request, RunOptions};
+use super::glove;
+use super::options::{Input, ModelFile, Request, RunOptions};
 use super::window;
-use crate::cli::format_parser;
 use crate::cli::progress::{self, say};
 
 #[derive(clap::Args)]
@@ -31,12 +31,8 @@ pub(super) struct ByRecipe {
     /// Text to train on [default: the text of the recipe]
     #[arg(value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Where to write the model
-    #[arg(short, long, value_name = "MODEL", required_unless_present = "dry_run")]
-    output: Option<PathBuf>,
-    /// The format to write [default: by MODEL's extension, or else safetensors]
-    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
-    to: Option<Format>,
+    #[command(flatten)]
+    model: ModelFile,
     #[command(flatten, next_help_heading = "Changes of the recipe")]
     change: RecipeChange,
     /// Read the recipe from the first line of standard input, and stop when standard input ends
@@ -79,6 +75,45 @@ impl ByRecipe {
             }
         }
         let recipe = recipe.with(&change);
+        let source =
+            Source::of(text, &recipe, &self.inputs).with_context(|| file.display().to_string())?;
+        let Some(source) = source else {
+            let problem = "does not say on which text: name files or directories after it";
+            return Err(Error::Input { path: file.clone(), problem: problem.into() }.into());
+        };
+        let (more, input) = ([file.clone()], source.input());
+        let (model, course, running) = (&self.model, &self.course, &self.running);
+        let request = Request { input, model, course, running, more: &more, old };
+        match recipe {
+            Recipe::Glove(settings) => {
+                let source = glove::Source { cooccur: None, memory: glove::MEMORY };
+                glove::run(&settings, &source, request)
+            }
+            recipe => window::run(&recipe, request),
+        }
+    }
+}
+
+/// What a recipe was used on.
+enum Source {
+    Text(TextOptions, Option<DocumentOptions>),
+    Graph(GraphWalks),
+}
+
+impl Source {
+    /// That of a model's history, with other `inputs` in its place where there are some. `None` where
+    /// neither says what it is.
+    fn of(text: Value, recipe: &Recipe, inputs: &[PathBuf]) -> anyhow::Result<Option<Self>> {
+        if text.get("graph").is_some() {
+            let mut walks: GraphWalks =
+                serde_json::from_value(text).context("its `graph` is not understood")?;
+            match inputs {
+                [] => {}
+                [graph] => walks.graph.graph.clone_from(graph),
+                _ => anyhow::bail!("a graph is one file"),
+            }
+            return Ok(Some(Self::Graph(walks)));
+        }
         // Words can be learnt from the texts of documents too.
         let said = text.get("documents");
         let documents = (recipe.learns_tags() || said.is_some()).then(|| {
@@ -88,27 +123,19 @@ impl ByRecipe {
         let documents = documents.transpose().context("its `documents` are not understood")?;
         let mut text: TextOptions = match text {
             Value::Null => TextOptions::default(),
-            text => serde_json::from_value(text)
-                .with_context(|| format!("{}: its `text` is not understood", file.display()))?,
+            text => serde_json::from_value(text).context("its `text` is not understood")?,
         };
-        if !self.inputs.is_empty() {
-            text.inputs.clone_from(&self.inputs);
+        if !inputs.is_empty() {
+            text.inputs = inputs.to_vec();
         }
-        if text.inputs.is_empty() {
-            let problem = "does not say on which text: name files or directories after it";
-            return Err(Error::Input { path: file.clone(), problem: problem.into() }.into());
-        }
-        let more = [file.clone()];
-        let files = Files { text, output: self.output, to: self.to };
-        let (course, running) = (&self.course, &self.running);
-        let documents = documents.as_ref();
-        let request = Request { files: &files, documents, course, running, more: &more, old };
-        match recipe {
-            Recipe::Glove(settings) => {
-                let source = Source { cooccur: None, memory: glove::MEMORY };
-                glove::run(&settings, &source, request)
-            }
-            recipe => window::run(&recipe, request),
+        Ok((!text.inputs.is_empty()).then_some(Self::Text(text, documents)))
+    }
+
+    fn input(&self) -> Input<'_> {
+        match self {
+            Self::Text(text, None) => Input::Text(text),
+            Self::Text(text, Some(documents)) => Input::Documents(text, documents),
+            Self::Graph(walks) => Input::Graph(walks),
         }
     }
 }

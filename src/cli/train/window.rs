@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use wordloom::corpus::DocumentOptions;
+use wordloom::graph::{GraphOptions, GraphWalks, WalkOptions};
 use wordloom::train::{Recipe, WindowConfig, train_by};
 use wordloom::{Corpus, Error};
 
 use super::course::{CourseOptions, Prepared};
-use super::options::{Files, Request, RunOptions};
+use super::options::{Files, Input, ModelFile, Request, RunOptions};
 use super::plan::PlanText;
 use crate::cli::learning::Work;
 use crate::cli::progress::{self, OnSignal, say};
@@ -30,8 +31,9 @@ pub(super) struct WindowOptions {
 
 impl WindowOptions {
     pub(super) fn run(self, recipe: fn(WindowConfig) -> Recipe) -> anyhow::Result<ExitCode> {
-        let Self { files, config, course, running } = &self;
-        let request = Request { files, documents: None, course, running, more: &[], old: None };
+        let Self { files: Files { text, model }, config, course, running } = &self;
+        let input = Input::Text(text);
+        let request = Request { input, model, course, running, more: &[], old: None };
         run(&recipe(config.clone()), request)
     }
 }
@@ -47,9 +49,46 @@ pub(super) struct DocumentTraining {
 impl DocumentTraining {
     pub(super) fn run(self, recipe: fn(WindowConfig) -> Recipe) -> anyhow::Result<ExitCode> {
         let Self { window: WindowOptions { files, config, course, running }, documents } = &self;
-        let documents = Some(documents);
-        let request = Request { files, documents, course, running, more: &[], old: None };
+        let (input, model) = (Input::Documents(&files.text, documents), &files.model);
+        let request = Request { input, model, course, running, more: &[], old: None };
         run(&recipe(config.clone()), request)
+    }
+}
+
+#[derive(clap::Args)]
+pub(super) struct GraphTraining {
+    #[command(flatten)]
+    graph: GraphOptions,
+    #[command(flatten)]
+    model: ModelFile,
+    #[command(flatten, next_help_heading = "Walks")]
+    walks: WalkOptions,
+    /// Walk anew for each epoch, in place of learning the same walks again (they take room on the
+    /// disk for all epochs)
+    #[arg(long)]
+    rewalk: bool,
+    #[command(flatten, next_help_heading = "Training")]
+    config: WindowConfig,
+    #[command(flatten, next_help_heading = "Stopping and going on")]
+    course: CourseOptions,
+    #[command(flatten, next_help_heading = "Running")]
+    running: RunOptions,
+}
+
+impl GraphTraining {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { graph, model, mut walks, rewalk, mut config, course, running } = self;
+        walks.check()?;
+        if rewalk {
+            // New walks for each of some epochs are as many walks for one.
+            walks.walks = walks.walks.saturating_mul(u32::try_from(config.epochs)?);
+            config.epochs = 1;
+        }
+        let walks = GraphWalks { graph, walks, seed: config.seed };
+        let (input, model) = (Input::Graph(&walks), &model);
+        let (course, running) = (&course, &running);
+        let request = Request { input, model, course, running, more: &[], old: None };
+        run(&Recipe::SkipGram(config), request)
     }
 }
 
@@ -57,7 +96,7 @@ impl DocumentTraining {
 pub(super) fn run(recipe: &Recipe, request: Request) -> anyhow::Result<ExitCode> {
     recipe.check()?;
     request.check(&[])?;
-    let Request { files, documents, course, running, old, .. } = request;
+    let Request { input, model, course, running, old, .. } = request;
     if let (Some((path, _)), true) = (&old, recipe.learns_tags()) {
         let problem = "has vectors of documents, which can't be updated: `wordloom infer` gives \
                        vectors for new documents";
@@ -65,21 +104,19 @@ pub(super) fn run(recipe: &Recipe, request: Request) -> anyhow::Result<ExitCode>
     }
     progress::listen(OnSignal::Stop);
     let course = course.prepare(recipe.dim(), old)?;
-    let corpus = running.corpus(
-        &files.text,
-        (documents, course.old_vocab()),
-        files.output.as_deref(),
-        recipe.threads(),
-    )?;
-    warn(recipe, &corpus, running.quiet);
+    let output = model.output.as_deref();
+    let corpus = running.corpus(&input, course.old_vocab(), output, recipe.threads())?;
+    if !matches!(input, Input::Graph(_)) {
+        warn(recipe, &corpus, running.quiet);
+    }
     if let Some(file) = &running.save_vocab {
         corpus.vocab.save(file)?;
     }
-    match &files.output {
+    match output {
         Some(output) if !running.dry_run => {
-            learn(recipe, (files, documents, running), &course, &corpus, output)?;
+            learn(recipe, (&input, model, running), &course, &corpus, output)?;
         }
-        _ => plan(recipe, files, running, &course, &corpus)?,
+        _ => plan(recipe, model, running, &course, &corpus)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -116,13 +153,13 @@ fn warn(recipe: &Recipe, corpus: &Corpus, quiet: bool) {
 
 fn plan(
     recipe: &Recipe,
-    files: &Files,
+    model: &ModelFile,
     running: &RunOptions,
     course: &Prepared,
     corpus: &Corpus,
 ) -> anyhow::Result<()> {
-    let checkpoint = course.checkpoint(files.output.as_deref());
-    let Some(plan) = PlanText::new(corpus, recipe, checkpoint, |ngrams| files.format(ngrams))?
+    let checkpoint = course.checkpoint(model.output.as_deref());
+    let Some(plan) = PlanText::new(corpus, recipe, checkpoint, |ngrams| model.format(ngrams))?
     else {
         return Ok(());
     };
@@ -137,21 +174,19 @@ fn plan(
 
 fn learn(
     recipe: &Recipe,
-    (files, documents, running): (&Files, Option<&DocumentOptions>, &RunOptions),
+    (input, file, running): (&Input, &ModelFile, &RunOptions),
     course: &Prepared,
     corpus: &Corpus,
     output: &Path,
 ) -> anyhow::Result<()> {
     let (tokens, epochs) = (corpus.facts.tokens, recipe.epochs());
-    let work = Work { tokens, epochs, unit: "words", time: recipe.time() };
+    let unit = if matches!(input, Input::Graph(_)) { "nodes" } else { "words" };
+    let work = Work { tokens, epochs, unit, time: recipe.time() };
     let place = (output, &corpus.vocab);
     let mut model = course.learn(place, (running.quiet, work), |course, progress| {
         train_by(corpus, recipe, course, progress)
     })?;
-    model.provenance.text = files.text.describe();
-    if let Some(documents) = documents {
-        model.provenance.text["documents"] = documents.describe();
-    }
-    course.write(&mut model, output, files.to)?;
+    model.provenance.text = input.describe();
+    course.write(&mut model, output, file.to)?;
     running.report(&model, output)
 }

@@ -31,45 +31,34 @@ impl GloveConfig {
         rows: &mut Tile,
         columns: &mut Tile,
     ) -> f64 {
-        simd.vectorize(
-            #[inline(always)]
-            || {
-                let (mut loss, mut order) = (0.0, Order::of(pairs));
-                let (mut batch, mut weights) = ([Pair::default(); BATCH], [0.0; BATCH]);
-                loop {
-                    let size = order.take(&mut batch);
-                    if size == 0 {
-                        return loss;
+        let (mut loss, mut order) = (0.0, Order::of(pairs));
+        let (mut batch, mut weights) = ([Pair::default(); BATCH], [0.0; BATCH]);
+        loop {
+            let size = order.take(&mut batch);
+            if size == 0 {
+                return loss;
+            }
+            self.weigh(simd, &batch, &mut weights);
+            let groups = batch[..size].chunks(GROUP).zip(weights.chunks(GROUP));
+            let mut k = 0;
+            for (pairs, weights) in groups {
+                k += GROUP;
+                for (next, before) in batch[k.min(size)..size].iter().zip(pairs) {
+                    if next.row != before.row {
+                        ask(rows.row(usize::from(next.row)));
                     }
-                    self.weigh(simd, &batch, &mut weights);
-                    let groups = batch[..size].chunks(GROUP).zip(weights.chunks(GROUP));
-                    let mut k = 0;
-                    for (pairs, weights) in groups {
-                        k += GROUP;
-                        for (next, before) in batch[k.min(size)..size].iter().zip(pairs) {
-                            if next.row != before.row {
-                                ask(rows.row(usize::from(next.row)));
-                            }
-                            ask(columns.row(usize::from(next.column)));
-                        }
-                        loss += match (pairs.first_chunk(), weights.first_chunk()) {
-                            (Some(pairs), Some(weights)) if apart(pairs) => {
-                                self.learn::<S, GROUP, CLIP>(simd, pairs, weights, rows, columns)
-                            }
-                            _ => pairs.iter().zip(weights).fold(0.0, |loss, (&pair, &weight)| {
-                                loss + self.learn::<S, 1, CLIP>(
-                                    simd,
-                                    &[pair],
-                                    &[weight],
-                                    rows,
-                                    columns,
-                                )
-                            }),
-                        };
-                    }
+                    ask(columns.row(usize::from(next.column)));
                 }
-            },
-        )
+                loss += match (pairs.first_chunk(), weights.first_chunk()) {
+                    (Some(pairs), Some(weights)) if apart(pairs) => {
+                        self.learn::<S, GROUP, CLIP>(simd, pairs, weights, rows, columns)
+                    }
+                    _ => pairs.iter().zip(weights).fold(0.0, |loss, (&pair, &weight)| {
+                        loss + self.learn::<S, 1, CLIP>(simd, &[pair], &[weight], rows, columns)
+                    }),
+                };
+            }
+        }
     }
 
     /// `f(x)` of a batch of pairs.

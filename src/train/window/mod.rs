@@ -225,10 +225,7 @@ pub(crate) trait Learn<M>: Send + Sync {
         chunk: &Chunk,
         generators: &mut Generators,
     ) -> Loss {
-        dispatch!(level, simd => simd.vectorize(
-            #[inline(always)]
-            || self.learn_by(simd, kept, chunk, generators),
-        ))
+        dispatch!(level, simd => self.learn_by(simd, kept, chunk, generators))
     }
 
     /// Learns the sequences of a chunk; returns the sampled loss. All its token ids must be in the

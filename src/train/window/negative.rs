@@ -24,11 +24,11 @@ use rand::Rng;
 
 use super::rows::RowCache;
 use crate::memory::{Store, prefetch};
+use crate::random::alias;
 
 /// Draws noise words.
 pub(crate) struct Noise {
-    /// A column for each word: a threshold, in units of 2^-32, and an alias. Up to the threshold
-    /// the column stands for its own word, and above it for the alias.
+    /// An alias table: a column for each word.
     columns: Vec<(u32, u32)>,
 }
 
@@ -37,22 +37,7 @@ impl Noise {
     pub(crate) fn new(counts: &[u64], exponent: f64) -> Self {
         let weights: Vec<f64> =
             counts.iter().map(|&c| if c == 0 { 0.0 } else { (c as f64).powf(exponent) }).collect();
-        let mean = weights.iter().sum::<f64>() / weights.len() as f64;
-        let mut scaled: Vec<f64> = weights.iter().map(|w| w / mean).collect();
-        let mut columns: Vec<(u32, u32)> =
-            (0..counts.len() as u32).map(|word| (u32::MAX, word)).collect();
-        let (mut small, mut large): (Vec<usize>, Vec<usize>) =
-            (0..scaled.len()).partition(|&i| scaled[i] < 1.0);
-        while let (Some(&s), Some(&l)) = (small.last(), large.last()) {
-            small.pop();
-            columns[s] = ((scaled[s] * 4_294_967_296.0) as u32, l as u32);
-            scaled[l] -= 1.0 - scaled[s];
-            if scaled[l] < 1.0 {
-                large.pop();
-                small.push(l);
-            }
-        }
-        Self { columns }
+        Self { columns: alias(&weights) }
     }
 
     /// The word that a random number stands for.

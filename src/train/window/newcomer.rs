@@ -189,10 +189,7 @@ impl<'a> Newcomers<'a> {
         for (slot, document) in documents.iter().enumerate() {
             begin(document.seed, &mut self.rows.row_mut(slot)[..dim]);
         }
-        dispatch!(still.level, simd => simd.vectorize(
-            #[inline(always)]
-            || self.learn_by(simd, &mut places),
-        ));
+        dispatch!(still.level, simd => self.learn_by(simd, &mut places));
         (0..documents.len()).map(|slot| self.rows.row(slot)[..dim].to_vec()).collect()
     }
 

@@ -1,0 +1,102 @@
+//! Graphs: walks over them, and vectors of their nodes.
+
+use std::fmt::Write;
+
+use crate::common::{Place, gzip};
+
+/// Settings that learn a small graph quickly, and give the same model each time.
+const SMALL: &str = "--dim 16 --epochs 3 --threads 1 --lr 0.05";
+
+/// A place with `g.tsv`: two groups of eight nodes, `sea0` and `hill0` and so on, in which everyone
+/// knows everyone, and an edge between the groups.
+fn place() -> Place {
+    let mut edges = String::from("sea0\thill0\n");
+    for group in ["sea", "hill"] {
+        for from in 0..8 {
+            for to in 0..from {
+                writeln!(edges, "{group}{from}\t{group}{to}").unwrap();
+            }
+        }
+    }
+    let place = Place::new();
+    place.write("g.tsv", edges);
+    place
+}
+
+#[test]
+fn nodes_of_one_group_are_near_each_other() {
+    let place = place();
+    for method in ["deepwalk", "node2vec", "node2vec -p 4 -q 0.5 --plus", "deepwalk --rewalk"] {
+        place.run(&format!("train {method} g.tsv --quiet -o m.safetensors {SMALL}")).good();
+        for group in ["sea", "hill"] {
+            let answer = place.run(&format!("similar m.safetensors {group}3 -k 7 --json")).json();
+            let near = answer["neighbours"].as_array().unwrap();
+            let names: Vec<&str> = near.iter().map(|near| near["word"].as_str().unwrap()).collect();
+            assert!(names.iter().all(|name| name.starts_with(group)), "{method}: {names:?}");
+        }
+    }
+    // The last of them walked anew for each of three epochs.
+    let info = place.run("info m.safetensors --json").json();
+    assert_eq!(info["provenance"]["corpus"]["sentences"], 3 * 10 * 16);
+    assert_eq!(info["provenance"]["settings"]["epochs"], 1);
+}
+
+#[test]
+fn walks_are_the_same_for_any_number_of_threads_and_in_both_forms() {
+    let place = place();
+    place.write("g.tsv.gz", gzip(place.read("g.tsv")));
+    place.run("walk g.tsv -o one.corpus --threads 1 -p 0.5 -q 2 --quiet").good();
+    for line in ["g.tsv --threads 2", "g.tsv --threads 4", "g.tsv.gz"] {
+        place.run(&format!("walk {line} -o more.corpus -p 0.5 -q 2 --quiet")).good();
+        assert_eq!(place.read("more.corpus"), place.read("one.corpus"), "{line}");
+    }
+    place.run("walk g.tsv -o other.corpus -p 0.5 -q 2 --quiet --seed 2").good();
+    assert_ne!(place.read("other.corpus"), place.read("one.corpus"));
+
+    let facts = place.run("walk g.tsv -o w.txt --walks 3 --length 20 -p 0.5 -q 2 --json").json();
+    let expected = [("nodes", 16), ("edges", 57), ("walks", 48), ("steps", 960)];
+    for (name, number) in expected {
+        assert_eq!(facts[name], number, "{name}");
+    }
+    let text = place.text("w.txt");
+    assert!(text.lines().count() == 48);
+    assert!(text.lines().all(|walk| walk.split(' ').count() == 20));
+    let graph = place.text("g.tsv");
+    for walk in text.lines().map(|walk| walk.split(' ').collect::<Vec<_>>()) {
+        for step in walk.windows(2) {
+            let edge = |from: &str, to: &str| graph.contains(&format!("{from}\t{to}\n"));
+            assert!(edge(step[0], step[1]) || edge(step[1], step[0]), "{step:?}");
+        }
+    }
+}
+
+#[test]
+fn training_on_a_graph_is_training_on_its_walks() {
+    let place = place();
+    place.run(&format!("train node2vec g.tsv --quiet -o m.safetensors {SMALL} --seed 3")).good();
+    place.run("walk g.tsv -o w.corpus -p 0.25 -q 0.25 --seed 3 --quiet").good();
+    let settings = format!("{SMALL} --seed 3 --window 10 --subsample 0");
+    place.run(&format!("train skip-gram w.corpus -q -o w.safetensors {settings}")).good();
+    assert_eq!(place.vectors("m.safetensors"), place.vectors("w.safetensors"));
+    // A model knows the graph and the walks.
+    place.run("train --recipe m.safetensors -q -o again.safetensors").good();
+    assert_eq!(place.vectors("m.safetensors"), place.vectors("again.safetensors"));
+    place.write("h.csv", "x,y\ny,z\nz,x\n");
+    place.run("train --recipe m.safetensors h.csv -q -o h.safetensors").good();
+    assert!(place.vectors("h.safetensors").starts_with("3 16\n"));
+}
+
+#[test]
+fn what_is_wrong_with_a_graph_is_said_in_a_line() {
+    let place = place();
+    place.write("bad.tsv", "a\tb\t1\nb\tc\t-2\n");
+    place.write("loops.txt", "a a\n");
+    place.fails("walk bad.tsv -o w.corpus", &["bad.tsv: line 2: -2 is a negative weight"]);
+    place.fails("train deepwalk loops.txt -o m.safetensors", &["loops.txt: no edge between"]);
+    place.fails("walk missing.tsv -o w.corpus", &["missing.tsv"]);
+    place.fails("walk g.tsv -o g.tsv", &["g.tsv: is an input too"]);
+    place.fails("walk g.tsv -o w.corpus -p 0", &["--p must be from"]);
+    place.fails("walk g.tsv -o w.corpus --length 0", &["--length must be at least 1"]);
+    let ran = place.run("walk bad.tsv -o w.txt --unweighted --walks 1 --length 2").good();
+    assert!(ran.err.contains("3 nodes, 2 edges"), "{}", ran.err);
+}
