@@ -19,6 +19,7 @@ pub mod cache;
 mod count;
 mod documents;
 mod encode;
+mod ends;
 pub(crate) mod paths;
 mod tags;
 mod vocab;
@@ -34,6 +35,7 @@ pub(crate) use self::count::Counter;
 pub use self::documents::{DocumentOptions, Documents};
 pub(crate) use self::encode::add_identity;
 pub use self::encode::{MoreText, TextOptions};
+use self::ends::Ends;
 pub use self::tags::Tags;
 pub use self::vocab::Vocab;
 use crate::error::{Error, Result};
@@ -311,8 +313,8 @@ impl Sections<'_> {
 pub struct CorpusWriter {
     path: PathBuf,
     out: Staged,
-    ends: Vec<u64>,
-    /// Where the tags of each sequence end in `tags`.
+    ends: Ends,
+    /// Where the tags of each sequence end in `tags`, up to the last sequence that has some.
     tag_ends: Vec<u64>,
     tags: Vec<u32>,
     /// The names of the tags, where sequences have some.
@@ -334,7 +336,7 @@ impl CorpusWriter {
         Ok(Self {
             path: path.to_path_buf(),
             out,
-            ends: Vec::new(),
+            ends: Ends::default(),
             tag_ends: Vec::new(),
             tags: Vec::new(),
             names: None,
@@ -371,15 +373,19 @@ impl CorpusWriter {
     /// Ends the sequence, which has these tags. A sequence without a token does not count.
     pub fn end_tagged(&mut self, tags: &[u32]) {
         if self.has_tokens() {
+            // Sequences without tags, which may be many millions, take no room for them.
+            if !tags.is_empty() {
+                self.tag_ends.resize(self.ends.len(), self.tags.len() as u64);
+                self.tags.extend_from_slice(tags);
+                self.tag_ends.push(self.tags.len() as u64);
+            }
             self.ends.push(self.tokens);
-            self.tags.extend_from_slice(tags);
-            self.tag_ends.push(self.tags.len() as u64);
         }
     }
 
     /// Whether the sequence that is being written has a token.
     pub(crate) fn has_tokens(&self) -> bool {
-        self.tokens > self.ends.last().copied().unwrap_or(0)
+        self.tokens > self.ends.last()
     }
 
     /// Gives the tags their names. Without names a corpus has no tags.
@@ -409,12 +415,24 @@ impl CorpusWriter {
     /// Writes all that is left to write.
     fn seal(mut self, vocab: &Vocab, mut facts: Facts) -> Result<Staged> {
         self.end_sentence();
+        self.tag_ends
+            .resize(if self.names.is_some() { self.ends.len() } else { 0 }, self.tags.len() as u64);
         let mut sections = vec![("tokens".to_string(), 64, self.tokens * 4)];
-        let take = std::mem::take::<Vec<u64>>;
-        let (ends, tag_ends) = (take(&mut self.ends), take(&mut self.tag_ends));
-        let (tags, names) = (std::mem::take(&mut self.tags), self.names.take());
-        let mut parts: Vec<(&str, &[u8])> = vec![("ends", bytemuck::cast_slice(&ends))];
-        parts.extend(WORD_SECTIONS.into_iter().zip(parts_of(vocab)));
+        let at = self.pad()?;
+        let ends = std::mem::take(&mut self.ends);
+        sections.push(("ends".to_string(), at, ends.len() as u64 * 8));
+        let mut some = Vec::with_capacity(1 << 12);
+        let mut rest = ends.iter();
+        while let Some(end) = rest.next() {
+            some.clear();
+            some.push(end);
+            some.extend(rest.by_ref().take((1 << 12) - 1));
+            self.write(bytemuck::cast_slice(&some))?;
+        }
+        let (tag_ends, tags) = (std::mem::take(&mut self.tag_ends), std::mem::take(&mut self.tags));
+        let names = self.names.take();
+        let mut parts: Vec<(&str, &[u8])> =
+            WORD_SECTIONS.into_iter().zip(parts_of(vocab)).collect();
         if let Some(names) = &names {
             parts.push(("tag ends", bytemuck::cast_slice(&tag_ends)));
             parts.push(("tags", bytemuck::cast_slice(&tags)));

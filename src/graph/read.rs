@@ -1,4 +1,6 @@
 //! Reads graphs: lists of edges, and Matrix Market files.
+//!
+//! This file is over 300 lines because a third of it is tests.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;

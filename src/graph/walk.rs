@@ -34,7 +34,7 @@ use crate::random::{Generator, alias, generator, mix, shuffle};
 /// Walks that a thread makes in turn.
 const LANES: usize = 16;
 /// Walks that are made before they are written.
-const BATCH: usize = 1 << 14;
+const BATCH: usize = 1 << 12;
 /// All neighbours are weighed when so many proposals were not accepted.
 const PROPOSALS: u32 = 32;
 /// The longest walk.

@@ -81,6 +81,8 @@ fn training_on_a_graph_is_training_on_its_walks() {
     // A model knows the graph and the walks.
     place.run("train --recipe m.safetensors -q -o again.safetensors").good();
     assert_eq!(place.vectors("m.safetensors"), place.vectors("again.safetensors"));
+    let update = "train --update m.safetensors g.tsv -q -o u.safetensors";
+    place.run(update).breaks_off(&["g.tsv: is a graph: no model is updated by one"]);
     place.write("h.csv", "x,y\ny,z\nz,x\n");
     place.run("train --recipe m.safetensors h.csv -q -o h.safetensors").good();
     assert!(place.vectors("h.safetensors").starts_with("3 16\n"));

@@ -206,7 +206,13 @@ impl RunOptions {
                 (self.make(&MoreText { text, vocab }, directory, pool, tell)?, text)
             }
             (Input::Text(text), None) => (self.make(text, directory, pool, tell)?, text),
-            (Input::Graph(walks), _) => {
+            (Input::Graph(walks), Some(_)) => {
+                let problem = "is a graph: no model is updated by one, but --init begins with its \
+                               vectors";
+                let path = walks.graph.graph.clone();
+                return Err(Error::Input { path, problem: problem.into() }.into());
+            }
+            (Input::Graph(walks), None) => {
                 let corpus = self.make(walks, directory, pool, tell_of_walks)?;
                 note(&corpus.notes);
                 return Ok(corpus);
