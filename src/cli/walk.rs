@@ -114,7 +114,6 @@ impl Walk {
         let default = if text { WalkFormat::Text } else { WalkFormat::Corpus };
         if self.to.unwrap_or(default) == WalkFormat::Corpus {
             let mut writer = CorpusWriter::new(&self.output)?;
-            graph.notes.iter().for_each(|note| writer.note(note));
             let (vocab, facts) =
                 graph.write_walks(&self.walks, self.seed, &mut writer, progress)?;
             let steps = facts.words_read;

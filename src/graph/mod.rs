@@ -73,15 +73,17 @@ fn add<T>(chunks: &mut Vec<Vec<T>>, item: T) {
 
 impl Graph {
     /// The graph of a list of edges, of which none leads from a node to itself. Nodes without an edge
-    /// are left out. Returns as well how many edges are given again: their weights are added up, and
-    /// without weights each counts once.
-    fn new(list: EdgeList, directed: bool, bytes: u64) -> Result<(Self, u64)> {
+    /// are left out; the name of the first is returned. So is how many edges are given again: their
+    /// weights are added up, and without weights each counts once.
+    fn new(list: EdgeList, directed: bool, bytes: u64) -> Result<(Self, u64, Option<Vec<u8>>)> {
         let names = list.names.len();
         let mut strength = vec![0.0; names];
         for ((from, to), weight) in list.iter() {
             strength[from as usize] += f64::from(weight);
             strength[to as usize] += f64::from(weight);
         }
+        let lonely = (0..names as u32).find(|&n| strength[n as usize] <= 0.0);
+        let lonely = lonely.map(|node| list.names.word(node).to_vec());
         let mut order: Vec<u32> =
             (0..names as u32).filter(|&n| strength[n as usize] > 0.0).collect();
         order.par_sort_unstable_by(|&a, &b| {
@@ -137,7 +139,7 @@ impl Graph {
             .then_some(weights)
             .filter(|all| all.iter().any(|w| w.to_bits() != all[0].to_bits()));
         let notes = Vec::new();
-        Ok((Self { nodes, notes, ends, neighbours, weights, directed, bytes }, again))
+        Ok((Self { nodes, notes, ends, neighbours, weights, directed, bytes }, again, lonely))
     }
 
     /// The number of nodes.
@@ -177,6 +179,12 @@ impl Graph {
         self.weights.as_ref().map(|weights| &weights[self.row(node)])
     }
 
+    /// The weight of the edge at a place of `neighbours`.
+    #[inline(always)]
+    fn weight_at(&self, at: usize) -> f32 {
+        self.weights.as_ref().map_or(1.0, |weights| weights[at])
+    }
+
     /// The weight of the edge from one node to another, or 0 without one.
     #[inline(always)]
     fn weight(&self, from: u32, to: u32) -> f32 {
@@ -185,7 +193,7 @@ impl Graph {
         if at == row.end || self.neighbours[at] != to {
             return 0.0;
         }
-        self.weights.as_ref().map_or(1.0, |weights| weights[at])
+        self.weight_at(at)
     }
 }
 

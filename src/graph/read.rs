@@ -242,10 +242,9 @@ impl<'a> Reader<'a> {
         }
         let weighted = !self.list.weights.is_empty();
         let side = self.matrix.as_ref().and_then(|matrix| matrix.size).map_or(0, |(side, _)| side);
-        let lonely = self.lonely();
         let all = side.max(self.list.names.len() as u64);
         let list = std::mem::take(&mut self.list);
-        let (mut graph, again) = Graph::new(list, self.options.directed, bytes)
+        let (mut graph, again, lonely) = Graph::new(list, self.options.directed, bytes)
             .map_err(|e| Error::input(path, e.to_string()))?;
         if again > 0 {
             let how = if weighted { "their weights add up" } else { "each counts once" };
@@ -253,7 +252,8 @@ impl<'a> Reader<'a> {
         }
         let without = all - graph.len() as u64;
         if without > 0 {
-            let first = lonely.map_or_else(String::new, |name| format!(", the first is {name}"));
+            let first =
+                lonely.map_or_else(String::new, |name| format!(", the first is {}", shown(&name)));
             notes.push(format!(
                 "{} without an edge, which have no vector{first}",
                 many(without, "node")
@@ -261,16 +261,6 @@ impl<'a> Reader<'a> {
         }
         graph.notes = notes;
         Ok(graph)
-    }
-
-    /// The first node that is named but has no edge.
-    fn lonely(&self) -> Option<String> {
-        let mut has = vec![false; self.list.names.len()];
-        for (from, to) in self.list.edges.iter().flatten() {
-            (has[*from as usize], has[*to as usize]) = (true, true);
-        }
-        let first = has.iter().position(|has| !has)?;
-        Some(shown(self.list.names.word(first as u32)))
     }
 }
 

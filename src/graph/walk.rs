@@ -125,7 +125,6 @@ impl Produce for GraphWalks {
 
     fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
         let graph = self.graph.read(progress)?;
-        graph.notes.iter().for_each(|note| writer.note(note));
         graph.write_walks(&self.walks, self.seed, writer, progress)
     }
 }
@@ -143,6 +142,7 @@ impl Graph {
         writer: &mut CorpusWriter,
         progress: &Progress,
     ) -> Result<(Vocab, Facts)> {
+        self.notes.iter().for_each(|note| writer.note(note));
         let mut visits = vec![0; self.len()];
         self.walk(options, seed, progress, |walk| {
             for &node in walk {
@@ -351,8 +351,7 @@ impl<'a> Walker<'a> {
                 lane.proposal = graph.row(lane.at).start + other as usize;
             }
         }
-        let weight = |at: usize| graph.weights.as_ref().map_or(1.0, |weights| weights[at]);
-        let proposed = (graph.neighbours[lane.proposal], weight(lane.proposal));
+        let proposed = (graph.neighbours[lane.proposal], graph.weight_at(lane.proposal));
         let Some(second) = self.second.as_ref().filter(|_| SECOND && lane.length > 1) else {
             return Some(proposed);
         };
@@ -405,7 +404,7 @@ impl<'a> Walker<'a> {
     fn weigh(&self, second: &Second, lane: &mut Lane) -> (u32, f32) {
         let graph = self.graph;
         let share = |at: usize| {
-            let weight = graph.weights.as_ref().map_or(1.0, |weights| weights[at]);
+            let weight = graph.weight_at(at);
             let next = graph.neighbours[at];
             let factor = if next == lane.before {
                 second.back

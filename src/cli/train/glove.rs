@@ -108,10 +108,7 @@ pub(super) fn run(
     let threads = train::pool(config.threads)?;
     let job = Job { config, memory: source.memory, model, course, running };
     if let Some(file) = &source.cooccur {
-        let words = match input {
-            Input::Text(text) | Input::Documents(text, _) => text.vocab_file.as_deref(),
-            Input::Graph(_) => None,
-        };
+        let words = input.text().and_then(|text| text.vocab_file.as_deref());
         let counts = threads.install(|| counts::read(file, words))?;
         let source = cooccur::Source::file(&counts);
         threads.install(|| job.learn(&source, &counts.vocab, &counts.about))?;

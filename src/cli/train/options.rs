@@ -63,6 +63,14 @@ pub(crate) enum Input<'a> {
 }
 
 impl Input<'_> {
+    /// The text, if it is made of text.
+    pub(super) fn text(&self) -> Option<&TextOptions> {
+        match self {
+            Self::Text(text) | Self::Documents(text, _) => Some(text),
+            Self::Graph(_) => None,
+        }
+    }
+
     /// A description as JSON, which models store.
     pub(super) fn describe(&self) -> Value {
         match self {
