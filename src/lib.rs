@@ -10,7 +10,8 @@
 //!
 //! Each arrow is a function of the things to its left. [`Corpus`] is all that training sees, and
 //! [`Embeddings`] is all that queries and file formats see. GloVe trains on co-occurrence counts,
-//! which [`cooccur`] takes from the corpus. A [`graph`] becomes a corpus of random walks.
+//! which [`cooccur`] takes from the corpus. A [`graph`] becomes a corpus of random walks,
+//! and [`sessions`] of users one of items.
 //!
 //! ```
 //! use wordloom::corpus::{TextOptions, encode};
@@ -45,11 +46,14 @@ mod memory;
 mod progress;
 pub mod query;
 mod random;
+pub mod sessions;
+mod span;
 mod stats;
 mod subword;
 mod tensors;
 mod text;
 pub mod train;
+pub mod tune;
 
 pub use self::corpus::{Corpus, Vocab};
 pub use self::embeddings::{Curve, CurvePoint, Embeddings, Found, Provenance, cosine};

@@ -207,6 +207,7 @@ fn text(of: &Value) -> String {
         let how: Vec<String> = how.into_iter().filter(|text| !text.is_empty()).collect();
         return format!("{} ({})", input(&file.unwrap_or_default()), how.join(", "));
     }
+    let all = all.get("sessions").and_then(Value::as_object).unwrap_or(all);
     let inputs = all.get("inputs").and_then(Value::as_array).into_iter().flatten();
     let inputs: Vec<String> = inputs.map(input).collect();
     let mut rest = all.clone();
@@ -214,7 +215,8 @@ fn text(of: &Value) -> String {
     let tokenizer = rest.shift_remove("tokenizer").map(|how| settings(&how)).unwrap_or_default();
     let how =
         [settings(&Value::Object(rest)), tokenizer].into_iter().filter(|text| !text.is_empty());
-    format!("{} ({})", inputs.join(" "), how.collect::<Vec<_>>().join(", "))
+    let how = how.collect::<Vec<_>>().join(", ");
+    inputs.join(" ") + &if how.is_empty() { String::new() } else { format!(" ({how})") }
 }
 
 /// The name of an input. One that is not UTF-8 is stored as its bytes.
@@ -239,7 +241,9 @@ mod tests {
         assert_eq!(text(&counting), "a.txt b (min count 5, lowercase)");
         let walks = json!({ "graph": { "graph": "g.tsv", "directed": true }, "walks": { "p": 0.5 }, "seed": 3 });
         assert_eq!(text(&walks), "g.tsv (directed, p 0.5, seed 3)");
-        assert_eq!(text(&json!({ "inputs": [[99, 255]] })), "c\u{fffd} ()");
+        let sessions = json!({ "sessions": { "inputs": ["e.csv"], "item": "sku", "hold_out": 1 } });
+        assert_eq!(text(&sessions), "e.csv (item sku, hold out 1)");
+        assert_eq!(text(&json!({ "inputs": [[99, 255]] })), "c\u{fffd}");
         assert_eq!(text(&Value::Null), "");
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod progress;
 mod query;
 pub(crate) mod show;
 mod train;
+mod tune;
 mod walk;
 
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use wordloom::Embeddings;
 use wordloom::format::Format;
+use wordloom::sessions::SessionOptions;
 
 /// Vectors of words and documents from your own text
 #[derive(Parser)]
@@ -51,8 +53,10 @@ enum Command {
     Similarity(query::similarity::Similarity),
     OddOneOut(query::odd_one_out::OddOneOut),
     Vector(query::vector::Vector),
-    Eval(eval::Eval),
+    Recommend(Box<query::recommend::Recommend>),
+    Eval(Box<eval::Eval>),
     Compare(Box<compare::Compare>),
+    Tune(tune::Tune),
     Infer(Box<infer::Infer>),
     Info(info::Info),
     Convert(convert::Convert),
@@ -61,7 +65,8 @@ enum Command {
 
 /// The command line, in which the help of shared options is adapted to each command.
 fn command() -> clap::Command {
-    compare::adapt_help(cooccur::adapt_help(train::adapt_help(Cli::command())))
+    let command = train::adapt_help(tune::adapt_help(Cli::command()));
+    compare::adapt_help(cooccur::adapt_help(command))
 }
 
 /// Reads the command line.
@@ -91,8 +96,10 @@ impl Cli {
             Command::Similarity(similarity) => similarity.run(),
             Command::OddOneOut(odd) => odd.run(),
             Command::Vector(vector) => vector.run(),
+            Command::Recommend(recommend) => recommend.run(),
             Command::Eval(eval) => eval.run(),
             Command::Compare(compare) => compare.run(),
+            Command::Tune(tune) => tune.run(),
             Command::Infer(infer) => infer.run(),
             Command::Info(info) => info.run(),
             Command::Convert(convert) => convert.run(),
@@ -113,6 +120,12 @@ fn note(notes: &[String]) {
     for note in notes {
         progress::say(&format!("wordloom: {note}"));
     }
+}
+
+/// The sessions that a model of items was trained on, if its history says so.
+fn sessions_of(model: &Embeddings) -> Option<SessionOptions> {
+    let said = model.provenance.text.get("sessions")?;
+    serde_json::from_value(said.clone()).ok()
 }
 
 /// Warns on stderr of what a file of `model` in `format` leaves out.

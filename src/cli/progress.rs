@@ -206,6 +206,12 @@ pub(crate) fn counting<T: Send>(
     result
 }
 
+/// Runs `work`, which shows itself what it does, until it ends or is asked to stop.
+pub(crate) fn until_asked<T: Send>(work: impl FnOnce(&Progress) -> Result<T> + Send) -> Result<T> {
+    let progress = Progress::default();
+    watched(&progress.stop, || work(&progress), || {})
+}
+
 /// Runs `work`, which does `what`, and shows its progress. The counter `of` its progress ends at
 /// `size`.
 pub(crate) fn bar<T: Send>(

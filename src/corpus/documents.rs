@@ -10,11 +10,12 @@ use std::path::Path;
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::columns::{Head, Table, each_object, extension, is_number, lines, place, texts};
 use super::encode::{Choice, Layout, Sequences};
 use super::{CorpusWriter, Facts, Produce, TextOptions, Vocab};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::text::{Block, Cut, Packing, trim, words_of};
+use crate::text::{Block, Cut, trim, words_of};
 
 /// A document with more tags than this is refused: another column may be meant.
 const MAX_TAGS: usize = 1000;
@@ -106,11 +107,7 @@ impl Documents<'_> {
         if let Some(layout) = self.options.documents {
             return layout;
         }
-        let extension = |path: &Path| path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        let extension = match Packing::named(file) {
-            Some(_) => extension(&file.with_extension("")),
-            None => extension(file),
-        };
+        let extension = extension(file);
         match extension.as_deref() {
             Some("tsv" | "tab") => DocumentLayout::Tsv,
             Some("csv") => DocumentLayout::Csv,
@@ -169,39 +166,18 @@ impl Documents<'_> {
         Ok(())
     }
 
-    fn columns(&self, block: &Block, to: &mut Sequences) -> Result<()> {
-        let csv = self.layout(&block.path) == DocumentLayout::Csv;
-        let delimiter = if csv { delimiter(&block.head) } else { b'\t' };
-        let mut reader = csv::ReaderBuilder::new();
-        let reader = reader.delimiter(delimiter).quoting(csv).has_headers(false).flexible(true);
-        let mut head = csv::ByteRecord::new();
-        let read = reader.from_reader(without_mark(&block.head)).read_byte_record(&mut head);
-        let bad = |e: csv::Error| Error::input(&block.path, format!("can't be read as CSV: {e}"));
-        read.map_err(bad)?;
+    fn columns(&self, block: &Block, table: Table, to: &mut Sequences) -> Result<()> {
+        let head = Head::of(block, table)?;
         let columns = Columns::new(&block.path, &head, self.options)?;
-        let mut reader = reader.from_reader(without_mark(block.text()));
-        let mut record = csv::ByteRecord::new();
-        let mut first = block.lines == 0;
-        loop {
-            let line = block.lines + reader.position().line();
-            if !reader.read_byte_record(&mut record).map_err(bad)? {
-                return Ok(());
-            }
-            let line = record.position().map_or(line, |at| block.lines + at.line());
-            if std::mem::take(&mut first) && columns.header {
-                continue;
-            }
-            let missing = columns.tags.iter().chain(&columns.text).find(|at| **at >= record.len());
-            if let Some(at) = missing {
-                let has = record.len();
-                let problem = format!(
-                    "{}: it has {has} columns, and so no column {}",
-                    place(block, line),
-                    at + 1
-                );
-                to.problem(block, problem);
-                continue;
-            }
+        let wanted = [&columns.tags[..], &columns.text].concat();
+        head.each_record(block, columns.header, &wanted, |line, record| {
+            let record = match record {
+                Ok(record) => record,
+                Err(problem) => {
+                    to.problem(block, format!("{}: {problem}", place(block, line)));
+                    return Ok(());
+                }
+            };
             if columns.tags.is_empty() {
                 to.tag(&self.number(block, line));
             }
@@ -211,8 +187,8 @@ impl Documents<'_> {
             for &at in &columns.text {
                 self.words(&record[at], to);
             }
-            Self::end((block, line), to)?;
-        }
+            Self::end((block, line), to)
+        })
     }
 
     fn objects(&self, block: &Block, to: &mut Sequences) -> Result<()> {
@@ -222,47 +198,26 @@ impl Documents<'_> {
                            `tag_column`";
             return Err(Error::input(&block.path, problem));
         }
-        for (line, text) in lines(block) {
-            let mut bad = |problem: &str| {
-                to.problem(block, format!("{}: {problem}", place(block, line)));
-            };
-            let object = match serde_json::from_slice::<Value>(text) {
-                Ok(object @ Value::Object(_)) => object,
-                Ok(_) => {
-                    bad("no JSON object");
-                    continue;
-                }
-                Err(e) => {
-                    bad(&format!("no JSON ({e})"));
-                    continue;
+        let wanted: Vec<&String> = tag_column.iter().chain(text_column).collect();
+        each_object(block, &wanted, |line, object| {
+            let object = match object {
+                Ok(object) => object,
+                Err(problem) => {
+                    to.problem(block, format!("{}: {problem}", place(block, line)));
+                    return Ok(());
                 }
             };
-            let missing = tag_column.iter().chain(text_column).find(|name| {
-                !matches!(
-                    object.get(*name),
-                    Some(Value::String(_) | Value::Number(_) | Value::Array(_))
-                )
-            });
-            if let Some(name) = missing {
-                bad(&format!("no text, number or list '{name}'"));
-                continue;
-            }
             if tag_column.is_empty() {
                 to.tag(&self.number(block, line));
             }
-            for name in tag_column {
-                for text in texts(&object[name]) {
-                    tag(text.as_bytes(), to);
-                }
+            for text in tag_column.iter().flat_map(|name| texts(&object[name])) {
+                tag(text.as_bytes(), to);
             }
-            for name in text_column {
-                for text in texts(&object[name]) {
-                    self.words(text.as_bytes(), to);
-                }
+            for text in text_column.iter().flat_map(|name| texts(&object[name])) {
+                self.words(text.as_bytes(), to);
             }
-            Self::end((block, line), to)?;
-        }
-        Ok(())
+            Self::end((block, line), to)
+        })
     }
 }
 
@@ -296,7 +251,8 @@ impl Layout for Documents<'_> {
             DocumentLayout::Lines => self.lines(block, to),
             DocumentLayout::Labels => self.labels(block, to),
             DocumentLayout::Jsonl => self.objects(block, to),
-            DocumentLayout::Tsv | DocumentLayout::Csv => self.columns(block, to),
+            DocumentLayout::Tsv => self.columns(block, Table::Tsv, to),
+            DocumentLayout::Csv => self.columns(block, Table::Csv, to),
         }
     }
 }
@@ -322,53 +278,12 @@ impl DocumentOptions {
     }
 }
 
-/// The lines of a block with their numbers, from 1. What follows the last line end is a line only
-/// if there is something.
-fn lines(block: &Block) -> impl Iterator<Item = (u64, &[u8])> {
-    let text = block.text();
-    let whole = text.strip_suffix(b"\n").unwrap_or(text);
-    let lines = whole.split(|&b| b == b'\n').filter(|_| !text.is_empty());
-    (block.lines + 1..).zip(lines)
-}
-
-/// A place in an input, for messages and names.
-fn place(block: &Block, line: u64) -> String {
-    format!("{}:{line}", block.path.display())
-}
-
 /// Adds a cell as a tag, unless it is empty.
 fn tag(cell: &[u8], to: &mut Sequences) {
     let text = std::str::from_utf8(cell).map_or(cell, |text| trim(text).as_bytes());
     if !text.is_empty() {
         to.tag(text);
     }
-}
-
-/// The texts of a JSON value: its own, or those of a list.
-fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(list) => list.iter().flat_map(texts).collect(),
-        Value::Null => Vec::new(),
-        other => vec![other.to_string()],
-    }
-}
-
-/// A text without the byte order mark that it may begin with.
-fn without_mark(text: &[u8]) -> &[u8] {
-    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
-}
-
-/// What is between columns of CSV: whatever the first record has more of, commas or semicolons.
-fn delimiter(head: &[u8]) -> u8 {
-    let count = |delimiter: u8| {
-        let mut reader = csv::ReaderBuilder::new();
-        let reader = reader.delimiter(delimiter).has_headers(false).flexible(true);
-        let mut record = csv::ByteRecord::new();
-        let read = reader.from_reader(head).read_byte_record(&mut record);
-        read.map_or(0, |_| record.len())
-    };
-    if count(b';') > count(b',') { b';' } else { b',' }
 }
 
 /// The columns of a file.
@@ -381,37 +296,24 @@ struct Columns {
 
 impl Columns {
     /// The columns that `options` ask for, in a file that begins with `head`.
-    fn new(path: &Path, head: &csv::ByteRecord, options: &DocumentOptions) -> Result<Self> {
+    fn new(path: &Path, head: &Head, options: &DocumentOptions) -> Result<Self> {
         let DocumentOptions { tag_column, text_column, header, .. } = options;
-        let is_number = |name: &&String| name.bytes().all(|b| b.is_ascii_digit());
-        let named = tag_column.iter().chain(text_column).any(|name| !is_number(&name));
-        let names = || {
-            let name = |cell| String::from_utf8_lossy(cell).chars().take(20).collect();
-            head.iter().take(12).map(name).collect::<Vec<String>>().join(", ")
+        let named = tag_column.iter().chain(text_column).any(|name| !is_number(name));
+        let all = |names: &[String]| {
+            names.iter().map(|name| head.find(path, name)).collect::<Result<Vec<usize>>>()
         };
-        let find = |name: &String| -> Result<usize> {
-            if is_number(&name) {
-                let number: usize = name.parse().unwrap_or(0);
-                return number.checked_sub(1).ok_or_else(|| {
-                    Error::input(path, format!("no column '{name}': columns are counted from 1"))
-                });
-            }
-            let found = head.iter().position(|cell| cell.trim_ascii() == name.as_bytes());
-            let problem = || format!("no column '{name}' among: {}", names());
-            found.ok_or_else(|| Error::input(path, problem()))
-        };
-        let all = |names: &[String]| names.iter().map(find).collect::<Result<Vec<usize>>>();
         let (mut tags, mut text) = (all(tag_column)?, all(text_column)?);
         if text.is_empty() {
-            let free: Vec<usize> = (0..head.len()).filter(|at| !tags.contains(at)).collect();
-            match (head.len(), &free[..]) {
+            let columns = head.cells.len();
+            let free: Vec<usize> = (0..columns).filter(|at| !tags.contains(at)).collect();
+            match (columns, &free[..]) {
                 (2, [tag, text_at]) => (tags, text) = (vec![*tag], vec![*text_at]),
-                (_, [text_at]) if head.len() == tags.len() + 1 => text = vec![*text_at],
-                (columns, _) => {
+                (_, [text_at]) if columns == tags.len() + 1 => text = vec![*text_at],
+                _ => {
                     let problem = format!(
                         "which of its {columns} columns has the text? Say so by `text_column`, and \
                          by `tag_column` which has the name; it begins: {}",
-                        names()
+                        head.shown()
                     );
                     return Err(Error::input(path, problem));
                 }

@@ -16,6 +16,7 @@
 //! their tests.
 
 pub mod cache;
+pub(crate) mod columns;
 mod count;
 mod documents;
 mod encode;

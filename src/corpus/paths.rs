@@ -35,14 +35,14 @@ impl Written {
     }
 }
 
-pub(super) fn serialize<'p, S: Serializer>(
+pub(crate) fn serialize<'p, S: Serializer>(
     paths: impl IntoIterator<Item = &'p PathBuf>,
     to: S,
 ) -> Result<S::Ok, S::Error> {
     to.collect_seq(paths.into_iter().map(|path| Written::new(path)))
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PathBuf>, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PathBuf>, D::Error> {
     let written = Vec::<Written>::deserialize(from)?;
     Ok(written.into_iter().map(Written::path).collect())
 }

@@ -69,6 +69,14 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// The vectors of words that were found, scaled to length 1, as features.
+    pub(super) fn units(&self, ids: impl Iterator<Item = u32>) -> Features {
+        match self.sparse {
+            Some(rows) => Features::Sparse(rows.select(ids.map(|id| id as usize))),
+            None => Features::units(ids.map(|id| self.vector(id)), self.e.dim()),
+        }
+    }
+
     /// The cosine of two words that were found.
     pub(super) fn cosine(&self, a: u32, b: u32) -> f64 {
         match self.sparse {

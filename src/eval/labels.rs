@@ -2,19 +2,20 @@
 //!
 //! An item that has `k` labels is given the `k` that are most probable for it (Perozzi, Al-Rfou &
 //! Skiena 2014, "`DeepWalk`: Online Learning of Social Representations"), so that scores do not
-//! depend on a threshold.
+//! depend on a threshold. At shares of the items, what a threshold gives is scored beside.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::known::Known;
 use super::outcome::{Answers, Average, Guesses, Measure, Outcome};
-use super::probe::{FOLDS, held_out};
+use super::probe::{FOLDS, held_out, taught};
 use super::sheet::Sheet;
 use super::{Parsed, Task, TaskKind};
 use crate::error::Error;
 use crate::math::level;
-use crate::stats::Clusters;
+use crate::random::{generator, mix, shuffle};
+use crate::stats::{Clusters, deviation, mean};
 use crate::text::words;
 
 /// Lines of a name and its labels.
@@ -126,6 +127,54 @@ fn label_separator(sheet: &Sheet) -> Option<LabelSeparator> {
     (labels > 1 && NAMES_OF_A_LABEL * labels <= names).then_some(separator)
 }
 
+/// From which shares of the items labels are learnt.
+#[derive(Clone, Debug)]
+pub struct ShareOptions {
+    /// The shares, between 0 and 1.
+    pub shares: Vec<f64>,
+    /// How often the items are divided anew.
+    pub shuffles: u32,
+    /// The divisions follow from it.
+    pub seed: u64,
+}
+
+/// How well labels are told by what was learnt from a share of the items, by a logistic regression
+/// with `C` = 1 on vectors of length 1, as in most papers on graphs.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ShareScores {
+    /// The share.
+    pub share: f64,
+    /// The number of items that labels are learnt from.
+    pub learnt: usize,
+    /// The number of items that are asked.
+    pub asked: usize,
+    /// The scores where an item is given as many labels as it has (Perozzi et al. 2014).
+    pub number_known: F1,
+    /// The scores where it is given all labels that are more probable than not.
+    pub threshold: F1,
+}
+
+/// F1 over all labels together, and as the mean over labels: its mean over the shuffles, and the
+/// standard deviation.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct F1 {
+    /// Over all labels together.
+    pub micro: [f64; 2],
+    /// The mean over labels.
+    pub r#macro: [f64; 2],
+}
+
+impl F1 {
+    fn of(guesses: &[Guesses]) -> Self {
+        let over = |average| {
+            let score = |guesses: &Guesses| guesses.score(average, &vec![1.0; guesses.len()]);
+            let scores: Vec<f64> = guesses.iter().map(score).collect();
+            [mean(&scores), deviation(&scores)]
+        };
+        Self { micro: over(Average::Micro), r#macro: over(Average::Macro) }
+    }
+}
+
 /// Names with their labels.
 #[derive(Debug)]
 struct Labels {
@@ -151,6 +200,47 @@ impl Task for Labels {
 
     fn known(&self, known: &Known) -> usize {
         self.names.iter().filter(|name| known.find(name).is_some()).count()
+    }
+
+    fn at_shares(&self, known: &Known, options: &ShareOptions) -> Option<Vec<ShareScores>> {
+        let found = self.names.iter().zip(&self.given);
+        let found: Vec<(u32, &Vec<u32>)> =
+            found.filter_map(|(name, given)| Some((known.find(name)?, given))).collect();
+        if found.len() < LEAST {
+            return None;
+        }
+        let given: Vec<Vec<u32>> = found.iter().map(|(_, given)| (*given).clone()).collect();
+        let features = known.units(found.iter().map(|(id, _)| *id));
+        let level = level(None).unwrap_or(fearless_simd::Level::baseline());
+        let at = |&share: &f64| {
+            let cut = ((share * found.len() as f64) as usize).clamp(1, found.len() - 1);
+            let (mut by_number, mut by_threshold) = (Vec::new(), Vec::new());
+            for shuffled in 0..options.shuffles {
+                let mut order: Vec<u32> = (0..found.len() as u32).collect();
+                shuffle(&mut order, &mut generator(mix(options.seed ^ mix(shuffled.into()))));
+                let (learnt, asked) = order.split_at(cut);
+                let odds = taught(&features, &given, self.different, (learnt, asked), (1.0, level));
+                let (mut number, mut threshold) =
+                    (Guesses::new(self.different), Guesses::new(self.different));
+                for (item, &name) in asked.iter().enumerate() {
+                    let given = &given[name as usize];
+                    number.push(given, &most_probable(&odds, item, given.len()));
+                    let probable = |&label: &u32| odds[label as usize][item] > 0.0;
+                    let guessed = (0..self.different as u32).filter(probable);
+                    threshold.push(given, &guessed.collect::<Vec<u32>>());
+                }
+                by_number.push(number);
+                by_threshold.push(threshold);
+            }
+            ShareScores {
+                share,
+                learnt: cut,
+                asked: found.len() - cut,
+                number_known: F1::of(&by_number),
+                threshold: F1::of(&by_threshold),
+            }
+        };
+        Some(options.shares.iter().map(at).collect())
     }
 
     /// F1 over all labels together (micro), F1 as the mean of the labels' (macro), and the share of

@@ -12,12 +12,16 @@
 mod analogy;
 mod known;
 mod labels;
+mod links;
+mod next;
 mod outcome;
 mod probe;
+mod score;
 mod sentence;
 mod sheet;
 mod similarity;
 mod sparse;
+mod transitions;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +29,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use self::known::Known;
+pub use self::labels::{F1, ShareOptions, ShareScores};
+pub use self::links::{LinkQuality, LinkScores, Links, OPERATORS};
+pub use self::next::{NextItems, NextOptions, NextScores, Ranking};
 pub use self::outcome::{Measure, Outcome, Section};
+pub use self::score::{Difference, Score};
 pub(crate) use self::sentence::rarity;
 pub use self::sheet::ColumnNames;
 use self::sheet::Sheet;
@@ -92,6 +100,11 @@ trait Task: std::fmt::Debug + Send + Sync {
 
     /// The number of items without an unknown word.
     fn known(&self, known: &Known) -> usize;
+
+    /// The scores of labels by what is learnt from shares of the items; `None` for other items.
+    fn at_shares(&self, _: &Known, _: &ShareOptions) -> Option<Vec<ShareScores>> {
+        None
+    }
 
     /// The outcome of the items for a model. With `zero`, an item with an unknown word counts as a
     /// cosine of 0, or as a wrong answer. Otherwise it is left out.
@@ -252,6 +265,17 @@ impl Set {
             found.filter(|_| !known(word)).map(|found| (word.to_string(), found))
         };
         self.task.words().find_map(other)
+    }
+
+    /// What is told of labels by what is learnt from shares of the items. `None` for a set of other
+    /// items, or where the model knows too few of them.
+    pub fn at_shares(
+        &self,
+        e: &Embeddings,
+        policy: &Policy,
+        options: &ShareOptions,
+    ) -> Option<Vec<ShareScores>> {
+        self.task.at_shares(&Known::new(self.rows(e), None, policy), options)
     }
 
     /// Puts the set to a model, and returns the answers and scores.

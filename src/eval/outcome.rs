@@ -182,7 +182,7 @@ impl Guesses {
     }
 
     /// The score with these weights of items.
-    fn score(&self, average: Average, weights: &[f32]) -> f64 {
+    pub(super) fn score(&self, average: Average, weights: &[f32]) -> f64 {
         let sum = |of: fn(&[f32; 3]) -> f32| -> f64 {
             let items = self.counts.iter().zip(weights);
             items.map(|(counts, &weight)| f64::from(weight * of(counts))).sum()

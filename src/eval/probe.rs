@@ -17,6 +17,7 @@ use fearless_simd::Level;
 use rayon::prelude::*;
 
 use super::sparse::SparseRows;
+use crate::embeddings::unit;
 use crate::math::dispatch;
 use crate::random::mix;
 use crate::stats::dot;
@@ -30,8 +31,10 @@ const STRENGTHS: [f64; 6] = [1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0];
 /// The steps that L-BFGS remembers, and the most that it takes.
 const MEMORY: usize = 8;
 const MOST_STEPS: usize = 200;
-/// It ends where no part of the gradient is greater.
+/// It ends where no part of the gradient is greater. With `C` chosen among several, one that trusts
+/// the items less makes up for an early end; where it is given, the end is near the least loss.
 const TOLERANCE: f64 = 1e-4;
+const CLOSE: f64 = 1e-7;
 /// Floats that are added up side by side.
 const LANES: usize = 16;
 /// Rows whose gradients are added up in single precision.
@@ -72,6 +75,17 @@ impl Features {
             for (x, [mean, scale]) in row.iter_mut().zip(&moments) {
                 *x = ((f64::from(*x) - mean) * scale) as f32;
             }
+        }
+        Self::Dense(values, width)
+    }
+
+    /// Rows of `dim` floats, scaled to length 1.
+    pub(crate) fn units<'a>(rows: impl Iterator<Item = &'a [f32]>, dim: usize) -> Self {
+        let width = dim.next_multiple_of(LANES);
+        let mut values = Vec::new();
+        for row in rows {
+            values.extend(unit(row));
+            values.resize(values.len().next_multiple_of(width), 0.0);
         }
         Self::Dense(values, width)
     }
@@ -136,8 +150,7 @@ pub(crate) fn held_out(
         let dealt = |item: &(usize, &u32)| item.0 % FOLDS == fold;
         let (asked, others): (Vec<_>, Vec<_>) = order.iter().enumerate().partition(dealt);
         let others: Vec<u32> = others.into_iter().map(|(_, &item)| item).collect();
-        let signs: Vec<f32> =
-            given.iter().map(|labels| if labels.contains(&label) { 1.0 } else { -1.0 }).collect();
+        let signs = signs(given, label);
         let probe = Probe { x, signs: &signs, level };
         let weights = narrow(&probe.chosen(&others));
         let score = |(_, &item): (usize, &u32)| (item, probe.score(item, &weights));
@@ -151,6 +164,31 @@ pub(crate) fn held_out(
         }
     }
     all
+}
+
+/// For each of `labels` labels the log odds that each of the `asked` items has it, by what was learnt
+/// from the `learnt` items with a strength `c`.
+pub(crate) fn taught(
+    x: &Features,
+    given: &[Vec<u32>],
+    labels: usize,
+    (learnt, asked): (&[u32], &[u32]),
+    (c, level): (f64, Level),
+) -> Vec<Vec<f32>> {
+    let of = |label: u32| {
+        let signs = signs(given, label);
+        let probe = Probe { x, signs: &signs, level };
+        let mut weights = probe.beginning(learnt);
+        probe.fit(learnt, (c, CLOSE), &mut weights);
+        let weights = narrow(&weights);
+        asked.iter().map(|&item| probe.score(item, &weights)).collect()
+    };
+    (0..labels as u32).into_par_iter().map(of).collect()
+}
+
+/// 1 for items with a label, -1 for those without.
+fn signs(given: &[Vec<u32>], label: u32) -> Vec<f32> {
+    given.iter().map(|labels| if labels.contains(&label) { 1.0 } else { -1.0 }).collect()
 }
 
 /// The regression of one label.
@@ -174,13 +212,13 @@ impl Probe<'_> {
             // Each begins where the one before it ended.
             let mut weights = self.beginning(&others);
             for (loss, c) in losses.iter_mut().zip(STRENGTHS) {
-                self.fit(&others, c, &mut weights);
+                self.fit(&others, (c, TOLERANCE), &mut weights);
                 *loss += self.loss(&asked, &weights).0 * asked.len() as f64;
             }
         }
         let best = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b]));
         let mut weights = self.beginning(items);
-        self.fit(items, STRENGTHS[best.unwrap_or(0)], &mut weights);
+        self.fit(items, (STRENGTHS[best.unwrap_or(0)], TOLERANCE), &mut weights);
         weights
     }
 
@@ -233,10 +271,10 @@ impl Probe<'_> {
         (loss / n, gradient)
     }
 
-    /// Minimises the loss of `items` with `c`, beginning at `weights`.
-    fn fit(&self, items: &[u32], c: f64, weights: &mut Vec<f64>) {
+    /// Minimises the loss of `items` with `c`, beginning at `weights`, down to a gradient.
+    fn fit(&self, items: &[u32], (c, tolerance): (f64, f64), weights: &mut Vec<f64>) {
         let decay = 1.0 / (c * items.len().max(1) as f64);
-        minimise(weights, |w| {
+        minimise(weights, tolerance, |w| {
             let (mut loss, mut gradient) = self.loss(items, w);
             // The intercept is free.
             for (g, &w) in gradient[..w.len() - 1].iter_mut().zip(w) {
@@ -252,13 +290,14 @@ fn narrow(weights: &[f64]) -> Vec<f32> {
     weights.iter().map(|&w| w as f32).collect()
 }
 
-/// Moves `at` to the least value of a convex function that returns its value and its gradient.
-fn minimise(at: &mut Vec<f64>, mut of: impl FnMut(&[f64]) -> (f64, Vec<f64>)) {
+/// Moves `at` to the least value of a convex function that returns its value and its gradient, where
+/// no part of the gradient is greater than `tolerance`.
+fn minimise(at: &mut Vec<f64>, tolerance: f64, mut of: impl FnMut(&[f64]) -> (f64, Vec<f64>)) {
     let (mut value, mut gradient) = of(at);
     // The last steps, what they changed of the gradient, and the inverse of the product of both.
     let mut steps: Vec<(Vec<f64>, Vec<f64>, f64)> = Vec::new();
     for _ in 0..MOST_STEPS {
-        if gradient.iter().all(|g| g.abs() <= TOLERANCE) {
+        if gradient.iter().all(|g| g.abs() <= tolerance) {
             return;
         }
         let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
@@ -385,7 +424,7 @@ mod tests {
         let all: Vec<u32> = (0..n as u32).collect();
         let probe = Probe { x: &x, signs: &signs, level: Level::new() };
         let mut found = probe.beginning(&all);
-        probe.fit(&all, c, &mut found);
+        probe.fit(&all, (c, TOLERANCE), &mut found);
         let mut w = vec![0.0f64; dim + 1];
         for _ in 0..30 {
             let (mut g, mut h) = (vec![0.0; dim + 1], vec![vec![0.0; dim + 1]; dim + 1]);

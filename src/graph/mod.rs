@@ -2,7 +2,8 @@
 //! A walk over a graph is a sequence of nodes, as a sentence is one of words, so that whatever trains
 //! on sentences learns vectors of nodes from walks (DeepWalk, Perozzi et al. 2014).
 
-mod read;
+pub(crate) mod read;
+mod split;
 mod walk;
 
 use std::ops::Range;
@@ -10,6 +11,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 pub use self::read::GraphOptions;
+pub use self::split::Split;
 pub use self::walk::{GraphWalks, WalkOptions};
 use crate::corpus::{Counter, Vocab};
 use crate::error::{Error, Result};

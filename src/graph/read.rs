@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use super::split::{Split, check_share};
 use super::{EdgeList, Graph};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -19,7 +20,7 @@ const HEADER: [&str; 14] = [
 const MATRIX: &[u8] = b"%%MatrixMarket";
 
 /// Which graph to read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct GraphOptions {
     /// A list of edges (two nodes and perhaps a weight a line, with tabs, commas or spaces between
@@ -35,14 +36,33 @@ pub struct GraphOptions {
     #[cfg_attr(feature = "cli", arg(long))]
     #[serde(default)]
     pub unweighted: bool,
+    /// Leave out this share of the edges, drawn at random, so that `eval --links` can ask for them;
+    /// every node keeps an edge. They are the same each time
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", default_value_t = 0.0))]
+    #[serde(default)]
+    pub hold_out: f64,
 }
 
 impl GraphOptions {
-    /// Reads the graph. Of `progress` the bytes and the edges count.
+    /// Reads the graph, without what is held out. Of `progress` the bytes and the edges count.
     ///
     /// # Errors
-    /// A line that is no edge, a graph without an edge, or [`Error::Stopped`].
+    /// A line that is no edge, a graph without an edge, an impossible share to hold out, or
+    /// [`Error::Stopped`].
     pub fn read(&self, progress: &Progress) -> Result<Graph> {
+        check_share(self.hold_out)?;
+        if self.hold_out > 0.0 { Ok(self.split(progress)?.graph) } else { self.read_all(progress) }
+    }
+
+    /// Reads the graph, and holds edges out.
+    ///
+    /// # Errors
+    /// As [`GraphOptions::read`].
+    pub fn split(&self, progress: &Progress) -> Result<Split> {
+        self.read_all(progress)?.hold_out(self.hold_out)
+    }
+
+    fn read_all(&self, progress: &Progress) -> Result<Graph> {
         let mut reader = Reader::new(self);
         let mut blocks = Blocks::new([(self.graph.clone(), false, Cut::Lines)]);
         let mut bytes = 0;
@@ -341,15 +361,15 @@ fn is_header(columns: &[&[u8]]) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// The graph of a text.
-    pub(in crate::graph) fn graph(text: &str, directed: bool) -> Result<Graph> {
+    pub(crate) fn graph(text: &str, directed: bool) -> Result<Graph> {
         let folder = tempfile::tempdir().unwrap();
         let graph = folder.path().join("g");
         std::fs::write(&graph, text).unwrap();
-        GraphOptions { graph, directed, unweighted: false }.read(&Progress::default())
+        GraphOptions { graph, directed, ..GraphOptions::default() }.read(&Progress::default())
     }
 
     /// The neighbours of each node with their weights, by name.

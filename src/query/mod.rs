@@ -6,12 +6,15 @@
 
 mod analogies;
 mod ensemble;
+mod recommend;
 mod search;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::analogies::analogies;
 pub use self::ensemble::{Agreed, ensemble};
+pub(crate) use self::recommend::best;
+pub use self::recommend::{Asked, Recommender, Scoring};
 pub use self::search::Index;
 use crate::embeddings::{Embeddings, Found, cosine, unit};
 use crate::error::{Error, Result};

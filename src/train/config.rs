@@ -2,13 +2,13 @@
 //!
 //! This file is over 300 lines because each setting stands with its help, default and check.
 
-use super::span::Span;
 use super::window::objective::CbowGradient;
 use super::window::subsample::Subsample;
 use super::window::{LONGEST_WINDOW, Window};
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::math::{self, LINE, Precision, SimdLevel};
+use crate::span::Span;
 use crate::subword::Subwords;
 /// The largest dimension of vectors.
 const MAX_DIM: usize = 65_536;

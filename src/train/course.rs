@@ -7,11 +7,11 @@ use super::beginning::Beginning;
 use super::checkpoint::Matrix;
 use super::log::Log;
 use super::schedule::Borders;
-use super::span::When;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::Staged;
 use crate::progress::Progress;
+use crate::span::When;
 
 /// How a training goes. By default it begins at random, keeps no checkpoint, and is not scored.
 #[derive(Default)]

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use super::checkpoint::{self, Checkpoint, Identity};
 use super::course::{CheckpointPlan, Patience, Stage};
-use super::span::When;
 use crate::error::{Error, Result};
 use crate::memory::Staged;
 use crate::progress::Progress;
+use crate::span::When;
 
 /// Keeps the checkpoint of a training.
 pub(super) struct Keeper<'a> {

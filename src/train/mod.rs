@@ -20,7 +20,6 @@ mod race;
 mod recipe;
 mod run;
 mod schedule;
-mod span;
 mod state;
 mod superstep;
 mod training;
@@ -38,7 +37,6 @@ pub use self::glove::{GloveConfig, GloveSettings, GloveVectors, train_glove};
 pub use self::inference::{InferOptions, Inference};
 pub use self::plan::Plan;
 pub use self::recipe::{Recipe, RecipeChange};
-pub use self::span::{Span, When};
 use self::state::State;
 use self::training::Training;
 pub use self::window::objective::CbowGradient;
@@ -49,6 +47,7 @@ use crate::error::{Error, Result};
 use crate::math;
 pub use crate::math::{Precision, SimdLevel};
 use crate::progress::Progress;
+pub use crate::span::{Span, When};
 /// How far from 0 input vectors begin: their length is about 0.46 for any dimension. word2vec.c
 /// begins with ±1/(2 dim), 16 times less at dimension 100, and learns less from the same text
 /// (`docs/design/0008-beginning.md`).

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::CbowGradient;
 use super::config::WindowConfig;
 use super::glove::GloveSettings;
-use super::span::Span;
 use crate::embeddings::Provenance;
 use crate::error::{Error, Result};
+use crate::span::Span;
 
 /// A training method and its settings. fastText's method is skip-gram with `subwords`.
 ///

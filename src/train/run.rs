@@ -9,11 +9,11 @@ use super::checkpoint::{self, Checkpoint, Identity};
 use super::course::{Course, Patience, Stage, Watch};
 use super::keeper::Keeper;
 use super::log::Log;
-use super::span::{Span, When};
 use crate::embeddings::{Curve, CurvePoint};
 use crate::error::{Error, Result};
 use crate::memory::Staged;
 use crate::progress::Progress;
+use crate::span::{Span, When};
 
 /// The shortest time, and the share of all time, after which the learning rate of a training with a
 /// limit of time is planned anew.

@@ -102,3 +102,79 @@ fn what_is_wrong_with_a_graph_is_said_in_a_line() {
     let ran = place.run("walk bad.tsv -o w.txt --unweighted --walks 1 --length 2").good();
     assert!(ran.err.contains("3 nodes, 2 edges"), "{}", ran.err);
 }
+
+#[test]
+fn edges_that_were_held_out_are_asked_for() {
+    let place = place();
+    place
+        .run(&format!("train deepwalk g.tsv -o m.safetensors --hold-out 0.1 --quiet {SMALL}"))
+        .good();
+    let facts = place.run("walk g.tsv -o w.txt --hold-out 0.1 --json").json();
+    assert_eq!((&facts["edges"], &facts["nodes"]), (&52.into(), &16.into()));
+    let report = place.run("eval m.safetensors --links g.tsv --json --draws 500").json();
+    assert_eq!((&report["edges"], &report["hold_out"]), (&5.into(), &0.1.into()));
+    let names: Vec<&str> = report["methods"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["method"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "Hadamard",
+        "mean",
+        "L1",
+        "L2",
+        "dot",
+        "cosine",
+        "common neighbours",
+        "Adamic-Adar",
+        "preferential attachment",
+    ];
+    assert_eq!(names, expected);
+    // Groups in which everyone knows everyone: edges are within them, and other pairs are not.
+    for at in [5, 6, 7] {
+        assert!(report["methods"][at]["auc"]["score"].as_f64().unwrap() > 0.9, "{report}");
+    }
+    assert_eq!(report["methods"][0]["better"].as_array().unwrap().len(), 3);
+    let run = place.run("eval m.safetensors --links g.tsv --draws 500").good();
+    assert!(run.out.contains("counting neighbours") && run.out.contains("(by AUC)"), "{}", run.out);
+
+    place.run(&format!("train deepwalk g.tsv -o all.safetensors --quiet {SMALL}")).good();
+    let run = place.run("eval all.safetensors --links g.tsv");
+    run.breaks_off(&["nothing was held out of the graph: train with --hold-out 0.1"]);
+    assert!(run.err.contains("all.safetensors may have learnt the edges"), "{}", run.err);
+    place.run("eval all.safetensors --links g.tsv --share 0.1 --draws 500").good();
+    let both = "eval m.safetensors all.safetensors --links g.tsv";
+    place.fails(both, &["the models were trained on different edges"]);
+    place.fails(
+        "train deepwalk g.tsv -o x.safetensors --hold-out 1",
+        &["--hold-out must be from 0"],
+    );
+    place.fails("train deepwalk g.tsv -o x.safetensors --hold-out 0.9", &["can't be had: only"]);
+    place.write("labels.tsv", "sea0\twet\n");
+    place.fails("eval m.safetensors labels.tsv --links g.tsv", &["labels.tsv: is no model"]);
+}
+
+#[test]
+fn labels_are_told_by_shares_of_the_nodes() {
+    let place = place();
+    place.run(&format!("train deepwalk g.tsv -o m.safetensors --quiet {SMALL}")).good();
+    let mut labels = String::new();
+    for at in 0..8 {
+        let far = if at < 4 { ",low" } else { "" };
+        writeln!(labels, "sea{at}\twet{far}\nhill{at}\tdry").unwrap();
+    }
+    place.write("labels.tsv", labels);
+    let line = "eval m.safetensors labels.tsv --shares 0.5,0.8 --shuffles 4 --draws 200";
+    let report = place.run(&format!("{line} --json")).json();
+    let scores = &report["models"][0]["shares"][0]["scores"];
+    assert_eq!((&scores[0]["learnt"], &scores[1]["asked"]), (&8.into(), &4.into()));
+    for at in [0, 1] {
+        let number = &scores[at]["number_known"];
+        assert!(number["micro"][0].as_f64().unwrap() > 0.8, "{scores}");
+        assert!(scores[at]["threshold"]["micro"][0].as_f64().unwrap() > 0.6, "{scores}");
+    }
+    let run = place.run(line).good();
+    assert!(run.out.contains("labels: labels by shares of the items, 4 shuffles"), "{}", run.out);
+    place.misuses("eval m.safetensors labels.tsv --shares 1.5", &["give a share between 0 and 1"]);
+}

@@ -12,6 +12,7 @@ mod files;
 mod graph;
 mod query;
 mod recipe;
+mod sessions;
 mod stop;
 mod text;
 mod train;

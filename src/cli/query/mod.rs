@@ -7,6 +7,7 @@
 pub(super) mod analogy;
 mod arguments;
 pub(super) mod odd_one_out;
+pub(super) mod recommend;
 pub(super) mod similar;
 pub(super) mod similarity;
 pub(super) mod vector;
@@ -60,6 +61,12 @@ pub(crate) trait Answering {
         false
     }
 
+    /// What became of a word that the vocabulary lacks, where a question with it was answered: the
+    /// name of the list of such words in JSON, and the end of a sentence that begins with the word.
+    fn unseen(&self) -> (&'static str, &'static str) {
+        ("composed", "is not in the vocabulary: composed from its n-grams")
+    }
+
     /// Answers the questions in their order. Each question is the list of the terms of a line.
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Self::Answer>>;
 
@@ -93,28 +100,33 @@ impl QueryOptions {
         if self.tag { tags_of(path, &model) } else { Ok(model) }
     }
 
-    /// Answers `questions`, or the questions on standard input if there are none. The exit code is
-    /// a failure if a question had no answer, unless it was asked at a prompt.
+    /// Answers questions, in the form that was asked for.
     pub(crate) fn run(
         &self,
         questions: &[Vec<String>],
         by: &impl Answering,
     ) -> anyhow::Result<ExitCode> {
-        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-        let long = if self.json { Form::Json } else { Form::Long };
-        let input = std::io::stdin();
-        let all_answered = if !questions.is_empty() {
-            write(by, questions, None, long, &mut out)?
-        } else if input.is_terminal() {
-            prompted(input.lock(), by, long, &mut out)?
-        } else {
-            let form = if self.json { Form::Json } else { Form::Line };
-            let mut input = BufReader::with_capacity(AHEAD, input.lock());
-            batch(&mut input, by, form, &mut out)?
-        };
-        out.flush()?;
-        Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        run(self.json, questions, by)
     }
+}
+
+/// Answers `questions`, or the questions on standard input if there are none. The exit code is a
+/// failure if a question had no answer, unless it was asked at a prompt.
+fn run(json: bool, questions: &[Vec<String>], by: &impl Answering) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let long = if json { Form::Json } else { Form::Long };
+    let input = std::io::stdin();
+    let all_answered = if !questions.is_empty() {
+        write(by, questions, None, long, &mut out)?
+    } else if input.is_terminal() {
+        prompted(input.lock(), by, long, &mut out)?
+    } else {
+        let form = if json { Form::Json } else { Form::Line };
+        let mut input = BufReader::with_capacity(AHEAD, input.lock());
+        batch(&mut input, by, form, &mut out)?
+    };
+    out.flush()?;
+    Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The vectors of the tags of a model.
@@ -141,13 +153,12 @@ fn write<A: Answering>(
         all_answered &= answer.is_ok();
         let line = lines.map_or_else(String::new, |lines| format!("line {}: ", lines[i]));
         let answer = answer.map_err(|error| suggest(by, error));
-        let composed = if answer.is_ok() { unseen(by, question) } else { Vec::new() };
-        if form != Form::Json && !composed.is_empty() {
+        let lacking = if answer.is_ok() { unseen(by, question) } else { Vec::new() };
+        let (listed, told) = by.unseen();
+        if form != Form::Json && !lacking.is_empty() {
             out.flush()?;
-            for word in &composed {
-                say(&format!(
-                    "wordloom: {line}'{word}' is not in the vocabulary: composed from its n-grams"
-                ));
+            for word in &lacking {
+                say(&format!("wordloom: {line}'{word}' {told}"));
             }
         }
         match (answer, form) {
@@ -161,8 +172,8 @@ fn write<A: Answering>(
             (Ok(answer), Form::Line) => writeln!(out, "{}", by.line(question, &answer))?,
             (Ok(answer), Form::Json) => {
                 let mut object = Map::from_iter([("query".to_string(), json!(question.join(" ")))]);
-                if !composed.is_empty() {
-                    object.insert("composed".into(), json!(composed));
+                if !lacking.is_empty() {
+                    object.insert(listed.into(), json!(lacking));
                 }
                 object.extend(by.json(&answer));
                 writeln!(out, "{}", Value::Object(object))?;

@@ -157,19 +157,11 @@ impl<Q: Fn(&[String]) -> Result<Query>> Answering for NeighbourAnswers<'_, Q> {
     }
 
     fn long(&self, question: &[String], answer: &Vec<Neighbour>) -> String {
-        let words: Vec<String> = answer.iter().map(|near| word(self.model, near.id)).collect();
-        let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
-        let near = words
-            .iter()
-            .zip(answer)
-            .map(|(word, near)| format!("  {word:width$}  {:.4}\n", near.score));
-        std::iter::once(asked(question) + "\n").chain(near).collect()
+        neighbours(self.model, question, answer)
     }
 
     fn line(&self, question: &[String], answer: &Vec<Neighbour>) -> String {
-        let near =
-            answer.iter().map(|near| format!("\t{}\t{:.4}", word(self.model, near.id), near.score));
-        std::iter::once(asked(question)).chain(near).collect()
+        neighbours_line(self.model, question, answer)
     }
 
     fn json(&self, answer: &Vec<Neighbour>) -> Map<String, Value> {
@@ -179,6 +171,25 @@ impl<Q: Fn(&[String]) -> Result<Query>> Answering for NeighbourAnswers<'_, Q> {
         });
         Map::from_iter([("neighbours".to_string(), near.collect())])
     }
+}
+
+/// A question, and below it neighbours, one a line.
+pub(super) fn neighbours(model: &Embeddings, question: &[String], near: &[Neighbour]) -> String {
+    let words: Vec<String> = near.iter().map(|near| word(model, near.id)).collect();
+    let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
+    let near =
+        words.iter().zip(near).map(|(word, near)| format!("  {word:width$}  {:.4}\n", near.score));
+    std::iter::once(asked(question) + "\n").chain(near).collect()
+}
+
+/// A question and its neighbours in one line.
+pub(super) fn neighbours_line(
+    model: &Embeddings,
+    question: &[String],
+    near: &[Neighbour],
+) -> String {
+    let near = near.iter().map(|near| format!("\t{}\t{:.4}", word(model, near.id), near.score));
+    std::iter::once(asked(question)).chain(near).collect()
 }
 
 /// A word as it can be shown.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use wordloom::Embeddings;
 use wordloom::format::{self, Format};
 
@@ -17,13 +18,18 @@ pub(crate) fn speed(model: &Embeddings) -> f64 {
     seen as f64 / history.seconds.max(1e-9)
 }
 
-/// The name of what [`speed`] counts.
-pub(super) fn unit(model: &Embeddings) -> &'static str {
-    match &model.provenance {
-        history if history.pairs_seen > 0 => "pairs",
-        history if history.text.get("graph").is_some() => "nodes",
+/// The name of what is learnt of a text, or of what it stands for, as a history describes it.
+pub(super) fn unit(text: &Value) -> &'static str {
+    match text {
+        text if text.get("graph").is_some() => "nodes",
+        text if text.get("sessions").is_some() => "items",
         _ => "words",
     }
+}
+
+/// The name of what [`speed`] counts.
+pub(super) fn learnt(model: &Embeddings) -> &'static str {
+    if model.provenance.pairs_seen > 0 { "pairs" } else { unit(&model.provenance.text) }
 }
 
 /// Writes a trained model. Whoever asks to stop now gets the model, as it is done.
@@ -55,14 +61,19 @@ pub(super) fn summarise(model: &Embeddings, output: &Path) {
     let time = show::time(Duration::from_secs_f64(history.seconds));
     let size = show::size(std::fs::metadata(output).map_or(0, |about| about.len()));
     let (words, file) = (show::number(model.vocab.len() as u64), show::argument(output));
-    say(&format!("trained in {time}: {} {}/s", show::short(speed(model)), unit(model)));
+    say(&format!("trained in {time}: {} {}/s", show::short(speed(model)), learnt(model)));
     say(&format!("loss per epoch: {}", show::losses(&history.losses)));
-    say(&format!("model: {} ({words} words x {}, {size})", output.display(), model.dim()));
-    let word = typical(model);
+    let unit = unit(&history.text);
+    say(&format!("model: {} ({words} {unit} x {}, {size})", output.display(), model.dim()));
+    let word = if unit == "words" { typical(model) } else { model.vocab.text(0) };
     if word.chars().nth(LONGEST_SHOWN).is_some() {
         return;
     }
-    say(&format!("next: wordloom similar {file} {}", show::argument(Path::new(&word))));
+    let word = show::argument(Path::new(&word));
+    say(&match unit {
+        "items" => format!("next: wordloom recommend {file} --session {word}"),
+        _ => format!("next: wordloom similar {file} {word}"),
+    });
 }
 
 /// A word to try: the most frequent one of at least five letters, since most shorter words are

@@ -15,7 +15,7 @@ use wordloom::train::Recipe;
 pub(super) use self::done::speed;
 use self::glove::Glove;
 use self::recipe::ByRecipe;
-use self::window::{DocumentTraining, GraphTraining, WindowOptions};
+use self::window::{DocumentTraining, GraphTraining, SessionTraining, WindowOptions};
 
 const EXAMPLES: &str = "Examples:
   wordloom train skip-gram text.txt -o my.safetensors
@@ -42,14 +42,27 @@ Documents are learnt in a random order, whatever order the file has.";
 const GRAPHS: &str = "Examples:
   wordloom train deepwalk graph.tsv -o my.safetensors
   wordloom train node2vec graph.mtx.gz -o my.safetensors -p 0.5 -q 2 --directed
-  wordloom train deepwalk weighted.csv -o my.safetensors --walks 20 --rewalk
+  wordloom train deepwalk weighted.csv -o my.safetensors --walks 10 --epochs 5 --rewalk
 Then:
   wordloom similar my.safetensors alice            nodes near a node
   wordloom eval my.safetensors labels.tsv          do vectors tell the labels of nodes?
 
 A line of the graph is an edge: two names of nodes, and perhaps a weight.";
 
-/// Train vectors of words or documents on text, or of nodes on a graph
+const SESSIONS: &str = "Examples:
+  wordloom train item2vec sessions.txt -o items.safetensors       a line is a session of items
+  wordloom train item2vec events.csv -o items.safetensors --item sku --user customer --time at --gap 30m
+  wordloom train item2vec orders.tsv -o items.safetensors --item 3 --session 1 --whole-sequence
+  wordloom train item2vec events.jsonl -o items.safetensors --item id --user user --users
+Then:
+  wordloom recommend items.safetensors --session 85116,22375      what comes next?
+  wordloom similar items.safetensors 85116                        items near an item
+
+How good are they? Hold items out, and ask for them:
+  wordloom train item2vec sessions.txt -o items.safetensors --hold-out 1
+  wordloom eval items.safetensors --next sessions.txt";
+
+/// Train vectors of words or documents on text, of nodes on a graph, or of items on sessions
 #[derive(clap::Args)]
 #[command(
     after_help = EXAMPLES,
@@ -98,47 +111,77 @@ enum Method {
     /// or lead away from it
     #[command(after_help = GRAPHS)]
     Node2vec(GraphTraining),
+    /// Vectors of items, and perhaps of users: skip-gram over sessions or baskets
+    #[command(after_help = SESSIONS)]
+    Item2vec(SessionTraining),
+}
+
+/// What learns n-grams of words, or weights of positions.
+const NGRAMS: [&str; 5] = ["subwords", "min_n", "max_n", "buckets", "position_weights"];
+
+fn hide(method: clap::Command, names: &[&'static str]) -> clap::Command {
+    names.iter().fold(method, |method, name| method.mut_arg(*name, |a| a.hide(true)))
+}
+
+/// Gives options other defaults.
+fn set(method: clap::Command, defaults: &[(&'static str, &'static str)]) -> clap::Command {
+    defaults.iter().fold(method, |method, (name, value)| {
+        method.mut_arg(*name, |argument| argument.default_value(*value))
+    })
+}
+
+/// The defaults for items of sessions, chosen on items that were held out of two sets
+/// (`docs/design/0020-sessions.md`).
+pub(crate) fn for_items(method: clap::Command) -> clap::Command {
+    let defaults = [
+        ("dim", "200"),
+        ("window", "3"),
+        ("negative", "20"),
+        ("noise_exponent", "0"),
+        ("subsample", "0"),
+        ("epochs", "20"),
+    ];
+    // `--time` names a column.
+    let method = method.mut_arg("time", |argument| argument.long("train-time"));
+    set(hide(hide(method, &NGRAMS), &["cbow_gradient", "words"]), &defaults)
 }
 
 /// Hides the options that a method has no use for, and gives `train fasttext` the defaults of
 /// fastText. GloVe needs no inputs if it is given counts.
 pub(crate) fn adapt_help(command: clap::Command) -> clap::Command {
-    let hide = |method: clap::Command, names: &[&'static str]| {
-        names.iter().fold(method, |method, name| method.mut_arg(*name, |a| a.hide(true)))
-    };
     let not_skip_gram = ["cbow_gradient", "position_weights", "words"];
     command.mut_subcommand("train", |train| {
         let train = train.mut_subcommand("skip-gram", |m| hide(m, &not_skip_gram));
         let train = train.mut_subcommand("cbow", |m| hide(m, &["words"]));
         let train = train.mut_subcommand("fasttext", |method| {
             let defaults = [("lr", "0.05"), ("noise_exponent", "0.5"), ("subwords", "3..6")];
-            let set = |method: clap::Command, (name, value)| {
-                method.mut_arg(name, |argument| argument.default_value(value))
-            };
-            defaults.into_iter().fold(hide(method, &not_skip_gram), set)
+            set(hide(method, &not_skip_gram), &defaults)
         });
-        let no_ngrams = ["subwords", "min_n", "max_n", "buckets", "position_weights"];
         let documents = |method: clap::Command, name: &'static str| {
-            hide(hide(method, &no_ngrams), &[name])
+            hide(hide(method, &NGRAMS), &[name])
                 .mut_arg("epochs", |argument| argument.default_value("10"))
         };
         let train = train.mut_subcommand("pv-dbow", |m| documents(m, "cbow_gradient"));
         let train = train.mut_subcommand("pv-dm", |m| documents(m, "words"));
         let graphs = |method: clap::Command| {
-            let defaults = [("dim", "128"), ("window", "10"), ("subsample", "0")];
-            let set = |method: clap::Command, (name, value)| {
-                method.mut_arg(name, |argument| argument.default_value(value))
-            };
+            let defaults = [
+                ("walks", "40"),
+                ("epochs", "1"),
+                ("dim", "128"),
+                ("window", "10"),
+                ("subsample", "0"),
+            ];
             // `-q` is one of the two parameters of walks.
             let method = method.mut_arg("quiet", |argument| argument.short(None));
-            let method = hide(hide(method, &no_ngrams), &["cbow_gradient", "words"]);
-            defaults.into_iter().fold(method, set)
+            let method = hide(hide(method, &NGRAMS), &["cbow_gradient", "words"]);
+            set(method, &defaults)
         };
         let train = train.mut_subcommand("deepwalk", |m| hide(graphs(m), &["p", "q", "plus"]));
         let train = train.mut_subcommand("node2vec", |method| {
             let near = |argument: clap::Arg| argument.default_value("0.25");
             graphs(method).mut_arg("p", near).mut_arg("q", near)
         });
+        let train = train.mut_subcommand("item2vec", for_items);
         train.mut_subcommand("glove", |method| {
             let unless =
                 |inputs: clap::Arg| inputs.required(false).required_unless_present("cooccur");
@@ -157,6 +200,7 @@ impl Train {
             Some(Method::PvDbow(options)) => options.run(Recipe::PvDbow),
             Some(Method::PvDm(options)) => options.run(Recipe::PvDm),
             Some(Method::Glove(glove)) => glove.run(),
+            Some(Method::Item2vec(sessions)) => sessions.run(),
             Some(Method::Deepwalk(graph) | Method::Node2vec(graph)) => graph.run(),
             None => self.again.run(),
         }

@@ -11,10 +11,11 @@ use wordloom::corpus::{
 };
 use wordloom::format::Format;
 use wordloom::graph::GraphWalks;
+use wordloom::sessions::SessionOptions;
 use wordloom::{Embeddings, Error, Progress, train};
 
 use super::course::CourseOptions;
-use super::done::{speed, summarise, unit};
+use super::done::{learnt, speed, summarise, unit};
 use crate::cli::progress::{self, say};
 use crate::cli::{format_parser, note, outputs, show};
 
@@ -60,6 +61,8 @@ pub(crate) enum Input<'a> {
     Documents(&'a TextOptions, &'a DocumentOptions),
     /// Walks over a graph.
     Graph(&'a GraphWalks),
+    /// Sessions of items.
+    Sessions(&'a SessionOptions),
 }
 
 impl Input<'_> {
@@ -67,8 +70,13 @@ impl Input<'_> {
     pub(super) fn text(&self) -> Option<&TextOptions> {
         match self {
             Self::Text(text) | Self::Documents(text, _) => Some(text),
-            Self::Graph(_) => None,
+            Self::Graph(_) | Self::Sessions(_) => None,
         }
+    }
+
+    /// The name of what is learnt.
+    pub(super) fn unit(&self) -> &'static str {
+        unit(&self.describe())
     }
 
     /// A description as JSON, which models store.
@@ -81,6 +89,7 @@ impl Input<'_> {
                 all
             }
             Self::Graph(walks) => json!(walks),
+            Self::Sessions(sessions) => json!({ "sessions": sessions.describe() }),
         }
     }
 
@@ -89,6 +98,7 @@ impl Input<'_> {
         let text = match self {
             Self::Text(text) | Self::Documents(text, _) => text,
             Self::Graph(walks) => return Ok(vec![walks.graph.graph.clone()]),
+            Self::Sessions(sessions) => return Ok(expand(&sessions.inputs)?),
         };
         if text.max_vocab == Some(0) {
             let problem = "must be at least 1".into();
@@ -106,7 +116,7 @@ impl Input<'_> {
         let (text, settled) = match self {
             Self::Text(text) => (text, false),
             Self::Documents(text, options) => (text, **options != DocumentOptions::default()),
-            Self::Graph(_) => return Ok(None),
+            Self::Graph(_) | Self::Sessions(_) => return Ok(None),
         };
         let Some(corpus) = text.encoded()? else { return Ok(None) };
         if grows || settled {
@@ -225,6 +235,17 @@ impl RunOptions {
                 note(&corpus.notes);
                 return Ok(corpus);
             }
+            (Input::Sessions(sessions), old) => {
+                if let (Some(_), Some(path)) = (old, sessions.inputs.first()) {
+                    let problem = "has sessions: no model is updated by them, but --init begins \
+                                   with its vectors";
+                    let path = path.clone();
+                    return Err(Error::Input { path, problem: problem.into() }.into());
+                }
+                let corpus = self.make(sessions, directory, pool, tell_of_sessions)?;
+                note(&corpus.notes);
+                return Ok(corpus);
+            }
         };
         note(&corpus.notes);
         let facts = &corpus.facts;
@@ -275,7 +296,7 @@ impl RunOptions {
         }
         if self.json {
             let mut facts = json!({ "model": show::path(output), "words": model.vocab.len(), "dim": model.dim() });
-            facts[format!("{}_per_second", unit(model))] = speed(model).round().into();
+            facts[format!("{}_per_second", learnt(model))] = speed(model).round().into();
             facts["peak_memory"] = model.provenance.peak_memory.into();
             facts["provenance"] = serde_json::to_value(&model.provenance)?;
             writeln!(std::io::stdout(), "{facts}")?;
@@ -310,6 +331,22 @@ fn tell_of_walks(corpus: &Corpus, how: &str) {
     let nodes = show::counted(facts.vocabulary, "node", "nodes");
     let (walks, steps) = (show::number(facts.sentences), show::number(facts.tokens));
     say(&format!("{how}: {nodes}, {walks} walks of {steps} nodes together"));
+}
+
+/// Says on stderr which sessions there are.
+fn tell_of_sessions(corpus: &Corpus, how: &str) {
+    let facts = &corpus.facts;
+    let (items, sessions) = (
+        show::counted(facts.vocabulary, "item", "items"),
+        show::counted(facts.sentences, "session", "sessions"),
+    );
+    let taken = show::number(facts.tokens);
+    say(&format!("{how}: {items} in {sessions}, which took {taken}"));
+    if let Some(tags) = corpus.tags() {
+        let first = show::shortened(&show::shown(&tags.names.text(0))).into_owned();
+        let users = show::counted(tags.names.len() as u64, "user", "users");
+        say(&format!("{users}, of which the first is {first}"));
+    }
 }
 
 /// Says on stderr what was read.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use wordloom::corpus::{DocumentOptions, TextOptions};
 use wordloom::format::Format;
 use wordloom::graph::GraphWalks;
+use wordloom::sessions::SessionOptions;
 use wordloom::train::{Recipe, RecipeChange};
 use wordloom::{Embeddings, Error, format};
 
@@ -98,6 +99,7 @@ impl ByRecipe {
 enum Source {
     Text(TextOptions, Option<DocumentOptions>),
     Graph(GraphWalks),
+    Sessions(SessionOptions),
 }
 
 impl Source {
@@ -113,6 +115,14 @@ impl Source {
                 _ => anyhow::bail!("a graph is one file"),
             }
             return Ok(Some(Self::Graph(walks)));
+        }
+        if let Some(sessions) = text.get("sessions") {
+            let mut sessions: SessionOptions = serde_json::from_value(sessions.clone())
+                .context("its `sessions` are not understood")?;
+            if !inputs.is_empty() {
+                sessions.inputs = inputs.to_vec();
+            }
+            return Ok((!sessions.inputs.is_empty()).then_some(Self::Sessions(sessions)));
         }
         // Words can be learnt from the texts of documents too.
         let said = text.get("documents");
@@ -136,6 +146,7 @@ impl Source {
             Self::Text(text, None) => Input::Text(text),
             Self::Text(text, Some(documents)) => Input::Documents(text, documents),
             Self::Graph(walks) => Input::Graph(walks),
+            Self::Sessions(sessions) => Input::Sessions(sessions),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Training by a window method: skip-gram, CBOW, skip-gram with n-grams, and the two methods for
-//! documents.
+//! Training by a window method: skip-gram, CBOW, skip-gram with n-grams, and the methods for
+//! documents, graphs and sessions.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use wordloom::corpus::DocumentOptions;
 use wordloom::graph::{GraphOptions, GraphWalks, WalkOptions};
+use wordloom::sessions::SessionOptions;
 use wordloom::train::{Recipe, WindowConfig, train_by};
 use wordloom::{Corpus, Error};
 
@@ -17,10 +18,9 @@ use crate::cli::learning::Work;
 use crate::cli::progress::{self, OnSignal, say};
 use crate::cli::show;
 
+/// What all window methods ask for besides what they learn from.
 #[derive(clap::Args)]
-pub(super) struct WindowOptions {
-    #[command(flatten)]
-    files: Files,
+struct Training {
     #[command(flatten, next_help_heading = "Training")]
     config: WindowConfig,
     #[command(flatten, next_help_heading = "Stopping and going on")]
@@ -29,29 +29,48 @@ pub(super) struct WindowOptions {
     running: RunOptions,
 }
 
-impl WindowOptions {
-    pub(super) fn run(self, recipe: fn(WindowConfig) -> Recipe) -> anyhow::Result<ExitCode> {
-        let Self { files: Files { text, model }, config, course, running } = &self;
-        let input = Input::Text(text);
+impl Training {
+    /// Trains on an input by a recipe with these settings.
+    fn run(
+        self,
+        recipe: impl Fn(WindowConfig) -> Recipe,
+        (input, model): (Input, &ModelFile),
+    ) -> anyhow::Result<ExitCode> {
+        let Self { config, course, running } = &self;
         let request = Request { input, model, course, running, more: &[], old: None };
         run(&recipe(config.clone()), request)
     }
 }
 
 #[derive(clap::Args)]
+pub(super) struct WindowOptions {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    training: Training,
+}
+
+impl WindowOptions {
+    pub(super) fn run(self, recipe: fn(WindowConfig) -> Recipe) -> anyhow::Result<ExitCode> {
+        let Files { text, model } = &self.files;
+        self.training.run(recipe, (Input::Text(text), model))
+    }
+}
+
+#[derive(clap::Args)]
 pub(super) struct DocumentTraining {
     #[command(flatten)]
-    window: WindowOptions,
+    files: Files,
+    #[command(flatten)]
+    training: Training,
     #[command(flatten, next_help_heading = "Documents")]
     documents: DocumentOptions,
 }
 
 impl DocumentTraining {
     pub(super) fn run(self, recipe: fn(WindowConfig) -> Recipe) -> anyhow::Result<ExitCode> {
-        let Self { window: WindowOptions { files, config, course, running }, documents } = &self;
-        let (input, model) = (Input::Documents(&files.text, documents), &files.model);
-        let request = Request { input, model, course, running, more: &[], old: None };
-        run(&recipe(config.clone()), request)
+        let Files { text, model } = &self.files;
+        self.training.run(recipe, (Input::Documents(text, &self.documents), model))
     }
 }
 
@@ -67,28 +86,51 @@ pub(super) struct GraphTraining {
     /// disk for all epochs)
     #[arg(long)]
     rewalk: bool,
-    #[command(flatten, next_help_heading = "Training")]
-    config: WindowConfig,
-    #[command(flatten, next_help_heading = "Stopping and going on")]
-    course: CourseOptions,
-    #[command(flatten, next_help_heading = "Running")]
-    running: RunOptions,
+    #[command(flatten)]
+    training: Training,
 }
 
 impl GraphTraining {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { graph, model, mut walks, rewalk, mut config, course, running } = self;
+        let Self { graph, model, mut walks, rewalk, mut training } = self;
         walks.check()?;
+        let config = &mut training.config;
         if rewalk {
             // New walks for each of some epochs are as many walks for one.
             walks.walks = walks.walks.saturating_mul(u32::try_from(config.epochs)?);
             config.epochs = 1;
         }
         let walks = GraphWalks { graph, walks, seed: config.seed };
-        let (input, model) = (Input::Graph(&walks), &model);
-        let (course, running) = (&course, &running);
-        let request = Request { input, model, course, running, more: &[], old: None };
-        run(&Recipe::SkipGram(config), request)
+        training.run(Recipe::SkipGram, (Input::Graph(&walks), &model))
+    }
+}
+
+#[derive(clap::Args)]
+pub(super) struct SessionTraining {
+    #[command(flatten, next_help_heading = "Sessions")]
+    sessions: SessionOptions,
+    /// Also learn vectors of users, in the space of the items: of the column of users, or of the
+    /// names before the items of a line
+    #[arg(long, help_heading = "Sessions")]
+    users: bool,
+    #[command(flatten, next_help_heading = "Output")]
+    model: ModelFile,
+    #[command(flatten)]
+    training: Training,
+}
+
+impl SessionTraining {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        self.sessions.check()?;
+        let users = self.users;
+        let recipe = |config| {
+            if users {
+                Recipe::PvDbow(WindowConfig { words: true, ..config })
+            } else {
+                Recipe::SkipGram(config)
+            }
+        };
+        self.training.run(recipe, (Input::Sessions(&self.sessions), &self.model))
     }
 }
 
@@ -106,7 +148,7 @@ pub(super) fn run(recipe: &Recipe, request: Request) -> anyhow::Result<ExitCode>
     let course = course.prepare(recipe.dim(), old)?;
     let output = model.output.as_deref();
     let corpus = running.corpus(&input, course.old_vocab(), output, recipe.threads())?;
-    if !matches!(input, Input::Graph(_)) {
+    if input.text().is_some() {
         warn(recipe, &corpus, running.quiet);
     }
     if let Some(file) = &running.save_vocab {
@@ -180,8 +222,7 @@ fn learn(
     output: &Path,
 ) -> anyhow::Result<()> {
     let (tokens, epochs) = (corpus.facts.tokens, recipe.epochs());
-    let unit = if matches!(input, Input::Graph(_)) { "nodes" } else { "words" };
-    let work = Work { tokens, epochs, unit, time: recipe.time() };
+    let work = Work { tokens, epochs, unit: input.unit(), time: recipe.time() };
     let place = (output, &corpus.vocab);
     let mut model = course.learn(place, (running.quiet, work), |course, progress| {
         train_by(corpus, recipe, course, progress)

@@ -1,14 +1,25 @@
 //! `wordloom eval`: scores models on sets of questions.
+//!
+//! This file is over 300 lines because it has what its tables share.
+
+mod links;
+mod next;
+mod shares;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use wordloom::eval::{ColumnNames, Outcome, Policy, Section, Set, SetOptions, Sets, Unknown};
+use wordloom::eval::{
+    ColumnNames, Difference, Outcome, Policy, Score, Section, Set, SetOptions, Sets, Unknown,
+};
 use wordloom::format;
 use wordloom::{Embeddings, Error};
 
+use self::links::LinkSet;
+use self::next::NextItem;
+use self::shares::Shares;
 use super::note;
 use super::progress::say;
 use super::show::{self, range, score};
@@ -17,6 +28,9 @@ const EXAMPLES: &str = "Examples:
   wordloom eval my.safetensors questions-words.txt
   wordloom eval a.safetensors b.bin sets/               all sets of a folder
   wordloom eval my.safetensors sets/ --restrict 30000 --json
+  wordloom eval nodes.safetensors labels.tsv --shares 0.1,0.5,0.9
+  wordloom eval nodes.safetensors --links graph.tsv     which edges does the graph lack?
+  wordloom eval items.safetensors --next sessions.tsv   what comes next in a session?
 
 Sets, told apart by their lines (cells apart by tabs, semicolons, commas or spaces):
   king queen 8.6                      similarity; a header, ids and ratings may be there
@@ -29,7 +43,7 @@ Pairs and labels may be of a model's documents (its tags) too.
 The baseline `nearest to C` answers an analogy with the nearest neighbour of the
 third word, whatever the first two are.";
 
-/// Score models on similarity, analogies, sentences, and labels of words or documents
+/// Score models on similarity, analogies, sentences, labels, edges of graphs, and next items
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, override_usage = "wordloom eval [OPTIONS] <MODEL>... <SETS>...")]
 pub(crate) struct Eval {
@@ -51,7 +65,16 @@ pub(crate) struct Eval {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten, next_help_heading = "Labels")]
+    shares: Shares,
+    #[command(flatten, next_help_heading = "Edges of graphs")]
+    links: LinkSet,
+    #[command(flatten, next_help_heading = "Next items of sessions")]
+    next: NextItem,
 }
+
+/// Differences with a smaller p-value are said to be real.
+const REAL: f64 = 0.05;
 
 /// How the intervals of scores are computed.
 #[derive(Clone, Copy, clap::Args)]
@@ -68,6 +91,18 @@ impl Eval {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let (models, sets): (Vec<PathBuf>, Vec<PathBuf>) =
             self.paths.iter().cloned().partition(|path| is_model(path));
+        let (links, next) = (self.links.links.as_deref(), self.next.next.as_deref());
+        if let Some(asked) = links.or(next) {
+            if let Some(set) = sets.first() {
+                let problem = format!("is no model, and {} is to be asked for", asked.display());
+                return Err(Error::Input { path: set.clone(), problem }.into());
+            }
+            match (links, next) {
+                (Some(graph), _) => self.links.run(graph, &models, self.drawing, self.json)?,
+                (None, _) => self.next.run(asked, &models, self.drawing, self.json)?,
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
         match (models.is_empty(), sets.is_empty()) {
             (true, _) => {
                 let problem = "is no model: name one before the sets (see `wordloom train`)";
@@ -98,14 +133,17 @@ impl Eval {
                 all_used = false;
                 say(&format!("wordloom: {}", unused(set, path, &model)));
             }
+            let shares = self.shares.of(&sets, &model, &self.policy);
             if self.json {
                 reports.push(json!({
                     "model": show::path(path), "words": model.vocab.len(), "dim": model.dim(),
                     "sets": scored.iter().map(Scored::json).collect::<Vec<_>>(),
+                    "shares": shares,
                 }));
                 continue;
             }
             table(&mut out, path, &model, &scored)?;
+            self.shares.print(&mut out, &shares)?;
         }
         if self.json {
             let all = json!({ "policy": self.policy, "draws": self.drawing.draws, "left_out": left_out, "models": reports });
@@ -122,6 +160,50 @@ impl Eval {
 /// the reader of sets reports the error.
 pub(crate) fn is_model(path: &Path) -> bool {
     format::is_vectors(path)
+}
+
+/// Opens models, and says the notes on how they were read.
+fn open_all(paths: &[PathBuf]) -> wordloom::Result<Vec<(&Path, Embeddings)>> {
+    let mut models = Vec::new();
+    for path in paths {
+        let model = format::read(path)?;
+        note(&model.provenance.notes);
+        models.push((path.as_path(), model));
+    }
+    Ok(models)
+}
+
+/// A number as JSON; one that is not finite is null.
+fn number(x: f64) -> Value {
+    if x.is_finite() { json!(show::rounded(x)) } else { Value::Null }
+}
+
+/// A score with its interval as JSON.
+fn value(score: &Score) -> Value {
+    json!({ "score": number(score.score), "interval": score.interval.map(number) })
+}
+
+/// How a method differs from others, as JSON.
+fn better_json(others: &[&str], differences: &[Difference], measure: &str) -> Value {
+    let than = others.iter().zip(differences).map(
+        |(other, d)| json!({ "than": other, measure: value(&d.difference), "p": number(d.p) }),
+    );
+    than.collect()
+}
+
+/// Than which others a method is better or worse: the rest of a sentence.
+fn standing(others: &[&str], differences: &[Difference]) -> String {
+    let those = |is: &dyn Fn(&Difference) -> bool| {
+        let found = others.iter().zip(differences).filter(|(_, difference)| is(difference));
+        found.map(|(other, _)| *other).collect::<Vec<&str>>()
+    };
+    let groups = [
+        ("better than", those(&|d| d.p < REAL && d.difference.score > 0.0)),
+        ("worse than", those(&|d| d.p < REAL && d.difference.score < 0.0)),
+        ("perhaps as good as", those(&|d| d.p >= REAL)),
+    ];
+    let told = groups.iter().filter(|(_, names)| !names.is_empty());
+    told.map(|(how, names)| format!("{how} {}", show::list(names))).collect::<Vec<_>>().join(", ")
 }
 
 /// A set with its scores and their intervals.
@@ -141,7 +223,6 @@ impl<'a> Scored<'a> {
     }
 
     fn json(&self) -> Value {
-        let number = |x: f64| if x.is_finite() { json!(show::rounded(x)) } else { Value::Null };
         let score = |&(name, score, interval): &(&str, f64, [f64; 2])| json!({ "measure": name, "score": number(score), "interval": interval.map(number) });
         let Outcome { total, known, composed, sections, .. } = &self.outcome;
         let mut report = json!({
