@@ -17,6 +17,7 @@ const EXAMPLES: &str = "Examples:
   wordloom walk graph.tsv -o walks.corpus                 as DeepWalk does
   wordloom walk graph.tsv -o walks.corpus -p 0.25 -q 0.25 as node2vec does
   wordloom walk graph.mtx.gz -o walks.txt --directed      for other programs
+  wordloom walk graph.tsv -o web.graph                    a graph that is read at once
   wordloom train skip-gram walks.corpus -o my.safetensors --window 10 --subsample 0
   wordloom train deepwalk graph.tsv -o my.safetensors     walks and trains
 
@@ -29,6 +30,8 @@ enum WalkFormat {
     Corpus,
     /// Names of nodes with spaces between them, a walk a line
     Text,
+    /// No walks, but the graph in compressed sparse rows: in place of GRAPH it is there at once
+    Graph,
 }
 
 /// Walk over a graph at random, to train vectors of its nodes
@@ -40,7 +43,8 @@ pub(crate) struct Walk {
     /// Where to write the walks
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// What to write [default: text where FILE ends in .txt, otherwise a corpus]
+    /// What to write [default: text where FILE ends in .txt, a graph where it ends in .graph,
+    /// otherwise a corpus]
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<WalkFormat>,
     #[command(flatten, next_help_heading = "Walks")]
@@ -76,6 +80,9 @@ impl Walk {
                 (show::counted(nodes, "node", "nodes"), show::counted(edges, "edge", "edges"));
             say(&format!("{nodes}, {edges}{weighted}"));
         }
+        if self.to() == WalkFormat::Graph {
+            return self.keep(&graph);
+        }
         let begin = Instant::now();
         let most = nodes * u64::from(self.walks.walks) * u64::from(self.walks.length);
         let steps = progress::bar(
@@ -108,11 +115,37 @@ impl Walk {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// What is to be written.
+    fn to(&self) -> WalkFormat {
+        let default = match self.output.extension() {
+            Some(extension) if extension == "txt" => WalkFormat::Text,
+            Some(extension) if extension == "graph" => WalkFormat::Graph,
+            _ => WalkFormat::Corpus,
+        };
+        self.to.unwrap_or(default)
+    }
+
+    /// Writes the graph itself.
+    fn keep(&self, graph: &Graph) -> anyhow::Result<ExitCode> {
+        graph.save(&self.output)?;
+        let size = std::fs::metadata(&self.output).map_or(0, |about| about.len());
+        if !self.quiet {
+            say(&format!("graph -> {} ({})", self.output.display(), show::size(size)));
+        }
+        if self.json {
+            let facts = json!({
+                "file": show::path(&self.output), "bytes": size, "nodes": graph.len(),
+                "edges": graph.edges(), "weighted": graph.is_weighted(),
+                "directed": graph.is_directed(), "notes": graph.notes,
+            });
+            writeln!(std::io::stdout(), "{facts}")?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
     /// Writes the walks, and returns how many nodes they have.
     fn write(&self, graph: &Graph, progress: &Progress) -> wordloom::Result<u64> {
-        let text = self.output.extension().is_some_and(|extension| extension == "txt");
-        let default = if text { WalkFormat::Text } else { WalkFormat::Corpus };
-        if self.to.unwrap_or(default) == WalkFormat::Corpus {
+        if self.to() == WalkFormat::Corpus {
             let mut writer = CorpusWriter::new(&self.output)?;
             let (vocab, facts) =
                 graph.write_walks(&self.walks, self.seed, &mut writer, progress)?;

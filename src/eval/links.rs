@@ -124,14 +124,14 @@ impl Links {
     /// their own counting more (Adamic & Adar 2003), and the product of the numbers of neighbours.
     /// In a directed graph these are the nodes that edges lead to.
     pub fn baselines(&self) -> Vec<LinkScores> {
-        let graph = &self.graph;
+        let graph = self.graph.rows();
         let common = |&(a, b): &(u32, u32)| {
-            let (a, b) = (graph.neighbours(a), graph.neighbours(b));
+            let (a, b) = (graph.of(a), graph.of(b));
             let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
             few.iter().copied().filter(|node| many.binary_search(node).is_ok())
         };
-        let rare = |node: u32| 1.0 / (graph.neighbours(node).len().max(2) as f32).ln();
-        let degree = |node: u32| graph.neighbours(node).len() as f32;
+        let rare = |node: u32| 1.0 / (graph.of(node).len().max(2) as f32).ln();
+        let degree = |node: u32| graph.of(node).len() as f32;
         let of = |name: &str, score: &(dyn Fn(&(u32, u32)) -> f32 + Sync)| LinkScores {
             name: name.into(),
             scores: self.pairs.par_iter().map(score).collect(),

@@ -2,6 +2,7 @@
 //! A walk over a graph is a sequence of nodes, as a sentence is one of words, so that whatever trains
 //! on sentences learns vectors of nodes from walks (DeepWalk, Perozzi et al. 2014).
 
+mod file;
 pub(crate) mod read;
 mod split;
 mod walk;
@@ -15,6 +16,7 @@ pub use self::split::Split;
 pub use self::walk::{GraphWalks, WalkOptions};
 use crate::corpus::{Counter, Vocab};
 use crate::error::{Error, Result};
+use crate::memory::Mapped;
 
 /// A graph. Its nodes are in the order of how much weight their edges have together, the heaviest
 /// first (ties by name).
@@ -25,13 +27,57 @@ pub struct Graph {
     /// What the user should know about how the graph was read, one line for each.
     pub notes: Vec<String>,
     /// Where the neighbours of each node end in `neighbours`.
-    ends: Vec<u64>,
+    ends: Mapped<u64>,
     /// The neighbours of each node, sorted.
-    neighbours: Vec<u32>,
+    neighbours: Mapped<u32>,
     /// The weights of the edges to them; without weights all are equal.
-    weights: Option<Vec<f32>>,
+    weights: Option<Mapped<f32>>,
     directed: bool,
     bytes: u64,
+}
+
+/// The edges of a graph, borrowed: compressed sparse rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    ends: &'a [u64],
+    neighbours: &'a [u32],
+    weights: Option<&'a [f32]>,
+}
+
+impl<'a> Rows<'a> {
+    /// Where the neighbours of a node are.
+    #[inline(always)]
+    fn row(&self, node: u32) -> Range<usize> {
+        let begin = if node == 0 { 0 } else { self.ends[node as usize - 1] };
+        begin as usize..self.ends[node as usize] as usize
+    }
+
+    /// The neighbours of a node, which rise. In a directed graph they are those that edges lead to.
+    pub(crate) fn of(&self, node: u32) -> &'a [u32] {
+        &self.neighbours[self.row(node)]
+    }
+
+    /// The weights of the edges of a node; `None` where all edges are equal.
+    fn weights_of(&self, node: u32) -> Option<&'a [f32]> {
+        self.weights.map(|weights| &weights[self.row(node)])
+    }
+
+    /// The weight of the edge at a place of `neighbours`.
+    #[inline(always)]
+    fn weight_at(&self, at: usize) -> f32 {
+        self.weights.map_or(1.0, |weights| weights[at])
+    }
+
+    /// The weight of the edge from one node to another, or 0 without one.
+    #[inline(always)]
+    fn weight(&self, from: u32, to: u32) -> f32 {
+        let row = self.row(from);
+        let at = self.neighbours[row.clone()].partition_point(|&node| node < to) + row.start;
+        if at == row.end || self.neighbours[at] != to {
+            return 0.0;
+        }
+        self.weight_at(at)
+    }
 }
 
 /// Edges as they are read: pairs of provisional ids, in chunks, so that a long list is never copied.
@@ -139,7 +185,9 @@ impl Graph {
         ends.remove(0);
         let weights = weighted
             .then_some(weights)
-            .filter(|all| all.iter().any(|w| w.to_bits() != all[0].to_bits()));
+            .filter(|all| all.iter().any(|w| w.to_bits() != all[0].to_bits()))
+            .map(Into::into);
+        let (ends, neighbours) = (ends.into(), neighbours.into());
         let notes = Vec::new();
         Ok((Self { nodes, notes, ends, neighbours, weights, directed, bytes }, again, lonely))
     }
@@ -169,33 +217,10 @@ impl Graph {
         self.directed
     }
 
-    /// Where the neighbours of a node are.
-    #[inline(always)]
-    fn row(&self, node: u32) -> Range<usize> {
-        let begin = if node == 0 { 0 } else { self.ends[node as usize - 1] };
-        begin as usize..self.ends[node as usize] as usize
-    }
-
-    /// The weights of the edges of a node; `None` where all edges are equal.
-    fn weights_of(&self, node: u32) -> Option<&[f32]> {
-        self.weights.as_ref().map(|weights| &weights[self.row(node)])
-    }
-
-    /// The weight of the edge at a place of `neighbours`.
-    #[inline(always)]
-    fn weight_at(&self, at: usize) -> f32 {
-        self.weights.as_ref().map_or(1.0, |weights| weights[at])
-    }
-
-    /// The weight of the edge from one node to another, or 0 without one.
-    #[inline(always)]
-    fn weight(&self, from: u32, to: u32) -> f32 {
-        let row = self.row(from);
-        let at = self.neighbours[row.clone()].partition_point(|&node| node < to) + row.start;
-        if at == row.end || self.neighbours[at] != to {
-            return 0.0;
-        }
-        self.weight_at(at)
+    /// The edges.
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        let Self { ends, neighbours, weights, .. } = self;
+        Rows { ends, neighbours, weights: weights.as_ref().map(|weights| &weights[..]) }
     }
 }
 

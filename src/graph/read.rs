@@ -63,6 +63,9 @@ impl GraphOptions {
     }
 
     fn read_all(&self, progress: &Progress) -> Result<Graph> {
+        if let Some(graph) = Graph::open(&self.graph)? {
+            return self.adapt(graph);
+        }
         let mut reader = Reader::new(self);
         let mut blocks = Blocks::new([(self.graph.clone(), false, Cut::Lines)]);
         let mut bytes = 0;
@@ -79,6 +82,16 @@ impl GraphOptions {
             progress.check()?;
         }
         reader.finish(&self.graph, bytes)
+    }
+
+    /// A graph that was read before, as these options want it.
+    fn adapt(&self, graph: Graph) -> Result<Graph> {
+        if self.directed && !graph.is_directed() {
+            let problem = "has edges without directions: leave `directed` out, or read the list of \
+                           its edges";
+            return Err(Error::input(&self.graph, problem));
+        }
+        Ok(if self.unweighted { Graph { weights: None, ..graph } } else { graph })
     }
 }
 
@@ -376,10 +389,10 @@ pub(crate) mod tests {
     fn listed(graph: &Graph) -> String {
         let mut lines: Vec<String> = (0..graph.len() as u32)
             .map(|node| {
-                let neighbours = graph.row(node).map(|at| {
-                    let weight = graph.weights.as_ref().map_or(1.0, |weights| weights[at]);
-                    (graph.nodes.text(graph.neighbours[at]), weight)
-                });
+                let neighbours = graph
+                    .rows()
+                    .row(node)
+                    .map(|at| (graph.nodes.text(graph.neighbours[at]), graph.rows().weight_at(at)));
                 let mut all: Vec<String> = neighbours.map(|(n, w)| format!("{n}{w}")).collect();
                 all.sort();
                 format!("{}: {}", graph.nodes.text(node), all.join(" "))

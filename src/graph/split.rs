@@ -30,10 +30,10 @@ impl Graph {
     pub fn hold_out(self, share: f64) -> Result<Split> {
         check_share(share)?;
         let once = |from: u32, to: u32| self.directed || from < to;
-        let nodes = 0..self.len() as u32;
-        let of = |from: u32| self.neighbours[self.row(from)].iter().map(move |&to| (from, to));
+        let (nodes, rows) = (0..self.len() as u32, self.rows());
+        let of = |from: u32| rows.of(from).iter().map(move |&to| (from, to));
         let mut order: Vec<(u32, u32)> =
-            nodes.clone().flat_map(of).filter(|&(from, to)| once(from, to)).collect();
+            nodes.flat_map(of).filter(|&(from, to)| once(from, to)).collect();
         let wanted = (share * order.len() as f64) as usize;
         let mut rng = generator(SEED);
         shuffle(&mut order, &mut rng);
@@ -63,7 +63,7 @@ impl Graph {
 
     /// Pairs of nodes without an edge between them.
     fn no_edges(&self, count: usize, rng: &mut impl Rng) -> Result<Vec<(u32, u32)>> {
-        let mut pairs = Vec::with_capacity(count);
+        let (rows, mut pairs) = (self.rows(), Vec::with_capacity(count));
         let mut known = hashbrown::HashSet::new();
         for _ in 0..count.saturating_mul(DRAWS) {
             if pairs.len() == count {
@@ -71,7 +71,7 @@ impl Graph {
             }
             let [a, b] = [0; 2].map(|_| below(rng, self.len()) as u32);
             let pair = if self.directed { (a, b) } else { (a.min(b), a.max(b)) };
-            if a != b && self.weight(pair.0, pair.1) == 0.0 && known.insert(pair) {
+            if a != b && rows.weight(pair.0, pair.1) == 0.0 && known.insert(pair) {
                 pairs.push(pair);
             }
         }
@@ -88,32 +88,19 @@ impl Graph {
         let mut gone: Vec<(u32, u32)> = edges.iter().copied().chain(back).collect();
         gone.sort_unstable();
         let mut gone = gone.into_iter().peekable();
-        let Self { mut ends, mut neighbours, mut weights, .. } = self;
-        let (mut kept, mut begin) = (0, 0);
-        for (from, end) in (0u32..).zip(&mut ends) {
-            for at in begin..*end as usize {
-                if gone.next_if_eq(&(from, neighbours[at])).is_some() {
-                    continue;
+        let mut ends = Vec::with_capacity(self.len());
+        let (mut neighbours, mut weights) = (Vec::new(), Vec::new());
+        for (from, rows) in (0..self.len() as u32).map(|node| (node, self.rows())) {
+            for at in rows.row(from) {
+                if gone.next_if_eq(&(from, rows.neighbours[at])).is_none() {
+                    neighbours.push(rows.neighbours[at]);
+                    weights.extend(rows.weights.map(|weights| weights[at]));
                 }
-                neighbours[kept] = neighbours[at];
-                if let Some(weights) = &mut weights {
-                    weights[kept] = weights[at];
-                }
-                kept += 1;
             }
-            begin = *end as usize;
-            *end = kept as u64;
+            ends.push(neighbours.len() as u64);
         }
-        neighbours.truncate(kept);
-        if let Some(weights) = &mut weights {
-            weights.truncate(kept);
-        }
-        Self { ends, neighbours, weights, ..self }
-    }
-
-    /// The neighbours of a node, which rise. In a directed graph they are those that edges lead to.
-    pub(crate) fn neighbours(&self, node: u32) -> &[u32] {
-        &self.neighbours[self.row(node)]
+        let weights = self.weights.as_ref().map(|_| weights.into());
+        Self { ends: ends.into(), neighbours: neighbours.into(), weights, ..self }
     }
 }
 
@@ -146,14 +133,14 @@ mod tests {
             let Split { graph: rest, edges, others } = whole.clone().hold_out(0.25).unwrap();
             assert_eq!((edges.len(), others.len(), rest.edges()), (30, 30, 90));
             for &(from, to) in &edges {
-                assert!(whole.weight(from, to) > 0.0 && rest.weight(from, to) == 0.0);
-                assert!(directed || rest.weight(to, from) == 0.0);
+                assert!(whole.rows().weight(from, to) > 0.0 && rest.rows().weight(from, to) == 0.0);
+                assert!(directed || rest.rows().weight(to, from) == 0.0);
             }
-            assert!(others.iter().all(|&(a, b)| a != b && whole.weight(a, b) == 0.0));
+            assert!(others.iter().all(|&(a, b)| a != b && whole.rows().weight(a, b) == 0.0));
             let mut degrees = vec![0; whole.len()];
             for from in 0..whole.len() as u32 {
-                for &to in rest.neighbours(from) {
-                    assert_eq!(rest.weight(from, to), whole.weight(from, to));
+                for &to in rest.rows().of(from) {
+                    assert_eq!(rest.rows().weight(from, to), whole.rows().weight(from, to));
                     degrees[from as usize] += 1;
                     degrees[to as usize] += 1;
                 }

@@ -24,7 +24,7 @@ use rand::Rng;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Graph, GraphOptions};
+use super::{Graph, GraphOptions, Rows};
 use crate::corpus::{CorpusWriter, Facts, Produce, Vocab, add_identity};
 use crate::error::{Error, Result};
 use crate::memory::prefetch;
@@ -221,7 +221,8 @@ struct Lane {
 
 /// What walks over a graph need besides the graph.
 struct Walker<'a> {
-    graph: &'a Graph,
+    edges: Rows<'a>,
+    directed: bool,
     length: u32,
     /// The columns of an alias table for each node, where edges have weights.
     columns: Vec<(u32, u32)>,
@@ -245,7 +246,8 @@ struct Second {
 impl<'a> Walker<'a> {
     fn new(graph: &'a Graph, options: &WalkOptions) -> Self {
         let nodes = 0..graph.len() as u32;
-        let weights = |node| graph.weights_of(node);
+        let edges = graph.rows();
+        let weights = |node| edges.weights_of(node);
         let columns = |weights: &[f32]| {
             alias(&weights.iter().map(|&weight| f64::from(weight)).collect::<Vec<_>>())
         };
@@ -271,7 +273,8 @@ impl<'a> Walker<'a> {
                     .map(|gamma| nodes.clone().map(|node| threshold(gamma, node)).collect()),
             }
         });
-        Self { graph, length: options.length, columns: columns.collect(), second }
+        let columns = columns.collect();
+        Self { edges, directed: graph.directed, length: options.length, columns, second }
     }
 
     /// The walks that begin at these nodes.
@@ -316,7 +319,7 @@ impl<'a> Walker<'a> {
                 nodes[number * room + lane.length as usize] = next;
                 (lane.before, lane.at, lane.weight) = (lane.at, next, weight);
                 (lane.proposals, lane.length) = (0, lane.length + 1);
-                prefetch(&self.graph.ends[(next as usize).saturating_sub(1)]);
+                prefetch(&self.edges.ends[(next as usize).saturating_sub(1)]);
                 lane.length < self.length
             });
         }
@@ -326,10 +329,10 @@ impl<'a> Walker<'a> {
     /// Proposes an edge by its weight alone. The walk ends where there is none.
     #[inline(always)]
     fn propose<const WEIGHTED: bool>(&self, lane: &mut Lane) -> bool {
-        let row = self.graph.row(lane.at);
+        let row = self.edges.row(lane.at);
         lane.bits = lane.rng.next_u64();
         lane.proposal = row.start + (((lane.bits >> 32) * row.len() as u64) >> 32) as usize;
-        if let Some(node) = self.graph.neighbours.get(lane.proposal) {
+        if let Some(node) = self.edges.neighbours.get(lane.proposal) {
             prefetch(node);
         }
         if WEIGHTED && let Some(column) = self.columns.get(lane.proposal) {
@@ -344,20 +347,20 @@ impl<'a> Walker<'a> {
         &self,
         lane: &mut Lane,
     ) -> Option<(u32, f32)> {
-        let graph = self.graph;
+        let edges = self.edges;
         if WEIGHTED {
             let (threshold, other) = self.columns[lane.proposal];
             if lane.bits as u32 > threshold {
-                lane.proposal = graph.row(lane.at).start + other as usize;
+                lane.proposal = edges.row(lane.at).start + other as usize;
             }
         }
-        let proposed = (graph.neighbours[lane.proposal], graph.weight_at(lane.proposal));
+        let proposed = (edges.neighbours[lane.proposal], edges.weight_at(lane.proposal));
         let Some(second) = self.second.as_ref().filter(|_| SECOND && lane.length > 1) else {
             return Some(proposed);
         };
         if second.back > second.most {
             let back = self.weight_back(lane);
-            let row = graph.row(lane.at);
+            let row = edges.row(lane.at);
             let all =
                 second.strengths.get(lane.at as usize).map_or(row.len() as f64, |&s| s.into());
             let extra = (second.back - second.most) * f64::from(back);
@@ -380,16 +383,16 @@ impl<'a> Walker<'a> {
 
     /// The weight of the edge back to where a walk came from; 0 without one.
     fn weight_back(&self, lane: &Lane) -> f32 {
-        if self.graph.directed { self.graph.weight(lane.at, lane.before) } else { lane.weight }
+        if self.directed { self.edges.weight(lane.at, lane.before) } else { lane.weight }
     }
 
     /// By what the weight of the edge to a node is multiplied, which is not where the walk came from.
     #[inline(always)]
     fn factor(&self, second: &Second, lane: &Lane, (next, weight): (u32, f32)) -> f64 {
         let Some(thresholds) = &second.thresholds else {
-            return if self.graph.weight(lane.before, next) > 0.0 { 1.0 } else { second.away };
+            return if self.edges.weight(lane.before, next) > 0.0 { 1.0 } else { second.away };
         };
-        let (tie, enough) = (self.graph.weight(lane.before, next), thresholds[next as usize]);
+        let (tie, enough) = (self.edges.weight(lane.before, next), thresholds[next as usize]);
         if tie > 0.0 && tie >= enough {
             1.0
         } else if weight < thresholds[lane.at as usize] {
@@ -402,10 +405,10 @@ impl<'a> Walker<'a> {
     /// Draws the next node among all neighbours, each with its factor.
     #[inline(never)]
     fn weigh(&self, second: &Second, lane: &mut Lane) -> (u32, f32) {
-        let graph = self.graph;
+        let edges = self.edges;
         let share = |at: usize| {
-            let weight = graph.weight_at(at);
-            let next = graph.neighbours[at];
+            let weight = edges.weight_at(at);
+            let next = edges.neighbours[at];
             let factor = if next == lane.before {
                 second.back
             } else {
@@ -413,7 +416,7 @@ impl<'a> Walker<'a> {
             };
             (factor * f64::from(weight), (next, weight))
         };
-        let row = graph.row(lane.at);
+        let row = edges.row(lane.at);
         let shares: Vec<(f64, (u32, f32))> = row.map(share).collect();
         let all: f64 = shares.iter().map(|(share, _)| share).sum();
         let mut left = unit(lane.rng.next_u64()) * all;
@@ -466,8 +469,8 @@ mod tests {
     fn weights(graph: &Graph) -> BTreeMap<(u32, u32), f64> {
         let mut all = BTreeMap::new();
         for from in 0..graph.len() as u32 {
-            for at in graph.row(from) {
-                let weight = graph.weights.as_ref().map_or(1.0, |weights| f64::from(weights[at]));
+            for at in graph.rows().row(from) {
+                let weight = f64::from(graph.rows().weight_at(at));
                 all.insert((from, graph.neighbours[at]), weight);
             }
         }

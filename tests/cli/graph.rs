@@ -27,7 +27,9 @@ fn place() -> Place {
 fn nodes_of_one_group_are_near_each_other() {
     let place = place();
     for method in ["deepwalk", "node2vec", "node2vec -p 4 -q 0.5 --plus", "deepwalk --rewalk"] {
-        place.run(&format!("train {method} g.tsv --quiet -o m.safetensors {SMALL}")).good();
+        place
+            .run(&format!("train {method} g.tsv --walks 10 --quiet -o m.safetensors {SMALL}"))
+            .good();
         for group in ["sea", "hill"] {
             let answer = place.run(&format!("similar m.safetensors {group}3 -k 7 --json")).json();
             let near = answer["neighbours"].as_array().unwrap();
@@ -73,7 +75,9 @@ fn walks_are_the_same_for_any_number_of_threads_and_in_both_forms() {
 #[test]
 fn training_on_a_graph_is_training_on_its_walks() {
     let place = place();
-    place.run(&format!("train node2vec g.tsv --quiet -o m.safetensors {SMALL} --seed 3")).good();
+    place
+        .run(&format!("train node2vec g.tsv --walks 10 --quiet -o m.safetensors {SMALL} --seed 3"))
+        .good();
     place.run("walk g.tsv -o w.corpus -p 0.25 -q 0.25 --seed 3 --quiet").good();
     let settings = format!("{SMALL} --seed 3 --window 10 --subsample 0");
     place.run(&format!("train skip-gram w.corpus -q -o w.safetensors {settings}")).good();
@@ -101,6 +105,24 @@ fn what_is_wrong_with_a_graph_is_said_in_a_line() {
     place.fails("walk g.tsv -o w.corpus --length 0", &["--length must be at least 1"]);
     let ran = place.run("walk bad.tsv -o w.txt --unweighted --walks 1 --length 2").good();
     assert!(ran.err.contains("3 nodes, 2 edges"), "{}", ran.err);
+}
+
+#[test]
+fn a_graph_that_was_kept_is_the_same_graph() {
+    let place = place();
+    let facts = place.run("walk g.tsv -o kept.graph --json").json();
+    assert_eq!((&facts["nodes"], &facts["edges"]), (&16.into(), &57.into()));
+    for options in ["", "-p 0.5 -q 2", "--hold-out 0.1"] {
+        place.run(&format!("walk g.tsv -o one.corpus --quiet {options}")).good();
+        place.run(&format!("walk kept.graph -o other.corpus --quiet {options}")).good();
+        assert_eq!(place.read("one.corpus"), place.read("other.corpus"), "{options}");
+    }
+    place.fails("walk kept.graph -o x.corpus --directed", &["leave --directed out"]);
+    place.run(&format!("train deepwalk g.tsv --quiet -o m.safetensors {SMALL}")).good();
+    place.fails(
+        "walk m.safetensors -o x.corpus",
+        &["m.safetensors: is a safetensors file, but no graph"],
+    );
 }
 
 #[test]
