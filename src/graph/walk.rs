@@ -172,29 +172,46 @@ impl Graph {
         options: &WalkOptions,
         seed: u64,
         progress: &Progress,
-        mut each: impl FnMut(&[u32]) -> Result<()>,
+        mut each: impl FnMut(&[u32]) -> Result<()> + Send,
     ) -> Result<()> {
         options.check()?;
         let walker = Walker::new(self, options);
         let mut starts: Vec<u32> = (0..self.len() as u32).collect();
         progress.words.store(0, Ordering::Relaxed);
+        // While walks are given, the next ones are made.
+        let mut ready: Vec<Made> = Vec::new();
         for round in 0..u64::from(options.walks) {
             let seed = mix(mix(seed).wrapping_add(round));
             shuffle(&mut starts, &mut generator(seed));
             for batch in starts.chunks(BATCH) {
                 progress.check()?;
-                let made: Vec<Made> =
-                    batch.par_chunks(LANES).map(|starts| walker.walks(starts, seed)).collect();
-                for Made { nodes, lengths } in made {
-                    for (walk, length) in nodes.chunks(options.length as usize).zip(lengths) {
-                        progress.words.fetch_add(u64::from(length), Ordering::Relaxed);
-                        each(&walk[..length as usize])?;
-                    }
-                }
+                let make = || -> Vec<Made> {
+                    batch.par_chunks(LANES).map(|starts| walker.walks(starts, seed)).collect()
+                };
+                let given = || give(&ready, options, progress, &mut each);
+                let (made, given) = rayon::join(make, given);
+                given?;
+                ready = made;
             }
         }
-        Ok(())
+        give(&ready, options, progress, &mut each)
     }
+}
+
+/// Gives walks to `each`.
+fn give(
+    made: &[Made],
+    options: &WalkOptions,
+    progress: &Progress,
+    each: &mut impl FnMut(&[u32]) -> Result<()>,
+) -> Result<()> {
+    for Made { nodes, lengths } in made {
+        for (walk, &length) in nodes.chunks(options.length as usize).zip(lengths) {
+            progress.words.fetch_add(u64::from(length), Ordering::Relaxed);
+            each(&walk[..length as usize])?;
+        }
+    }
+    Ok(())
 }
 
 /// Some walks.
@@ -211,9 +228,10 @@ struct Lane {
     at: u32,
     /// The weight of the edge by which it came.
     weight: f32,
-    /// The random bits of the proposal, and the edge that they stand for.
+    /// The random bits of the proposal, the edge that they stand for, and the node that it leads to.
     bits: u64,
     proposal: usize,
+    proposed: u32,
     /// Proposals since the last step.
     proposals: u32,
     length: u32,
@@ -301,6 +319,7 @@ impl<'a> Walker<'a> {
             weight: 0.0,
             bits: 0,
             proposal: 0,
+            proposed: 0,
             proposals: 0,
             length: 1,
         };
@@ -310,16 +329,19 @@ impl<'a> Walker<'a> {
         }
         let mut going: Vec<usize> = (0..lanes.len()).filter(|_| room > 1).collect();
         while !going.is_empty() {
+            // Between what is asked of memory and its use, all other walks have their turn.
             going.retain(|&lane| self.propose::<WEIGHTED>(&mut lanes[lane]));
+            for &lane in &going {
+                self.look::<WEIGHTED>(&mut lanes[lane]);
+            }
             going.retain(|&number| {
                 let lane = &mut lanes[number];
-                let Some((next, weight)) = self.decide::<SECOND, WEIGHTED>(lane) else {
+                let Some((next, weight)) = self.decide::<SECOND>(lane) else {
                     return true;
                 };
                 nodes[number * room + lane.length as usize] = next;
                 (lane.before, lane.at, lane.weight) = (lane.at, next, weight);
                 (lane.proposals, lane.length) = (0, lane.length + 1);
-                prefetch(&self.edges.ends[(next as usize).saturating_sub(1)]);
                 lane.length < self.length
             });
         }
@@ -341,20 +363,24 @@ impl<'a> Walker<'a> {
         !row.is_empty()
     }
 
-    /// The next node and the weight of the edge to it, unless the proposal is not accepted.
+    /// Looks where the proposed edge leads.
     #[inline(always)]
-    fn decide<const SECOND: bool, const WEIGHTED: bool>(
-        &self,
-        lane: &mut Lane,
-    ) -> Option<(u32, f32)> {
-        let edges = self.edges;
+    fn look<const WEIGHTED: bool>(&self, lane: &mut Lane) {
         if WEIGHTED {
             let (threshold, other) = self.columns[lane.proposal];
             if lane.bits as u32 > threshold {
-                lane.proposal = edges.row(lane.at).start + other as usize;
+                lane.proposal = self.edges.row(lane.at).start + other as usize;
             }
         }
-        let proposed = (edges.neighbours[lane.proposal], edges.weight_at(lane.proposal));
+        lane.proposed = self.edges.neighbours[lane.proposal];
+        prefetch(&self.edges.ends[(lane.proposed as usize).saturating_sub(1)]);
+    }
+
+    /// The next node and the weight of the edge to it, unless the proposal is not accepted.
+    #[inline(always)]
+    fn decide<const SECOND: bool>(&self, lane: &mut Lane) -> Option<(u32, f32)> {
+        let edges = self.edges;
+        let proposed = (lane.proposed, edges.weight_at(lane.proposal));
         let Some(second) = self.second.as_ref().filter(|_| SECOND && lane.length > 1) else {
             return Some(proposed);
         };
@@ -390,9 +416,9 @@ impl<'a> Walker<'a> {
     #[inline(always)]
     fn factor(&self, second: &Second, lane: &Lane, (next, weight): (u32, f32)) -> f64 {
         let Some(thresholds) = &second.thresholds else {
-            return if self.edges.weight(lane.before, next) > 0.0 { 1.0 } else { second.away };
+            return if self.tie(lane.before, next) > 0.0 { 1.0 } else { second.away };
         };
-        let (tie, enough) = (self.edges.weight(lane.before, next), thresholds[next as usize]);
+        let (tie, enough) = (self.tie(lane.before, next), thresholds[next as usize]);
         if tie > 0.0 && tie >= enough {
             1.0
         } else if weight < thresholds[lane.at as usize] {
@@ -400,6 +426,17 @@ impl<'a> Walker<'a> {
         } else {
             second.away + (1.0 - second.away) * f64::from(tie / enough)
         }
+    }
+
+    /// The weight of the edge from one node to another, or 0 without one. Where edges have no
+    /// direction, it is looked for on the side that has fewer.
+    #[inline(always)]
+    fn tie(&self, from: u32, to: u32) -> f32 {
+        let edges = &self.edges;
+        if !self.directed && edges.row(to).len() < edges.row(from).len() {
+            return edges.weight(to, from);
+        }
+        edges.weight(from, to)
     }
 
     /// Draws the next node among all neighbours, each with its factor.
