@@ -19,8 +19,8 @@ use crate::query::{Asked, Recommender, Scoring};
 use crate::sessions::{Moment, Sessions};
 use crate::stats::{Clusters, Draw, Statistic, bootstrap, interval};
 
-/// Sessions that are scored in turn: so many lists of scores are kept.
-const BATCH: usize = 256;
+/// Sessions are scored in turn: so many scores are kept, but those of one at least.
+const SCORES: usize = 1 << 24;
 
 /// What is asked of sessions.
 #[derive(Clone, Copy, Debug)]
@@ -195,7 +195,8 @@ impl<'a> NextItems<'a> {
             items.iter().filter_map(|&item| to_model[item as usize]).collect()
         };
         let mut found = Vec::with_capacity(self.cases.len());
-        for cases in self.cases.chunks(BATCH) {
+        let batch = (SCORES / model.vocab.len().max(1)).max(1);
+        for cases in self.cases.chunks(batch) {
             let asked: Vec<_> = cases.iter().map(|case| self.asked(case)).collect();
             let ids: Vec<[Vec<u32>; 2]> =
                 asked.iter().map(|(items, seen)| [known(items), known(seen)]).collect();

@@ -2,6 +2,11 @@
 
 use std::cmp::Ordering;
 
+use rayon::prelude::*;
+
+/// In longer sessions not all pairs of items are counted.
+const TOGETHER: usize = 3000;
+
 /// Counts of items in sessions.
 pub(super) struct Transitions {
     /// The sessions that are learnt.
@@ -24,24 +29,57 @@ pub(super) struct Ranked {
     pub(super) list: Vec<u32>,
 }
 
-impl Rows {
-    /// Adds up what pairs of items have.
-    fn new(items: usize, mut pairs: Vec<(u32, u32, f64)>) -> Self {
-        pairs.sort_unstable_by_key(|&(a, b, _)| (a, b));
-        let (mut ends, mut others) = (vec![0; items], Vec::<(u32, f64)>::new());
-        for same in pairs.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let (item, other, _) = same[0];
-            others.push((other, same.iter().map(|pair| pair.2).sum()));
-            ends[item as usize] = others.len();
+/// Pairs of items with numbers, which are added up now and then, so that pairs that occur often take
+/// no more room than others.
+#[derive(Default)]
+struct Pairs {
+    /// The first item in the upper half, and the other in the lower. Those that were added up rise.
+    summed: Vec<(u64, u32)>,
+    fresh: Vec<u64>,
+}
+
+impl Pairs {
+    /// So many pairs are added up at a time.
+    const FRESH: usize = 1 << 24;
+
+    fn push(&mut self, item: u32, other: u32) {
+        self.fresh.push(u64::from(item) << 32 | u64::from(other));
+        if self.fresh.len() == Self::FRESH {
+            self.sum();
+        }
+    }
+
+    fn sum(&mut self) {
+        self.fresh.par_sort_unstable();
+        let new = self.fresh.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32));
+        self.summed.extend(new);
+        self.summed.sort_by_key(|&(pair, _)| pair);
+        self.summed.dedup_by(|second, first| {
+            let same = first.0 == second.0;
+            first.1 += if same { second.1 } else { 0 };
+            same
+        });
+        self.fresh.clear();
+    }
+
+    /// The pairs of `items` items.
+    fn rows(mut self, items: usize) -> Rows {
+        self.sum();
+        let mut ends = vec![0; items];
+        for (place, (pair, _)) in self.summed.iter().enumerate() {
+            ends[(pair >> 32) as usize] = place + 1;
         }
         let mut last = 0;
         for end in &mut ends {
             last = last.max(*end);
             *end = last;
         }
-        Self { ends, others }
+        let others = self.summed.iter().map(|&(pair, n)| (pair as u32, f64::from(n))).collect();
+        Rows { ends, others }
     }
+}
 
+impl Rows {
     /// The others of an item, which rise.
     pub(super) fn of(&self, item: u32) -> &[(u32, f64)] {
         let begin = if item == 0 { 0 } else { self.ends[item as usize - 1] };
@@ -73,34 +111,37 @@ impl Transitions {
 
     /// How often items are taken within `window` of each other: behind, or on `both` sides.
     pub(super) fn counts(&self, window: usize, both: bool) -> Rows {
-        let mut pairs = Vec::new();
+        let mut pairs = Pairs::default();
         for session in &self.sessions {
             for (at, &item) in session.iter().enumerate() {
                 for &next in session[at + 1..].iter().take(window) {
-                    pairs.push((item, next, 1.0));
+                    pairs.push(item, next);
                     if both {
-                        pairs.push((next, item, 1.0));
+                        pairs.push(next, item);
                     }
                 }
             }
         }
-        Rows::new(self.counts.len(), pairs)
+        pairs.rows(self.counts.len())
     }
 
-    /// The cosines of items, each of which is a vector that has 1 for each session with it.
+    /// The cosines of items, each of which is a vector that has 1 for each session with it. Of a
+    /// session only the last [`TOGETHER`] items count.
     pub(super) fn alike(&self) -> Rows {
-        let mut pairs = Vec::new();
+        let mut pairs = Pairs::default();
         let mut sessions = vec![0u64; self.counts.len()];
         for session in &self.sessions {
-            let mut items = session.clone();
+            let mut items = session[session.len().saturating_sub(TOGETHER)..].to_vec();
             items.sort_unstable();
             items.dedup();
             for &a in &items {
                 sessions[a as usize] += 1;
-                pairs.extend(items.iter().map(|&b| (a, b, 1.0)));
+                for &b in &items {
+                    pairs.push(a, b);
+                }
             }
         }
-        let mut rows = Rows::new(self.counts.len(), pairs);
+        let mut rows = pairs.rows(self.counts.len());
         let mut begin = 0;
         for (item, &end) in rows.ends.iter().enumerate() {
             for (other, shared) in &mut rows.others[begin..end] {

@@ -19,6 +19,8 @@ const LAST: usize = 5;
 const DECAY: f32 = 0.4;
 /// Floats that are added up side by side.
 const LANES: usize = 16;
+/// Questions are answered in turn: so many scores are kept, but those of one at least.
+const SCORES: usize = 1 << 24;
 /// Items that are scored in turn for all sessions of a batch: their rows stay in the cache.
 const BLOCK: usize = 64;
 
@@ -133,8 +135,9 @@ impl<'a> Recommender<'a> {
     /// # Panics
     /// As [`Recommender::scores`].
     pub fn best(&self, asked: &[Asked], k: usize) -> Vec<Vec<Neighbour>> {
-        let lists = asked.par_chunks(BLOCK).flat_map_iter(|asked| {
-            self.scores(asked).into_iter().map(|scores| best(&scores, k)).collect::<Vec<_>>()
+        let batch = (SCORES / self.model.vocab.len().max(1)).max(1);
+        let lists = asked.chunks(batch).flat_map(|asked| {
+            self.scores(asked).into_par_iter().map(|scores| best(&scores, k)).collect::<Vec<_>>()
         });
         lists.collect()
     }

@@ -47,7 +47,8 @@ struct Reader {
     user_of: Vec<u32>,
     /// The number of lines that could not be used, and the first of them.
     left_out: (u64, Vec<String>),
-    lines: u64,
+    /// The number of lines that were used.
+    used: u64,
 }
 
 impl SessionLayout {
@@ -206,7 +207,7 @@ impl Reader {
         let Sessions { names, .. } = &mut self.sessions;
         let items: Vec<u32> = items.map(|item| names.add(item, 0)).collect();
         if !items.is_empty() {
-            self.lines += 1;
+            self.used += 1;
             self.sessions.push(items, user, None);
         }
     }
@@ -245,7 +246,7 @@ impl Reader {
         }
         let names = &mut self.sessions.names;
         self.events.extend(items.iter().map(|item| Event { group, at, item: names.add(item, 0) }));
-        self.lines += 1;
+        self.used += 1;
         Ok(())
     }
 
@@ -261,9 +262,9 @@ impl Reader {
 
     /// The sessions, of whose events each is behind those that are older.
     fn finish(self, layout: &SessionLayout) -> Result<Sessions> {
-        let Self { mut sessions, mut events, user_of, left_out: (count, named), lines, .. } = self;
+        let Self { mut sessions, mut events, user_of, left_out: (count, named), used, .. } = self;
         let more = count - named.len() as u64;
-        if count > lines {
+        if count > used {
             let first =
                 named.first().map_or("", |problem| problem.trim_start_matches("left out: "));
             return Err(Error::Refused(format!("more lines can't be used than can: {first}")));

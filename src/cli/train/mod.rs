@@ -165,8 +165,9 @@ pub(crate) fn adapt_help(command: clap::Command) -> clap::Command {
         let train = train.mut_subcommand("pv-dm", |m| documents(m, "words"));
         let graphs = |method: clap::Command| {
             let defaults = [
-                ("walks", "40"),
+                ("walks", "80"),
                 ("epochs", "1"),
+                ("lr", "0.01"),
                 ("dim", "128"),
                 ("window", "10"),
                 ("subsample", "0"),
