@@ -90,8 +90,9 @@ struct EdgeList {
 }
 
 impl EdgeList {
-    /// Edges in a chunk.
-    const CHUNK: usize = 1 << 18;
+    /// Edges in a chunk. A chunk is so large that the system has its memory back as soon as it is
+    /// freed; what is not used of it takes none.
+    const CHUNK: usize = 1 << 23;
 
     /// Adds an edge between two nodes.
     fn push(&mut self, from: u32, to: u32, weight: Option<f32>) {

@@ -33,8 +33,10 @@ use crate::random::{Generator, alias, generator, mix, shuffle};
 
 /// Walks that a thread makes in turn.
 const LANES: usize = 16;
-/// Walks that are made before they are written.
+/// So many walks are made before they are given, and fewer if they have more nodes together than
+/// this.
 const BATCH: usize = 1 << 12;
+const BATCH_NODES: usize = 1 << 19;
 /// All neighbours are weighed when so many proposals were not accepted.
 const PROPOSALS: u32 = 32;
 /// The longest walk.
@@ -178,47 +180,58 @@ impl Graph {
         let walker = Walker::new(self, options);
         let mut starts: Vec<u32> = (0..self.len() as u32).collect();
         progress.words.store(0, Ordering::Relaxed);
+        let length = options.length as usize;
+        let batch = BATCH.min(BATCH_NODES / length).max(LANES).min(self.len());
         // While walks are given, the next ones are made.
-        let mut ready: Vec<Made> = Vec::new();
+        let (mut ready, mut made) = (Made::new(batch, length), Made::new(batch, length));
         for round in 0..u64::from(options.walks) {
             let seed = mix(mix(seed).wrapping_add(round));
             shuffle(&mut starts, &mut generator(seed));
-            for batch in starts.chunks(BATCH) {
+            for starts in starts.chunks(batch) {
                 progress.check()?;
-                let make = || -> Vec<Made> {
-                    batch.par_chunks(LANES).map(|starts| walker.walks(starts, seed)).collect()
-                };
-                let given = || give(&ready, options, progress, &mut each);
-                let (made, given) = rayon::join(make, given);
-                given?;
-                ready = made;
+                let give = || ready.give(progress, &mut each);
+                rayon::join(give, || made.make(&walker, starts, seed)).0?;
+                std::mem::swap(&mut ready, &mut made);
             }
         }
-        give(&ready, options, progress, &mut each)
+        ready.give(progress, &mut each)
     }
 }
 
-/// Gives walks to `each`.
-fn give(
-    made: &[Made],
-    options: &WalkOptions,
-    progress: &Progress,
-    each: &mut impl FnMut(&[u32]) -> Result<()>,
-) -> Result<()> {
-    for Made { nodes, lengths } in made {
-        for (walk, &length) in nodes.chunks(options.length as usize).zip(lengths) {
+/// Walks that were made, with room for the same number of nodes each.
+struct Made {
+    room: usize,
+    nodes: Vec<u32>,
+    lengths: Vec<u32>,
+    /// The number of walks that are there.
+    count: usize,
+}
+
+impl Made {
+    /// Room for walks.
+    fn new(walks: usize, room: usize) -> Self {
+        Self { room, nodes: vec![0; walks * room], lengths: vec![0; walks], count: 0 }
+    }
+
+    /// Makes the walks that begin at these nodes.
+    fn make(&mut self, walker: &Walker, starts: &[u32], seed: u64) {
+        self.count = starts.len();
+        let places = self.nodes.par_chunks_mut(LANES * self.room);
+        let places = places.zip(self.lengths.par_chunks_mut(LANES));
+        starts
+            .par_chunks(LANES)
+            .zip(places)
+            .for_each(|(starts, (nodes, lengths))| walker.walks(starts, seed, nodes, lengths));
+    }
+
+    /// Gives the walks to `each`.
+    fn give(&self, progress: &Progress, each: &mut impl FnMut(&[u32]) -> Result<()>) -> Result<()> {
+        for (walk, &length) in self.nodes.chunks(self.room).zip(&self.lengths[..self.count]) {
             progress.words.fetch_add(u64::from(length), Ordering::Relaxed);
             each(&walk[..length as usize])?;
         }
+        Ok(())
     }
-    Ok(())
-}
-
-/// Some walks.
-struct Made {
-    /// Their nodes, with the same room for each walk.
-    nodes: Vec<u32>,
-    lengths: Vec<u32>,
 }
 
 /// A walk that is being made.
@@ -295,23 +308,24 @@ impl<'a> Walker<'a> {
         Self { edges, directed: graph.directed, length: options.length, columns, second }
     }
 
-    /// The walks that begin at these nodes.
-    fn walks(&self, starts: &[u32], seed: u64) -> Made {
-        match (&self.second, self.columns.is_empty()) {
-            (None, true) => self.walks_by::<false, false>(starts, seed),
-            (None, false) => self.walks_by::<false, true>(starts, seed),
-            (Some(_), true) => self.walks_by::<true, false>(starts, seed),
-            (Some(_), false) => self.walks_by::<true, true>(starts, seed),
-        }
+    /// Makes the walks that begin at these nodes, with the same room in `nodes` for each.
+    fn walks(&self, starts: &[u32], seed: u64, nodes: &mut [u32], lengths: &mut [u32]) {
+        let lanes = match (&self.second, self.columns.is_empty()) {
+            (None, true) => self.walks_by::<false, false>(starts, seed, nodes),
+            (None, false) => self.walks_by::<false, true>(starts, seed, nodes),
+            (Some(_), true) => self.walks_by::<true, false>(starts, seed, nodes),
+            (Some(_), false) => self.walks_by::<true, true>(starts, seed, nodes),
+        };
+        lanes.iter().zip(lengths).for_each(|(lane, length)| *length = lane.length);
     }
 
     fn walks_by<const SECOND: bool, const WEIGHTED: bool>(
         &self,
         starts: &[u32],
         seed: u64,
-    ) -> Made {
+        nodes: &mut [u32],
+    ) -> Vec<Lane> {
         let room = self.length as usize;
-        let mut nodes = vec![0; starts.len() * room];
         let lane = |&start: &u32| Lane {
             rng: generator(mix(seed ^ mix(u64::from(start)))),
             before: start,
@@ -345,7 +359,7 @@ impl<'a> Walker<'a> {
                 lane.length < self.length
             });
         }
-        Made { nodes, lengths: lanes.iter().map(|lane| lane.length).collect() }
+        lanes
     }
 
     /// Proposes an edge by its weight alone. The walk ends where there is none.

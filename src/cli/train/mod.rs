@@ -167,11 +167,13 @@ pub(crate) fn adapt_help(command: clap::Command) -> clap::Command {
             let defaults = [
                 ("walks", "80"),
                 ("epochs", "1"),
-                ("lr", "0.01"),
                 ("dim", "128"),
                 ("window", "10"),
                 ("subsample", "0"),
             ];
+            let rate = "Learning rate at the beginning; it falls linearly to near 0 [default: 0.025 \
+                        for up to 20 walks times epochs, and less for more: 0.01 for 80]";
+            let method = method.mut_arg("lr", |argument| argument.help(rate));
             // `-q` is one of the two parameters of walks.
             let method = method.mut_arg("quiet", |argument| argument.short(None));
             let method = hide(hide(method, &NGRAMS), &["cbow_gradient", "words"]);

@@ -90,11 +90,19 @@ pub(super) struct GraphTraining {
     training: Training,
 }
 
+/// The learning rate that suits walks which pass over the nodes so often: the more passes, the lower
+/// (`docs/design/0019-graphs.md`).
+fn rate(passes: f64) -> f32 {
+    (0.025 * (20.0 / passes.max(20.0)).powf(2.0 / 3.0)) as f32
+}
+
 impl GraphTraining {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Self { graph, model, mut walks, rewalk, mut training } = self;
         walks.check()?;
         let config = &mut training.config;
+        let lr = rate(f64::from(walks.walks) * config.epochs as f64);
+        config.lr = config.lr.or(Some(lr));
         if rewalk {
             // New walks for each of some epochs are as many walks for one.
             walks.walks = walks.walks.saturating_mul(u32::try_from(config.epochs)?);
