@@ -50,6 +50,7 @@ pub mod sessions;
 mod span;
 mod stats;
 mod subword;
+pub mod tables;
 mod tensors;
 mod text;
 pub mod train;

@@ -33,6 +33,9 @@ pub(crate) struct Convert {
     /// The format to write [default: by OUT's extension, or else safetensors]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     to: Option<Format>,
+    /// Which table of a transformer: token, position, segment, or the name of a tensor
+    #[arg(long, value_name = "TABLE", conflicts_with = "tags")]
+    table: Option<String>,
     /// Write the vectors of tags (documents), in place of those of words
     #[arg(long)]
     tags: bool,
@@ -46,7 +49,7 @@ impl Convert {
         // A model may be its own output, so it is no input that is in the way.
         outputs::check(&[&self.out], &[])?;
         progress::listen(OnSignal::End);
-        let mut model = format::parse(&self.model, &format::open(&self.model)?)?;
+        let mut model = format::load(&self.model, self.table.as_deref())?;
         note(&model.provenance.notes);
         if self.tags {
             model = tags_of(&self.model, &model)?;

@@ -22,6 +22,9 @@ pub(crate) struct Info {
     /// The model, in any format that wordloom reads
     #[arg(value_name = "MODEL")]
     model: PathBuf,
+    /// Which table of a transformer: token, position, segment, or the name of a tensor
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -29,16 +32,20 @@ pub(crate) struct Info {
 
 impl Info {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let file = format::open(&self.model)?;
-        let model = format::parse(&self.model, &file)?;
-        let format = Format::of_content(&file).map_or("", Format::name);
+        let model = format::load(&self.model, self.table.as_deref())?;
+        let (format, bytes) = if self.model.is_dir() {
+            ("a transformer", 0)
+        } else {
+            let file = format::open(&self.model)?;
+            (Format::of_content(&file).map_or("", Format::name), file.len() as u64)
+        };
         let bad = model.count_not_finite();
         let mut out = std::io::stdout().lock();
         if self.json {
             let facts = json!({
                 "model": show::path(&self.model),
                 "format": format,
-                "bytes": file.len(),
+                "bytes": bytes,
                 "words": model.vocab.len(),
                 "tags": model.tags().map(|tags| tags.vocab.len()),
                 "dim": model.dim(),
@@ -60,7 +67,11 @@ impl Info {
         let mut lines = vec![
             (
                 "model",
-                format!("{} ({format}, {})", self.model.display(), show::size(file.len() as u64)),
+                if bytes > 0 {
+                    format!("{} ({format}, {})", self.model.display(), show::size(bytes))
+                } else {
+                    format!("{} ({format})", self.model.display())
+                },
             ),
             ("words", show::number(model.vocab.len() as u64)),
             ("tags", model.tags().map_or_else(String::new, tags)),
@@ -118,7 +129,12 @@ fn ngrams(all: &Ngrams, dim: usize) -> String {
 /// The lines that tell how a model was made, as far as that is known.
 fn history(of: &Provenance) -> Vec<(&'static str, String)> {
     if of.method.is_empty() {
-        return vec![("made by", of.program.clone()), ("note", of.notes.join("; "))];
+        let table = settings(&of.settings);
+        return vec![
+            ("made by", of.program.clone()),
+            ("table", table),
+            ("note", of.notes.join("; ")),
+        ];
     }
     let time = show::time(Duration::from_secs_f64(of.seconds.clamp(0.0, 1e15)));
     let time = if of.seconds > 0.0 { format!(", in {time} ({})", of.simd) } else { String::new() };

@@ -9,6 +9,8 @@ mod demo;
 mod eval;
 mod infer;
 mod info;
+mod input_embed;
+mod inspect;
 mod learning;
 mod metrics;
 mod outputs;
@@ -59,6 +61,8 @@ enum Command {
     Tune(tune::Tune),
     Infer(Box<infer::Infer>),
     Info(info::Info),
+    Inspect(inspect::Inspect),
+    InputEmbed(input_embed::InputEmbed),
     Convert(convert::Convert),
     Cache(cache::Cache),
 }
@@ -102,6 +106,8 @@ impl Cli {
             Command::Tune(tune) => tune.run(),
             Command::Infer(infer) => infer.run(),
             Command::Info(info) => info.run(),
+            Command::Inspect(inspect) => inspect.run(),
+            Command::InputEmbed(input) => input.run(),
             Command::Convert(convert) => convert.run(),
             Command::Cache(cache) => cache.run(),
         }

@@ -21,6 +21,7 @@ use std::path::Path;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged, replace};
+use crate::tables::{Role, Weights, is_folder_of_model};
 use crate::text::{Packing, unpack_beside};
 /// All formats, in the order in which a file's content is tried.
 const ALL: [Format; 5] = [
@@ -239,8 +240,12 @@ pub fn open(path: &Path) -> Result<Mapped<u8>> {
     }
 }
 
-/// Whether a file has word vectors, by its beginning. A file that can't be read has none.
+/// Whether a file has word vectors, by its beginning, or a folder a transformer. A file that can't be
+/// read has none.
 pub fn is_vectors(path: &Path) -> bool {
+    if path.is_dir() {
+        return is_folder_of_model(path);
+    }
     let looks = || {
         let file = Mapped::open(path)?;
         let Some(packing) = Packing::of(&file) else { return Ok(Format::of_content(&file)) };
@@ -249,7 +254,7 @@ pub fn is_vectors(path: &Path) -> bool {
         unpacked.take(HEAD).read_to_end(&mut head).map_err(Error::io(path))?;
         Ok::<_, Error>(Format::of_content(&head))
     };
-    !path.is_dir() && looks().is_ok_and(|format| format.is_some())
+    looks().is_ok_and(|format| format.is_some())
 }
 
 /// Opens a file of word vectors in any format that can be read. The format is recognised by the
@@ -260,12 +265,35 @@ pub fn is_vectors(path: &Path) -> bool {
 /// A missing file, one of no known format, or a damaged one. A file of another program is damaged,
 /// too, if one of its numbers is not finite.
 pub fn read(path: &Path) -> Result<Embeddings> {
+    read_table(path, None)
+}
+
+/// [`read`] for one of the tables of a transformer: `token`, `position` or `segment`, or the name of
+/// a tensor. Without a name it is the token matrix, or whatever a file of vectors has.
+///
+/// # Errors
+/// As [`read`], and as [`Weights::table`].
+pub fn read_table(path: &Path, table: Option<&str>) -> Result<Embeddings> {
+    if path.is_dir() || table.is_some() {
+        return load(path, table);
+    }
     let file = open(path)?;
     let model = parse(path, &file)?;
     if Format::of_content(&file) != Some(Format::own()) {
         model.check_finite().map_err(|e| Error::input(path, e.to_string()))?;
     }
     Ok(model)
+}
+
+/// [`read_table`] without a look at the numbers: see [`Embeddings::check_finite`].
+///
+/// # Errors
+/// As [`read_table`].
+pub fn load(path: &Path, table: Option<&str>) -> Result<Embeddings> {
+    if path.is_dir() || table.is_some() {
+        return Weights::open(path)?.table(table.unwrap_or(Role::Token.name()));
+    }
+    parse(path, &open(path)?)
 }
 
 /// Reads word vectors from a file that is in memory. Errors name it by `path`. The numbers are not

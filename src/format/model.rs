@@ -33,6 +33,7 @@ use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Numbers, Staged};
 use crate::subword::{Ngrams, Subwords};
+use crate::tables::{Role, Weights};
 use crate::tensors::{Tensor, Tensors, header, looks_safetensors};
 
 pub(super) const FORMAT: Kind = Kind {
@@ -60,10 +61,8 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     let ours = all.entry("wordloom").is_some();
     let tied = all.shape("output").filter(|_| ours && all.shape("input").is_none());
     let Some(&[words, dim]) = all.shape("input").or(tied) else {
-        return Err(bad(
-            "a safetensors file without wordloom's tensor 'input': convert it from word2vec text"
-                .into(),
-        ));
+        // It may be a transformer's.
+        return Weights::open(path)?.table(Role::Token.name());
     };
     let vocab = all.vocab("vocab", words)?;
     let matrix = |name: &str, rows: usize| -> Result<Option<Numbers>> {

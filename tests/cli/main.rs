@@ -14,5 +14,6 @@ mod query;
 mod recipe;
 mod sessions;
 mod stop;
+mod tables;
 mod text;
 mod train;

@@ -43,6 +43,9 @@ pub(crate) struct QueryOptions {
     /// The questions are tags (documents), not words
     #[arg(long)]
     pub(crate) tag: bool,
+    /// Which table of a transformer: token, position, segment, or the name of a tensor
+    #[arg(long, value_name = "TABLE", conflicts_with = "tag")]
+    pub(crate) table: Option<String>,
     /// Print JSON, one object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -96,7 +99,7 @@ impl QueryOptions {
 
     /// The same of another model.
     fn open_at(&self, path: &Path) -> Result<Embeddings> {
-        let model = wordloom::format::read(path)?;
+        let model = wordloom::format::read_table(path, self.table.as_deref())?;
         if self.tag { tags_of(path, &model) } else { Ok(model) }
     }
 

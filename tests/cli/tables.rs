@@ -1,0 +1,174 @@
+//! The tables of transformers: their sizes, the models that they are, and their sums.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::common::{Place, skip};
+
+/// Writes a safetensors file of tensors of floats.
+fn write(place: &Place, name: &str, tensors: &[(&str, [usize; 2], Vec<f32>)]) {
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, shape, numbers) in tensors {
+        let begin = data.len();
+        data.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+        let entry = json!({ "dtype": "F32", "shape": shape, "data_offsets": [begin, data.len()] });
+        header.insert((*name).into(), entry);
+    }
+    let header = Value::Object(header).to_string();
+    // Numbers begin at a multiple of 8 bytes.
+    let header = format!("{header:<width$}", width = header.len().next_multiple_of(8));
+    let length = (header.len() as u64).to_le_bytes();
+    place.write(name, [&length[..], header.as_bytes(), &data].concat());
+}
+
+/// A folder of data that is beside the repository, where there is one.
+fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
+    if !path.exists() {
+        skip("wants ../shared/data");
+        return None;
+    }
+    Some(path)
+}
+
+/// The numbers of a tensor in JSON, which are written in base 64.
+fn numbers(json: &Value) -> Vec<f32> {
+    let code = |letter: u8| match letter {
+        b'A'..=b'Z' => u32::from(letter - b'A'),
+        b'a'..=b'z' => u32::from(letter - b'a' + 26),
+        b'0'..=b'9' => u32::from(letter - b'0' + 52),
+        b'+' => 62,
+        b'/' => 63,
+        _ => 0,
+    };
+    let text = json["data"].as_str().unwrap().as_bytes();
+    let mut bytes: Vec<u8> = text
+        .chunks(4)
+        .flat_map(|four| {
+            let bits = four.iter().fold(0, |bits, &letter| bits << 6 | code(letter));
+            bits.to_be_bytes()[1..].to_vec()
+        })
+        .collect();
+    let filled = text.len() - text.iter().position(|&letter| letter == b'=').unwrap_or(text.len());
+    bytes.truncate(bytes.len() - filled);
+    bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
+}
+
+#[test]
+fn token_and_position_are_what_a_trained_model_begins_with() {
+    let Some(folder) = shared("transformer") else { return };
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+    };
+    let (model, partials) =
+        (read("gpt-nano-sort-model.json"), read("gpt-nano-sort-t0-partials.json"));
+    let tensor = |name: &'static str| {
+        let shape = model[name]["shape"].as_array().unwrap();
+        let side = |at: usize| shape[at].as_u64().unwrap() as usize;
+        (name, [side(0), side(1)], numbers(&model[name]))
+    };
+    let place = Place::new();
+    let tensors = [tensor("transformer.wte.weight"), tensor("transformer.wpe.weight")];
+    write(&place, "nano.safetensors", &tensors);
+    let report = place.run("inspect nano.safetensors --json").json();
+    assert_eq!((&report["weights"], &report["tables"][1]["weights"]), (&672.into(), &528.into()));
+    let (ids, sums) = (numbers(&partials["idx"]), numbers(&partials["x"]));
+    for (ids, sums) in ids.chunks(11).zip(sums.chunks(11 * 48)) {
+        let ids: Vec<String> = ids.iter().map(|id| format!("{id}")).collect();
+        let line = format!("input-embed nano.safetensors --json --ids {}", ids.join(","));
+        let found = place.run(&line).printed();
+        assert_eq!(found.lines().count(), 11);
+        for (line, expected) in found.lines().zip(sums.chunks(48)) {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let sum = line["sum_vector"].as_array().unwrap();
+            for (sum, &expected) in sum.iter().zip(expected) {
+                assert!((sum.as_f64().unwrap() - f64::from(expected)).abs() < 1e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folder_with_a_transformer_is_a_model() {
+    let Some(folder) = shared("transformer/minilm-l6-embeddings") else { return };
+    let place = Place::new();
+    let minilm = folder.display();
+    let report = place.run(&format!("inspect {minilm} --json")).json();
+    let counts: Vec<u64> = report["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|table| table["weights"].as_u64().unwrap())
+        .collect();
+    assert_eq!(counts, [11_720_448, 196_608, 768]);
+    assert_eq!(report["total"], 22_713_216);
+    let near = |options: &str| {
+        let answer = place.run(&format!("similar {minilm} {options} --json")).json();
+        answer["neighbours"][0]["word"].as_str().unwrap().to_string()
+    };
+    assert_eq!([near("king"), near("paris")], ["kings", "parisian"]);
+    assert!(["6", "8"].contains(&&*near("--table position 7")));
+    place.run(&format!("convert {minilm} own.safetensors --table position")).good();
+    let info = place.run("info own.safetensors --json").json();
+    assert_eq!((&info["words"], &info["dim"]), (&512.into(), &384.into()));
+    place.fails(
+        &format!("similar {minilm} --table nix 1"),
+        &["nix: no such table; there are: token"],
+    );
+    place.write("pairs.tsv", "king\tqueen\t9\nking\ttable\t1\nparis\tlondon\t8\ndog\tapril\t0\n");
+    let scores = place.run(&format!("eval {minilm} pairs.tsv --json --draws 100")).json();
+    assert_eq!(scores["models"][0]["sets"][0]["known"], 4);
+}
+
+#[test]
+fn sizes_are_computed_without_a_file() {
+    let place = Place::new();
+    let plan = "inspect --plan --vocab 50257 --dim 12288 --context 2048 --total 175e9";
+    let report = place.run(&format!("{plan} --json")).json();
+    assert_eq!(report["tables"][0]["weights"], 617_558_016);
+    assert_eq!(report["tables"][1]["weights"], 25_165_824);
+    assert_eq!((&report["weights"], &report["share"]), (&642_723_840.into(), &0.003_673.into()));
+    let text = place.run(plan).printed();
+    assert!(text.contains("642,723,840     0.3673 %"), "{text}");
+    let report = place.run("inspect --plan --vocab 32000 --dim 4096 --json").json();
+    assert_eq!(report["remarks"][0], "no position matrix");
+    place.misuses("inspect --plan --vocab 0 --dim 3", &["give a whole number from 1 on"]);
+    place.misuses("inspect", &["required"]);
+    place.fails("inspect --plan --vocab 1e15 --dim 1e15", &["more than can be counted"]);
+}
+
+#[test]
+fn the_tables_of_a_small_model_are_told() {
+    let place = Place::new();
+    let token = vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+    let tensors = [
+        ("lm_head.weight", [3, 2], token.clone()),
+        ("model.embed_tokens.weight", [3, 2], token),
+        ("model.layers.0.self_attn.rotary_emb.inv_freq", [1, 2], vec![0.5; 2]),
+    ];
+    write(&place, "m.safetensors", &tensors);
+    let text = place.run("inspect m.safetensors --tensors").printed();
+    for part in [
+        "lm_head.weight is the token matrix over again, and counted once",
+        "no position matrix: positions are rotated into attention",
+        "of the weights of m.safetensors: 8",
+        "rotary_emb.inv_freq",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let run = place.run("input-embed m.safetensors --ids 2,0").good();
+    assert!(
+        run.err.contains("no tokenizer beside it: rows are named by their numbers"),
+        "{}",
+        run.err
+    );
+    assert!(run.out.contains("0  2 (token 2)\n  token     length  1.41421"), "{}", run.out);
+    assert!(!run.out.contains("position  length"), "{}", run.out);
+    place.write("vocab.txt", "a\nb\nc\n");
+    place.fails("input-embed m.safetensors --ids 3", &["m.safetensors: no token 3: the last is 2"]);
+    place.fails("input-embed m.safetensors --tokens king", &["unknown word 'king'"]);
+    place.write("torch.bin", b"PK\x03\x04");
+    place.fails("inspect torch.bin", &["torch.bin: is a pickle", "save_file"]);
+    place.fails("inspect missing/", &["missing"]);
+}
