@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::{Facts, Vocab};
 use crate::error::{Error, Result};
 use crate::memory::Numbers;
+use crate::pieces::Pieces;
 use crate::subword::Ngrams;
 
 /// A vector for each word of a vocabulary.
@@ -26,13 +27,14 @@ pub struct Embeddings {
     ngrams: Option<Ngrams>,
     positions: Option<Numbers>,
     tags: Option<Arc<Embeddings>>,
+    pieces: Option<Pieces>,
 }
 
 /// The vector of a word that was asked for.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
     /// The word's id. It is `None` when the vocabulary lacks the word; the vector is then composed
-    /// from the word's n-grams.
+    /// from the word's n-grams or pieces.
     pub id: Option<u32>,
     /// The vector.
     pub vector: Cow<'a, [f32]>,
@@ -163,7 +165,17 @@ impl Embeddings {
     ) -> Self {
         assert_eq!(input.len(), vocab.len() * dim);
         assert!(output.as_ref().is_none_or(|output| output.len() == input.len()));
-        Self { vocab, provenance, dim, input, output, ngrams: None, positions: None, tags: None }
+        Self {
+            vocab,
+            provenance,
+            dim,
+            input,
+            output,
+            ngrams: None,
+            positions: None,
+            tags: None,
+            pieces: None,
+        }
     }
 
     /// The same model with vectors of n-grams, from which vectors for unseen words can be composed.
@@ -189,6 +201,18 @@ impl Embeddings {
     pub fn with_tags(self, tags: Option<Embeddings>) -> Self {
         assert!(tags.as_ref().is_none_or(|tags| tags.dim == self.dim));
         Self { tags: tags.map(Arc::new), ..self }
+    }
+
+    /// The same model, whose words are pieces of words. The vector of a word that it lacks is the mean
+    /// of those of its pieces.
+    #[must_use]
+    pub fn with_pieces(self, pieces: Option<Pieces>) -> Self {
+        Self { pieces, ..self }
+    }
+
+    /// How text is divided into pieces, where the words of the model are pieces.
+    pub fn pieces(&self) -> Option<&Pieces> {
+        self.pieces.as_ref()
     }
 
     /// The vectors of tags, such as documents, with a vocabulary of their own; `None` where the
@@ -289,18 +313,37 @@ impl Embeddings {
         }
     }
 
-    /// The vector of `word`. It is composed from the word's n-grams where the vocabulary lacks the
-    /// word.
+    /// The pieces that a word consists of, if the model has pieces and they are all known.
+    pub fn pieces_of(&self, word: &str) -> Option<Vec<u32>> {
+        let ids = self.pieces.as_ref()?.split(&self.vocab, word);
+        ids.into_iter().collect::<Option<Vec<u32>>>().filter(|ids| !ids.is_empty())
+    }
+
+    /// The vector that a word has by its n-grams, or else as the mean of its pieces.
+    pub(crate) fn compose(&self, word: &str) -> Option<Vec<f32>> {
+        if let Some(ngrams) = &self.ngrams {
+            return ngrams.compose(word.as_bytes(), self.dim);
+        }
+        let ids = self.pieces_of(word)?;
+        let mut sum = vec![0.0; self.dim];
+        for &id in &ids {
+            sum.iter_mut().zip(self.vector(id)).for_each(|(sum, x)| *sum += x);
+        }
+        let count = ids.len() as f32;
+        Some(sum.into_iter().map(|x| x / count).collect())
+    }
+
+    /// The vector of `word`. Where the vocabulary lacks the word, it is composed from the word's
+    /// n-grams, or from its pieces.
     ///
     /// # Errors
-    /// [`crate::Error::UnknownWord`] when there are no n-grams or none is known.
+    /// [`crate::Error::UnknownWord`] when there are no n-grams or pieces, or none is known.
     /// [`crate::Error::Refused`] when the vector has a number that is not finite.
     pub fn find(&self, word: &str) -> Result<Found<'_>> {
         let found = if let Some(id) = self.vocab.id(word.as_bytes()) {
             Found { id: Some(id), vector: self.vector(id).into() }
         } else {
-            let composed = |ngrams: &Ngrams| ngrams.compose(word.as_bytes(), self.dim);
-            match self.ngrams.as_ref().and_then(composed) {
+            match self.compose(word) {
                 Some(vector) => Found { id: None, vector: vector.into() },
                 None => return Err(Error::unknown(word, self.ngrams.is_some())),
             }

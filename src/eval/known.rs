@@ -18,7 +18,7 @@ pub(super) struct Known<'a> {
     /// Whether the vocabulary has capital letters. If not, unknown words are composed in lower
     /// case.
     cased: bool,
-    /// The words composed from n-grams, with ids that begin at the number of words of the
+    /// The words composed from n-grams or pieces, with ids that begin at the number of words of the
     /// vocabulary.
     composed: HashMap<String, u32>,
     /// The vectors of the composed words, row by row.
@@ -28,16 +28,19 @@ pub(super) struct Known<'a> {
 impl<'a> Known<'a> {
     pub(super) fn new(e: &'a Embeddings, sparse: Option<&'a SparseRows>, policy: &Policy) -> Self {
         let limit = policy.restrict.unwrap_or(usize::MAX);
-        let cased =
-            e.ngrams().is_some() && e.vocab.words().any(|w| w.iter().any(u8::is_ascii_uppercase));
+        let cased = (e.ngrams().is_some() || e.pieces().is_some())
+            && e.vocab.words().any(|w| w.iter().any(u8::is_ascii_uppercase));
         Self { e, sparse, limit, cased, composed: HashMap::new(), rows: Vec::new() }
     }
 
-    /// Makes `word` known by its n-grams, if it is not known and the model has some of them.
+    /// Makes `word` known by its n-grams or pieces, if it is not known and the model has some.
     pub(super) fn compose(&mut self, word: &str) {
-        let Some(ngrams) = self.e.ngrams().filter(|_| self.find(word).is_none()) else { return };
+        let composes = self.e.ngrams().is_some() || self.e.pieces().is_some();
+        if !composes || self.find(word).is_some() {
+            return;
+        }
         let spelling = if self.cased { word.into() } else { text::lower(word) };
-        let Some(vector) = ngrams.compose(spelling.as_bytes(), self.e.dim()) else { return };
+        let Some(vector) = self.e.compose(&spelling) else { return };
         let id = self.e.vocab.len() + self.composed.len();
         self.composed.insert(word.into(), id as u32);
         self.rows.extend(vector);

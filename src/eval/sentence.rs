@@ -24,7 +24,7 @@ pub(super) const PAIRS: TaskKind = TaskKind {
             return Err(Error::input(source.file, "no pair of sentences with a grade"));
         }
         let how = source.sheet.how(&pairs);
-        let split = |(grade, texts): (f64, [String; 2])| (grade, texts.map(|text| pieces(&text)));
+        let split = |(grade, texts): (f64, [String; 2])| (grade, texts.map(Sentence::new));
         let pairs = pairs.into_iter().map(split).collect();
         Ok(Parsed { how, left_out, task: Arc::new(Sentences(pairs)) })
     },
@@ -40,18 +40,37 @@ struct Piece {
     words: Vec<String>,
 }
 
+/// A sentence as it is written, and what is between white space in it.
+#[derive(Debug)]
+struct Sentence {
+    text: String,
+    pieces: Vec<Piece>,
+}
+
+impl Sentence {
+    fn new(text: String) -> Self {
+        let pieces = pieces(&text);
+        Self { text, pieces }
+    }
+}
+
 /// Pairs of sentences, with their grades.
 #[derive(Debug)]
-struct Sentences(Vec<(f64, [Vec<Piece>; 2])>);
+struct Sentences(Vec<(f64, [Sentence; 2])>);
 
 impl Sentences {
     /// The known words of each pair of sentences. A piece that the vocabulary has is a word,
     /// whatever it contains (`U.S.`, `e-mail`, a segmented word of Chinese). Others are split
-    /// further.
+    /// further. A model whose words are pieces divides sentences by its own rules.
     fn ids(&self, known: &Known) -> Vec<[Vec<u32>; 2]> {
-        let ids = |pieces: &Vec<Piece>| {
+        let ids = |sentence: &Sentence| {
             let mut ids = Vec::new();
-            for piece in pieces {
+            if let Some(pieces) = known.e.pieces() {
+                let found = pieces.split(&known.e.vocab, &sentence.text).into_iter().flatten();
+                ids.extend(found.filter(|&id| (id as usize) < known.limit));
+                return ids;
+            }
+            for piece in &sentence.pieces {
                 match known.in_vocabulary(&piece.whole) {
                     Some(id) => ids.push(id),
                     None => ids.extend(piece.words.iter().filter_map(|word| known.find(word))),
@@ -69,7 +88,7 @@ impl Task for Sentences {
     }
 
     fn words(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        let pieces = self.0.iter().flat_map(|(_, texts)| texts).flatten();
+        let pieces = self.0.iter().flat_map(|(_, texts)| texts).flat_map(|text| &text.pieces);
         Box::new(pieces.flat_map(|piece| &piece.words).map(String::as_str))
     }
 

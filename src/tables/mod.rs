@@ -152,12 +152,12 @@ impl Weights {
         }
         let numbers = self.numbers(weight)?;
         let mut notes = Vec::new();
-        let vocab = match roles.role_of(weight) {
+        let (vocab, pieces) = match roles.role_of(weight) {
             Some(Role::Token) | None => {
                 names::tokens(&self.folder, &self.config, rows, &mut notes)?
             }
-            Some(Role::Position) => positions(rows, roles.offset),
-            Some(Role::Segment) => numbered(rows),
+            Some(Role::Position) => (positions(rows, roles.offset), None),
+            Some(Role::Segment) => (numbered(rows), None),
         };
         let dtype = format!("{:?}", weight.dtype);
         let provenance = Provenance {
@@ -166,7 +166,7 @@ impl Weights {
             settings: serde_json::json!({ "tensor": weight.name, "type": dtype }),
             ..Provenance::default()
         };
-        Ok(Embeddings::new(vocab, dim, numbers, None, provenance))
+        Ok(Embeddings::new(vocab, dim, numbers, None, provenance).with_pieces(pieces))
     }
 
     /// The numbers of a tensor.

@@ -7,18 +7,20 @@ use serde_json::Value;
 use super::{json_of, numbered};
 use crate::corpus::Vocab;
 use crate::error::{Error, Result};
+use crate::pieces::Pieces;
 
-/// The names of `rows` tokens, by the tokenizer in a folder. Rows without a name have their number
-/// in brackets; without a tokenizer all names are numbers. What does not fit is noted.
+/// The names of `rows` tokens, by the tokenizer in a folder, and how it divides text, where that is
+/// known. Rows without a name have their number in brackets; without a tokenizer all names are
+/// numbers. What does not fit is noted.
 pub(super) fn tokens(
     folder: &Path,
     config: &Value,
     rows: usize,
     notes: &mut Vec<String>,
-) -> Result<Vocab> {
-    let Some((source, named)) = read(folder)? else {
+) -> Result<(Vocab, Option<Pieces>)> {
+    let Some(Tokenizer { source, named, pieces }) = read(folder)? else {
         notes.push("no tokenizer beside it: rows are named by their numbers".into());
-        return Ok(numbered(rows));
+        return Ok((numbered(rows), None));
     };
     let beyond = named.iter().filter(|(id, _)| *id >= rows as u64).count();
     let mut names: Vec<Option<Vec<u8>>> = vec![None; rows];
@@ -48,27 +50,35 @@ pub(super) fn tokens(
         name.unwrap_or_else(|| format!("[row {row}]").into_bytes())
     };
     let names: Vec<Vec<u8>> = names.into_iter().enumerate().map(name).collect();
-    Ok(Vocab::new(&names, Vec::new()))
+    Ok((Vocab::new(&names, Vec::new()), pieces))
 }
 
 /// Names with their numbers.
 type Named = Vec<(u64, Vec<u8>)>;
 
-/// The file that a folder has, and its names.
-fn read(folder: &Path) -> Result<Option<(&'static str, Named)>> {
+/// What a folder has of a tokenizer.
+struct Tokenizer {
+    /// The file with the names.
+    source: &'static str,
+    named: Named,
+    /// How it divides text, where that is known.
+    pieces: Option<Pieces>,
+}
+
+/// Reads the tokenizer of a folder.
+fn read(folder: &Path) -> Result<Option<Tokenizer>> {
     let path = folder.join("tokenizer.json");
     if let Some(json) = json_of(&path)? {
-        let found = of_tokenizer(&json);
         let problem = "has no list of tokens that is known: a map, or a list with scores";
-        return found
-            .map(|names| Some(("tokenizer.json", names)))
-            .ok_or_else(|| Error::input(path, problem));
+        let named = of_tokenizer(&json).ok_or_else(|| Error::input(path, problem))?;
+        let pieces = Pieces::of_tokenizer(&json);
+        return Ok(Some(Tokenizer { source: "tokenizer.json", named, pieces }));
     }
-    if let Some(json) = json_of(&folder.join("vocab.json"))? {
+    let path = folder.join("vocab.json");
+    if let Some(json) = json_of(&path)? {
         let problem = "is no map of tokens to numbers";
-        let names =
-            of_map(&json, true).ok_or_else(|| Error::input(folder.join("vocab.json"), problem))?;
-        return Ok(Some(("vocab.json", names)));
+        let named = of_map(&json, true).ok_or_else(|| Error::input(path, problem))?;
+        return Ok(Some(Tokenizer { source: "vocab.json", named, pieces: None }));
     }
     let path = folder.join("vocab.txt");
     if !path.is_file() {
@@ -77,7 +87,15 @@ fn read(folder: &Path) -> Result<Option<(&'static str, Named)>> {
     let text = std::fs::read(&path).map_err(Error::io(&path))?;
     let lines = text.strip_suffix(b"\n").unwrap_or(&text).split(|&byte| byte == b'\n');
     let name = |line: &[u8]| line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-    Ok(Some(("vocab.txt", (0..).zip(lines.map(name)).collect())))
+    let named: Named = (0..).zip(lines.map(name)).collect();
+    // A list with this piece is one of BERT's.
+    let lowercase = || -> Result<bool> {
+        let config = json_of(&folder.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
+        Ok(config["do_lower_case"].as_bool().unwrap_or(true))
+    };
+    let of_bert = named.iter().any(|(_, name)| name == b"[UNK]");
+    let pieces = of_bert.then(lowercase).transpose()?.map(Pieces::of_bert);
+    Ok(Some(Tokenizer { source: "vocab.txt", named, pieces }))
 }
 
 /// The names in a `tokenizer.json`: those of its model, and those that were added.

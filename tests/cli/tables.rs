@@ -172,3 +172,33 @@ fn the_tables_of_a_small_model_are_told() {
     place.fails("inspect torch.bin", &["torch.bin: is a pickle", "save_file"]);
     place.fails("inspect missing/", &["missing"]);
 }
+
+#[test]
+fn words_are_composed_of_pieces_by_the_models_own_rules() {
+    let place = Place::new();
+    let rows = vec![0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 3.0, -1.0];
+    write(&place, "m.safetensors", &[("embeddings.word_embeddings.weight", [5, 2], rows)]);
+    place.write("vocab.txt", "[UNK]\nun\n##do\n##ne\n.\n");
+    let run = place.run("vector m.safetensors Undo").good();
+    assert_eq!(
+        run.err,
+        "wordloom: 'Undo' is not in the vocabulary: composed from its pieces un ##do\n"
+    );
+    let numbers: Vec<f32> =
+        run.out.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    assert_eq!(numbers, [0.5, 0.5]);
+    let answer = place.run("similar m.safetensors Undone -k 1 --json").json();
+    assert_eq!(answer["composed"][0], "Undone");
+    place.fails("vector m.safetensors redo", &["unknown word 'redo'"]);
+    // Sentences are divided by the same rules, and not at white space alone.
+    place.write(
+        "sts.tsv",
+        "5\tUndo. Un\tundo. un\n0\tdone un un\tnothing here at all\n1\tun un un\tundone .\n",
+    );
+    let report = place.run("eval m.safetensors sts.tsv --json --draws 100").json();
+    let set = &report["models"][0]["sets"][0];
+    assert_eq!(
+        (&set["kind"], &set["known"], &set["items"]),
+        (&"sentences".into(), &2.into(), &3.into())
+    );
+}

@@ -66,8 +66,15 @@ pub(crate) trait Answering {
 
     /// What became of a word that the vocabulary lacks, where a question with it was answered: the
     /// name of the list of such words in JSON, and the end of a sentence that begins with the word.
-    fn unseen(&self) -> (&'static str, &'static str) {
-        ("composed", "is not in the vocabulary: composed from its n-grams")
+    fn unseen(&self, word: &str) -> (&'static str, String) {
+        let model =
+            self.models().into_iter().find(|model| model.vocab.id(word.as_bytes()).is_none());
+        let of_pieces = model.and_then(|model| {
+            let names = model.pieces_of(word)?.into_iter().map(|id| model.vocab.text(id));
+            Some(format!("its pieces {}", names.collect::<Vec<_>>().join(" ")))
+        });
+        let of = of_pieces.unwrap_or_else(|| "its n-grams".into());
+        ("composed", format!("is not in the vocabulary: composed from {of}"))
     }
 
     /// Answers the questions in their order. Each question is the list of the terms of a line.
@@ -157,11 +164,10 @@ fn write<A: Answering>(
         let line = lines.map_or_else(String::new, |lines| format!("line {}: ", lines[i]));
         let answer = answer.map_err(|error| suggest(by, error));
         let lacking = if answer.is_ok() { unseen(by, question) } else { Vec::new() };
-        let (listed, told) = by.unseen();
         if form != Form::Json && !lacking.is_empty() {
             out.flush()?;
             for word in &lacking {
-                say(&format!("wordloom: {line}'{word}' {told}"));
+                say(&format!("wordloom: {line}'{word}' {}", by.unseen(word).1));
             }
         }
         match (answer, form) {
@@ -175,8 +181,8 @@ fn write<A: Answering>(
             (Ok(answer), Form::Line) => writeln!(out, "{}", by.line(question, &answer))?,
             (Ok(answer), Form::Json) => {
                 let mut object = Map::from_iter([("query".to_string(), json!(question.join(" ")))]);
-                if !lacking.is_empty() {
-                    object.insert(listed.into(), json!(lacking));
+                if let Some(first) = lacking.first() {
+                    object.insert(by.unseen(first).0.into(), json!(lacking));
                 }
                 object.extend(by.json(&answer));
                 writeln!(out, "{}", Value::Object(object))?;

@@ -192,8 +192,8 @@ impl Answering for Recommendations<'_> {
         if self.by_user { Vec::new() } else { vec![self.model] }
     }
 
-    fn unseen(&self) -> (&'static str, &'static str) {
-        ("unknown", "is unknown, and left out")
+    fn unseen(&self, _: &str) -> (&'static str, String) {
+        ("unknown", "is unknown, and left out".into())
     }
 
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Vec<Neighbour>>> {
