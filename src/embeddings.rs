@@ -73,6 +73,9 @@ pub struct Provenance {
     pub notes: Vec<String>,
     /// The SIMD level; results differ between levels by rounding.
     pub simd: String,
+    /// What was done to the vectors afterwards, in its order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub post: Vec<String>,
     /// The model that training began with; null where it began at random.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     pub begun_from: serde_json::Value,

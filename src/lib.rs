@@ -44,6 +44,7 @@ pub mod graph;
 mod math;
 mod memory;
 mod pieces;
+mod post;
 mod progress;
 pub mod query;
 mod random;
@@ -62,5 +63,6 @@ pub use self::embeddings::{Curve, CurvePoint, Embeddings, Found, Provenance, cos
 pub use self::error::{Error, Result};
 pub use self::memory::{Mapped, Numbers, Staged, remove_unfinished, replace};
 pub use self::pieces::Pieces;
+pub use self::post::Post;
 pub use self::progress::{EpochLoss, Progress};
 pub use self::subword::{Ngrams, Subwords};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use wordloom::Post;
 use wordloom::format::{self, Format};
 
 use super::progress::{self, OnSignal, say};
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "Examples:
   wordloom convert cc.en.300.vec.gz en.vec.zst            packed, as the names say
   wordloom convert my.safetensors vectors --to binary
   wordloom convert my.safetensors glove.txt --to glove    for programs that read GloVe's files
+  wordloom convert bert/ small.safetensors --post pca:256,zipf:1e-4
   wordloom convert my.safetensors documents.vec --tags    the vectors of documents alone";
 
 /// Write word vectors in another format
@@ -39,6 +41,10 @@ pub(crate) struct Convert {
     /// Write the vectors of tags (documents), in place of those of words
     #[arg(long)]
     tags: bool,
+    /// What to do to the vectors first, in this order: center (take off their mean), abtt:N (and the
+    /// first N directions), pca:N (keep N directions), zipf or zipf:A (weigh frequent words less)
+    #[arg(long, value_name = "WHAT,...", value_delimiter = ',', conflicts_with = "tags")]
+    post: Vec<Post>,
     /// Leave out words whose vectors have numbers that are not finite, and say how many
     #[arg(long)]
     skip_bad: bool,
@@ -62,6 +68,21 @@ impl Convert {
             model = model.without_not_finite();
             let left = show::counted(bad as u64, "word was", "words were");
             note(&[format!("{left} left out: a number in the vector is not finite")]);
+        }
+        if !self.post.is_empty() {
+            let lost = [
+                ("output vectors", model.has_output()),
+                ("n-grams", model.ngrams().is_some()),
+                ("vectors of tags", model.tags().is_some()),
+            ];
+            let lost: Vec<&str> =
+                lost.into_iter().filter_map(|(name, there)| there.then_some(name)).collect();
+            if !lost.is_empty() {
+                note(&[format!("{} can't follow the change, and are left out", show::list(&lost))]);
+            }
+        }
+        for post in &self.post {
+            model = post.apply(&model).with_context(|| show::path(&self.model))?;
         }
         let to = Format::to_write(&self.out, self.to, model.ngrams().is_some())?;
         warn_of_loss(&model, to);

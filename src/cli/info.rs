@@ -129,10 +129,10 @@ fn ngrams(all: &Ngrams, dim: usize) -> String {
 /// The lines that tell how a model was made, as far as that is known.
 fn history(of: &Provenance) -> Vec<(&'static str, String)> {
     if of.method.is_empty() {
-        let table = settings(&of.settings);
         return vec![
             ("made by", of.program.clone()),
-            ("table", table),
+            ("table", settings(&of.settings)),
+            ("changed", of.post.join(", ")),
             ("note", of.notes.join("; ")),
         ];
     }
@@ -143,6 +143,7 @@ fn history(of: &Provenance) -> Vec<(&'static str, String)> {
         ("made by", format!("{}, {}{time}", of.program, of.method)),
         ("settings", training(&of.method, &of.settings)),
         ("begun", begun(&of.begun_from)),
+        ("changed", of.post.join(", ")),
         ("loss", show::losses(&of.losses)),
     ];
     lines.extend(curve(&of.curve));

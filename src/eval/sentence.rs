@@ -10,6 +10,7 @@ use super::similarity::graded_rows;
 use super::{Parsed, Task, TaskKind};
 use crate::embeddings::Embeddings;
 use crate::error::Error;
+use crate::post::weights;
 use crate::stats::{Ranked, components, dot};
 use crate::text::{self, Token, Tokenizer};
 /// Lines of two sentences and a number.
@@ -153,12 +154,9 @@ fn pieces(sentence: &str) -> Vec<Piece> {
 }
 
 /// The weight of each word of the vocabulary. A composed word is taken to be so rare that it has
-/// the weight 1. Counts that are unknown are taken to fall as 1, 1/2, 1/3... (Zipf).
+/// the weight 1.
 pub(crate) fn rarity(e: &Embeddings) -> Vec<f64> {
-    let count = |id: u32| e.vocab.count(id).map_or(1.0 / f64::from(id + 1), |n| n as f64);
-    let counts: Vec<f64> = (0..e.vocab.len() as u32).map(count).collect();
-    let total: f64 = counts.iter().sum();
-    counts.into_iter().map(|n| SMOOTHING / (SMOOTHING + n / total)).collect()
+    weights(e, SMOOTHING)
 }
 
 /// The cosine of the two sentences of each pair, if both have a known word. With `centre`, the

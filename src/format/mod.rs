@@ -67,6 +67,8 @@ enum Part {
     Pruning,
     Positions,
     Tags,
+    /// How text is divided into pieces.
+    Pieces,
     Settings,
     Losses,
 }
@@ -91,13 +93,14 @@ pub struct Contents {
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Counts,
         Self::Output,
         Self::Ngrams,
         Self::Pruning,
         Self::Positions,
         Self::Tags,
+        Self::Pieces,
         Self::Settings,
         Self::Losses,
     ];
@@ -110,6 +113,7 @@ impl Part {
             Self::Pruning => "lengths of unseen words' vectors",
             Self::Positions => "weights of positions",
             Self::Tags => "vectors of tags",
+            Self::Pieces => "rules for pieces of words",
             Self::Settings | Self::Losses => "history",
         }
     }
@@ -122,6 +126,7 @@ impl Part {
             Self::Pruning => model.ngrams().is_some_and(|ngrams| ngrams.pruned),
             Self::Positions => model.positions().is_some(),
             Self::Tags => model.tags().is_some(),
+            Self::Pieces => model.pieces().is_some(),
             Self::Settings => !model.provenance.method.is_empty(),
             Self::Losses => !model.provenance.losses.is_empty(),
         }

@@ -17,7 +17,8 @@
 //!
 //! The metadata entry `wordloom` is JSON: every setting, the seed, threads, the corpus and its
 //! hash, losses, version (`Provenance`). A model with n-grams also has the entry `subwords`,
-//! which is JSON and says which n-grams a word has (`Subwords`). All numbers are little-endian.
+//! which is JSON and says which n-grams a word has (`Subwords`), and one whose words are pieces of
+//! words the entry `pieces` (`Pieces`). All numbers are little-endian.
 //! The file is mapped: opening it reads the header alone.
 //!
 //! This file is over 300 lines because a third of it is tests.
@@ -93,7 +94,9 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         }
         _ => None,
     };
+    let pieces = all.entry("pieces").and_then(|json| serde_json::from_str(json).ok());
     Ok(Embeddings::new(vocab, dim, input, output, provenance)
+        .with_pieces(pieces)
         .with_ngrams(ngrams)
         .with_positions(positions.map(Into::into))
         .with_tags(tags))
@@ -184,6 +187,9 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
         }
     }
 
+    if let Some(pieces) = embeddings.pieces() {
+        notes["pieces"] = serde_json::to_string(pieces).unwrap_or_default().into();
+    }
     notes["wordloom"] = serde_json::to_string(&embeddings.provenance).unwrap_or_default().into();
     let described = tensors
         .iter()

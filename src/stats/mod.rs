@@ -1,10 +1,12 @@
 //! Statistics of comparison: means, intervals, p-values, and their correction.
 
 mod bootstrap;
+mod eigen;
 mod principal;
 mod rank;
 
 pub(crate) use self::bootstrap::{Clusters, Draw, Statistic, bootstrap};
+pub(crate) use self::eigen::eigenvectors;
 pub(crate) use self::principal::{components, dot};
 pub(crate) use self::rank::{Ranked, pearson};
 use crate::random::{generator, mix, normal};

@@ -202,3 +202,29 @@ fn words_are_composed_of_pieces_by_the_models_own_rules() {
         (&"sentences".into(), &2.into(), &3.into())
     );
 }
+
+#[test]
+fn vectors_are_changed_after_training_and_the_history_says_how() {
+    let place = Place::new();
+    let rows: Vec<f32> =
+        (0..60).map(|i| ((i * i) as f32).sin() + if i % 3 == 0 { 4.0 } else { 0.0 }).collect();
+    write(&place, "m.safetensors", &[("embeddings.word_embeddings.weight", [20, 3], rows)]);
+    let names: Vec<String> = (0..18).map(|i| format!("w{i}")).collect();
+    place.write("vocab.txt", format!("[UNK]\n##s\n{}\n", names.join("\n")));
+    let run = place.run("convert m.safetensors small.safetensors --post pca:2,zipf:1e-3").good();
+    assert!(run.err.contains("20 words x 2"), "{}", run.err);
+    let info = place.run("info small.safetensors --json").json();
+    assert_eq!(info["provenance"]["post"], json!(["pca:2", "zipf:1e-3"]));
+    assert!(place.run("info small.safetensors").printed().contains("changed   pca:2, zipf:1e-3"));
+    // Its words are still pieces of words.
+    let run = place.run("vector small.safetensors w3s").good();
+    assert!(run.err.contains("composed from its pieces w3 ##s"), "{}", run.err);
+    let run = place.run("convert small.safetensors small.vec").good();
+    assert!(run.err.contains("does not hold rules for pieces of words"), "{}", run.err);
+    place.fails("convert m.safetensors x.safetensors --post pca:4", &["pca:4: the vectors have 3"]);
+    place
+        .misuses("convert m.safetensors x.safetensors --post top", &["give center, abtt:N, pca:N"]);
+    let trained = Place::with_model();
+    let run = trained.run("convert m.safetensors c.safetensors --post center").good();
+    assert!(run.err.contains("output vectors can't follow the change"), "{}", run.err);
+}
