@@ -7,6 +7,7 @@ mod convert;
 mod cooccur;
 mod demo;
 mod eval;
+mod import;
 mod infer;
 mod info;
 mod input_embed;
@@ -64,6 +65,7 @@ enum Command {
     Inspect(inspect::Inspect),
     InputEmbed(input_embed::InputEmbed),
     Convert(convert::Convert),
+    Import(import::Import),
     Cache(cache::Cache),
 }
 
@@ -109,6 +111,7 @@ impl Cli {
             Command::Inspect(inspect) => inspect.run(),
             Command::InputEmbed(input) => input.run(),
             Command::Convert(convert) => convert.run(),
+            Command::Import(import) => import.run(),
             Command::Cache(cache) => cache.run(),
         }
     }

@@ -11,6 +11,7 @@ mod lines;
 mod model;
 mod pieces;
 mod rows;
+mod vendor;
 mod word2vec;
 mod written;
 
@@ -18,6 +19,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+pub use self::vendor::{ImportOptions, import};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged, replace};

@@ -228,3 +228,23 @@ fn vectors_are_changed_after_training_and_the_history_says_how() {
     let run = trained.run("convert m.safetensors c.safetensors --post center").good();
     assert!(run.err.contains("output vectors can't follow the change"), "{}", run.err);
 }
+
+#[test]
+fn vectors_of_services_become_models() {
+    let place = Place::new();
+    let lines = "{\"text\": \"a b\", \"embedding\": [1, 0, 2]}\n{\"text\": \"c\", \"embedding\": [0, 1, 2]}\n";
+    place.write("v.jsonl", lines);
+    let run = place.run("import v.jsonl -o m.safetensors --dims 2").good();
+    assert!(run.err.contains("2 vectors x 2 -> m.safetensors"), "{}", run.err);
+    let answer = place.run("similar m.safetensors c --json").json();
+    assert_eq!(answer["neighbours"], json!([{ "word": "a b", "score": 0.0 }]));
+    assert!(place.run("info m.safetensors").printed().contains("imported from v.jsonl"));
+    place.fails("import v.jsonl -o x.safetensors --dims 4", &["--dims must be from 1 to 3"]);
+    place.fails("import v.jsonl -o v.jsonl --to text", &["v.jsonl"]);
+    place.write("v.jsonl", lines.replace("[0, 1, 2]", "[0, 1]"));
+    place
+        .fails("import v.jsonl -o x.safetensors", &["v.jsonl: line 2: 2 numbers, where the first"]);
+    place
+        .fails("import v.jsonl -o x.safetensors --names v.jsonl", &["--names are for NumPy files"]);
+    assert!(!place.has("x.safetensors"));
+}
