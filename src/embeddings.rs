@@ -254,8 +254,9 @@ impl Embeddings {
     ///
     /// # Panics
     /// When there is no word `id`.
-    pub fn vector(&self, id: u32) -> &[f32] {
-        &self.input()[id as usize * self.dim..][..self.dim]
+    pub fn vector(&self, id: u32) -> Cow<'_, [f32]> {
+        let begin = id as usize * self.dim;
+        self.input.part(begin..begin + self.dim)
     }
 
     /// The vectors of n-grams, if the model has them.
@@ -280,7 +281,7 @@ impl Embeddings {
         if self.input.all_finite() {
             return Ok(());
         }
-        let bad = |id: &u32| !is_finite(self.vector(*id));
+        let bad = |id: &u32| !is_finite(&self.vector(*id));
         match (0..self.vocab.len() as u32).find(bad) {
             Some(id) => Err(Error::not_finite(&self.vocab.text(id))),
             None => Ok(()),
@@ -300,7 +301,7 @@ impl Embeddings {
     #[must_use]
     pub fn without_not_finite(&self) -> Self {
         let kept: Vec<u32> =
-            (0..self.vocab.len() as u32).filter(|&id| is_finite(self.vector(id))).collect();
+            (0..self.vocab.len() as u32).filter(|&id| is_finite(&self.vector(id))).collect();
         let words: Vec<&[u8]> = kept.iter().map(|&id| self.vocab.word(id)).collect();
         let counts = kept.iter().filter_map(|&id| self.vocab.count(id)).collect();
         let rows = |all: &[f32]| {
@@ -330,7 +331,7 @@ impl Embeddings {
         let ids = self.pieces_of(word)?;
         let mut sum = vec![0.0; self.dim];
         for &id in &ids {
-            sum.iter_mut().zip(self.vector(id)).for_each(|(sum, x)| *sum += x);
+            sum.iter_mut().zip(self.vector(id).iter()).for_each(|(sum, x)| *sum += x);
         }
         let count = ids.len() as f32;
         Some(sum.into_iter().map(|x| x / count).collect())
@@ -344,7 +345,7 @@ impl Embeddings {
     /// [`crate::Error::Refused`] when the vector has a number that is not finite.
     pub fn find(&self, word: &str) -> Result<Found<'_>> {
         let found = if let Some(id) = self.vocab.id(word.as_bytes()) {
-            Found { id: Some(id), vector: self.vector(id).into() }
+            Found { id: Some(id), vector: self.vector(id) }
         } else {
             match self.compose(word) {
                 Some(vector) => Found { id: None, vector: vector.into() },

@@ -33,6 +33,7 @@
 
 #![cfg_attr(test, allow(clippy::float_cmp, clippy::needless_range_loop, clippy::format_collect))]
 
+mod bytes;
 pub mod compare;
 pub mod cooccur;
 pub mod corpus;
@@ -40,6 +41,7 @@ mod embeddings;
 mod error;
 pub mod eval;
 pub mod format;
+mod geometry;
 pub mod graph;
 mod math;
 mod memory;
@@ -61,6 +63,7 @@ pub mod tune;
 pub use self::corpus::{Corpus, Vocab};
 pub use self::embeddings::{Curve, CurvePoint, Embeddings, Found, Provenance, cosine};
 pub use self::error::{Error, Result};
+pub use self::geometry::{Geometry, Lengths, cosines_by_distance};
 pub use self::memory::{Mapped, Numbers, Staged, remove_unfinished, replace};
 pub use self::pieces::Pieces;
 pub use self::post::Post;

@@ -24,12 +24,13 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// What a `tokenizer.json` says, if it is `WordPiece` with BERT's steps before it.
-    pub(crate) fn of_tokenizer(json: &Value) -> Option<Self> {
-        let (model, normalizer) = (&json["model"], &json["normalizer"]);
+    /// What a `tokenizer.json` says of its model and its steps, if it is `WordPiece` with BERT's steps
+    /// before it.
+    pub(crate) fn of_tokenizer(model: &Value, steps: &Value) -> Option<Self> {
+        let normalizer = &steps["normalizer"];
         let known = model["type"] == "WordPiece"
             && normalizer["type"] == "BertNormalizer"
-            && json["pre_tokenizer"]["type"] == "BertPreTokenizer";
+            && steps["pre_tokenizer"]["type"] == "BertPreTokenizer";
         if !known {
             return None;
         }

@@ -472,10 +472,10 @@ fn vectors_are_means_of_rows() {
     assert!((0..2).all(|i| (model.vector(0)[i] - mean(i)).abs() < 1e-5));
     let [only] = buckets("c", 2)[..] else { panic!() };
     assert_eq!(
-        model.vector(1),
+        *model.vector(1),
         [0, 1].map(|i| f32::midpoint([3.0, 4.0][i], rows[only as usize][i]))
     );
-    assert_eq!(model.vector(2), [5.0, 6.0], "the end of a sentence has no n-grams");
+    assert_eq!(*model.vector(2), [5.0, 6.0], "the end of a sentence has no n-grams");
     assert_eq!(model.output().unwrap(), [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]);
     assert_eq!(model.vocab.counts[..], [7, 7, 7]);
 }
@@ -504,7 +504,7 @@ fn quantised_rows_are_centroids_times_norms() {
     assert!(model.output().is_none());
     // Pruning that left nothing.
     let none = Made { pruned: Some(vec![]), ..Made::quantised() }.parse().unwrap();
-    assert_eq!(none.vector(1), row(1.0));
+    assert_eq!(*none.vector(1), row(1.0));
     assert!(none.find("unseen").is_err());
 }
 

@@ -78,7 +78,7 @@ fn a_text_becomes_a_model_that_tells_its_topics_apart() {
     let (mut same, mut other) = (Vec::new(), Vec::new());
     for (a, b) in (0..40).flat_map(|a| (0..a).map(move |b| (a, b))) {
         let list = if topic(a) == topic(b) { &mut same } else { &mut other };
-        list.push(cosine(model.vector(a), model.vector(b)));
+        list.push(cosine(&model.vector(a), &model.vector(b)));
     }
     let mean = |list: &[f64]| list.iter().sum::<f64>() / list.len() as f64;
     assert!(

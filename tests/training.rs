@@ -45,7 +45,7 @@ fn cohesion(model: &Embeddings) -> (f64, f64) {
     for a in 0..40 {
         for b in 0..a {
             let list = if a % 2 == b % 2 { &mut same } else { &mut other };
-            list.push(cosine(model.vector(a), model.vector(b)));
+            list.push(cosine(&model.vector(a), &model.vector(b)));
         }
     }
     let mean = |list: &[f64]| list.iter().sum::<f64>() / list.len() as f64;

@@ -1,19 +1,21 @@
 //! `wordloom info`: what a file of word vectors holds, and where it comes from.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use wordloom::format::{self, Format};
-use wordloom::{Curve, Embeddings, Ngrams, Provenance};
+use wordloom::tables::{Role, Roles, Weights};
+use wordloom::{Curve, Embeddings, Geometry, Ngrams, Provenance, cosines_by_distance};
 
 use super::show::{self, settings, training};
 
 const EXAMPLES: &str = "Examples:
   wordloom info my.safetensors
-  wordloom info my.safetensors --json";
+  wordloom info my.safetensors --geometry
+  wordloom info all-MiniLM-L6-v2/ --json";
 
 /// Show what a model holds and how it was made
 #[derive(clap::Args)]
@@ -25,6 +27,10 @@ pub(crate) struct Info {
     /// Which table of a transformer: token, position, segment, or the name of a tensor
     #[arg(long, value_name = "TABLE")]
     table: Option<String>,
+    /// Describe how the vectors lie: lengths by rank, mean cosine, hubs, share of variance by
+    /// direction; the tables of transformers are always described
+    #[arg(long)]
+    geometry: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -40,6 +46,8 @@ impl Info {
             (Format::of_content(&file).map_or("", Format::name), file.len() as u64)
         };
         let bad = model.count_not_finite();
+        let foreign = self.geometry || wordloom::tables::is_model(&self.model);
+        let lie = foreign.then(|| Lie::of(&self.model, &model)).transpose()?;
         let mut out = std::io::stdout().lock();
         if self.json {
             let facts = json!({
@@ -59,6 +67,7 @@ impl Info {
                     "pruned": ngrams.pruned,
                     "bytes": ngrams.rows.len(),
                 })),
+                "geometry": lie.as_ref().map(Lie::json),
                 "provenance": model.provenance,
             });
             writeln!(out, "{facts}")?;
@@ -83,11 +92,93 @@ impl Info {
             let words = show::counted(bad as u64, "word has", "words have");
             lines.push(("damage", format!("{words} a vector with numbers that are not finite")));
         }
+        lines.extend(lie.iter().flat_map(|lie| lie.lines(&model)));
         lines.extend(history(&model.provenance));
         for (name, text) in lines.iter().filter(|(_, text)| !text.is_empty()) {
             writeln!(out, "{name:<9} {}", show::shown(text))?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// How the vectors of a model lie, and its positions, where it has some.
+struct Lie {
+    vectors: Geometry,
+    /// The mean cosine of two positions, by their distance.
+    positions: Vec<(usize, f64)>,
+}
+
+impl Lie {
+    fn of(path: &Path, model: &Embeddings) -> anyhow::Result<Self> {
+        let mut positions = Vec::new();
+        if wordloom::tables::is_model(path) {
+            let weights = Weights::open(path)?;
+            let roles = Roles::of(&weights);
+            if roles.get(Role::Position).is_some() {
+                let table = weights.table(Role::Position.name())?;
+                positions = cosines_by_distance(&table, roles.offset);
+            }
+        }
+        Ok(Self { vectors: Geometry::of(model), positions })
+    }
+
+    fn lines(&self, model: &Embeddings) -> Vec<(&'static str, String)> {
+        let of = &self.vectors;
+        let number = |n: usize| show::number(n as u64);
+        let lengths = of.lengths.iter().map(|band| {
+            format!("{:.3} (rows {} to {})", band.mean, number(band.first), number(band.last))
+        });
+        let lengths = lengths.collect::<Vec<_>>().join(", ");
+        let sample = if of.sample < model.vocab.len() {
+            format!(" (of {} rows, drawn evenly)", number(of.sample))
+        } else {
+            String::new()
+        };
+        let shares = of.directions.iter().map(|(n, share)| {
+            let which = if *n == 1 { "the first".into() } else { format!("the first {n}") };
+            format!("{which} {:.1} %", 100.0 * share)
+        });
+        let shares = shares.collect::<Vec<_>>().join(", ");
+        let hub = of.hub.map_or_else(String::new, |(id, times)| {
+            let name = model.vocab.text(id);
+            format!("; most often: '{name}', {}", show::counted(times as u64, "time", "times"))
+        });
+        let positions = self.positions.iter().map(|(n, cosine)| format!("{cosine:.3} ({n} apart)"));
+        vec![
+            ("lengths", format!("{lengths}; correlation with rank {:.2}", of.length_by_rank)),
+            ("cosine", format!("{:.4} of two rows on average", of.mean_cosine)),
+            ("variance", format!("directions: {shares}{sample}")),
+            (
+                "hubs",
+                format!(
+                    "how often a row is among the 10 nearest of others has a skewness of {:.2}{sample}{hub}",
+                    of.skewness
+                ),
+            ),
+            ("positions", positions.collect::<Vec<_>>().join(", ")),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let of = &self.vectors;
+        let known = |x: f64| x.is_finite().then(|| show::rounded(x));
+        let lengths = of.lengths.iter().map(
+            |band| json!({ "first": band.first, "last": band.last, "mean": known(band.mean) }),
+        );
+        let pairs = |all: &[(usize, f64)], name: &str, value: &str| {
+            let pair = |(n, x): &(usize, f64)| json!({ name: n, value: known(*x) });
+            all.iter().map(pair).collect::<Vec<Value>>()
+        };
+        json!({
+            "lengths": lengths.collect::<Vec<_>>(),
+            "length_by_rank": known(of.length_by_rank),
+            "mean_cosine": known(of.mean_cosine),
+            "sample": of.sample,
+            "hubness_skewness": known(of.skewness),
+            "hub": of.hub.map(|(row, times)| json!({ "row": row, "times": times })),
+            "variance": pairs(&of.directions, "directions", "share"),
+            "positions": pairs(&self.positions, "distance", "cosine"),
+        })
     }
 }
 

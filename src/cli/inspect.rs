@@ -130,7 +130,7 @@ impl Inspect {
             what: what.into(),
             name: weight.name.clone(),
             shape: weight.shape.iter().map(|&side| side as u64).collect(),
-            dtype: format!("{:?}", weight.dtype),
+            dtype: weight.dtype.clone(),
             count: weight.count(),
         };
         let tables = Role::ALL.into_iter().filter_map(|role| Some((role, roles.get(role)?)));

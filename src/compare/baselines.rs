@@ -100,7 +100,8 @@ pub fn sif(corpus: &Corpus, words: Embeddings) -> Result<Embeddings> {
         rows.resize(start + dim, 0.0);
         for &word in &of_tag {
             let weight = weights[word as usize] / of_tag.len() as f64;
-            let sums = rows[start..].iter_mut().zip(words.vector(word));
+            let vector = words.vector(word);
+            let sums = rows[start..].iter_mut().zip(vector.iter());
             sums.for_each(|(sum, &x)| *sum += weight * f64::from(x));
         }
     }

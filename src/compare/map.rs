@@ -8,7 +8,7 @@ use crate::stats::components;
 pub(super) fn map(e: &Embeddings, words: usize) -> (Vec<[f64; 2]>, f64) {
     let (words, dim) = (words.min(e.vocab.len()), e.dim());
     let mut rows: Vec<f64> =
-        (0..words as u32).flat_map(|id| unit(e.vector(id))).map(f64::from).collect();
+        (0..words as u32).flat_map(|id| unit(&e.vector(id))).map(f64::from).collect();
     let mut middle = vec![0.0; dim];
     for row in rows.chunks_exact(dim) {
         middle.iter_mut().zip(row).for_each(|(m, x)| *m += x / words as f64);

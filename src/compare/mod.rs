@@ -376,7 +376,7 @@ fn cut_to_common(contenders: &mut [Contender]) -> Result<bool> {
         if let Some(sparse) = &mut run.sparse {
             *sparse = Arc::new(sparse.select(ids.iter().map(|&id| id as usize)));
         }
-        let rows: Vec<f32> = ids.iter().flat_map(|&id| model.vector(id)).copied().collect();
+        let rows: Vec<f32> = ids.iter().flat_map(|&id| model.vector(id).into_owned()).collect();
         run.model = Embeddings::new(
             Vocab::new(&words, counts),
             model.dim(),

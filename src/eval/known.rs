@@ -1,5 +1,6 @@
 //! The words of a model that count as known.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::Policy;
@@ -54,7 +55,7 @@ impl<'a> Known<'a> {
     /// The id of `word`, or else of its lower-case spelling. A word whose vector has a number that
     /// is not finite counts as unknown.
     pub(super) fn in_vocabulary(&self, word: &str) -> Option<u32> {
-        let known = |&id: &u32| (id as usize) < self.limit && is_finite(self.e.vector(id));
+        let known = |&id: &u32| (id as usize) < self.limit && is_finite(&self.e.vector(id));
         let id = |word: &str| self.e.vocab.id(word.as_bytes()).filter(known);
         id(word).or_else(|| id(&text::lower(word)))
     }
@@ -84,14 +85,14 @@ impl<'a> Known<'a> {
     pub(super) fn cosine(&self, a: u32, b: u32) -> f64 {
         match self.sparse {
             Some(rows) => rows.cosine(a as usize, b as usize),
-            None => cosine(self.vector(a), self.vector(b)),
+            None => cosine(&self.vector(a), &self.vector(b)),
         }
     }
 
     /// The vector of a word that was found.
-    pub(super) fn vector(&self, id: u32) -> &[f32] {
+    pub(super) fn vector(&self, id: u32) -> Cow<'_, [f32]> {
         match (id as usize).checked_sub(self.e.vocab.len()) {
-            Some(place) => &self.rows[place * self.e.dim()..][..self.e.dim()],
+            Some(place) => self.rows[place * self.e.dim()..][..self.e.dim()].into(),
             None => self.e.vector(id),
         }
     }

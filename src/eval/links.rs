@@ -92,8 +92,8 @@ impl Links {
             .iter()
             .map(|&(a, b)| Ok((id(a)?, id(b)?)))
             .collect::<Result<Vec<(u32, u32)>>>()?;
-        let raw = |node: u32| model.vector(node).to_vec();
-        let scaled = |node: u32| unit(model.vector(node));
+        let raw = |node: u32| model.vector(node).into_owned();
+        let scaled = |node: u32| unit(&model.vector(node));
         let with = |of: &(dyn Fn(u32) -> Vec<f32> + Sync), by: fn(f32, f32) -> f32| {
             let pair = |&(a, b): &(u32, u32)| {
                 of(a).into_iter().zip(of(b)).map(|(a, b)| by(a, b)).collect::<Vec<f32>>()

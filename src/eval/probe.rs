@@ -51,11 +51,11 @@ pub(crate) enum Features {
 
 impl Features {
     /// Rows of `dim` floats, moved and scaled so that each column has the mean 0 and the variance 1.
-    pub(crate) fn standardised<'a>(rows: impl Iterator<Item = &'a [f32]>, dim: usize) -> Self {
+    pub(crate) fn standardised(rows: impl Iterator<Item: AsRef<[f32]>>, dim: usize) -> Self {
         let width = dim.next_multiple_of(LANES);
         let mut values = Vec::new();
         for row in rows {
-            values.extend_from_slice(row);
+            values.extend_from_slice(row.as_ref());
             values.resize(values.len().next_multiple_of(width), 0.0);
         }
         let n = (values.len() / width) as f64;
@@ -80,11 +80,11 @@ impl Features {
     }
 
     /// Rows of `dim` floats, scaled to length 1.
-    pub(crate) fn units<'a>(rows: impl Iterator<Item = &'a [f32]>, dim: usize) -> Self {
+    pub(crate) fn units(rows: impl Iterator<Item: AsRef<[f32]>>, dim: usize) -> Self {
         let width = dim.next_multiple_of(LANES);
         let mut values = Vec::new();
         for row in rows {
-            values.extend(unit(row));
+            values.extend(unit(row.as_ref()));
             values.resize(values.len().next_multiple_of(width), 0.0);
         }
         Self::Dense(values, width)

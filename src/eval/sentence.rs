@@ -174,10 +174,10 @@ fn cosines(
         rows.resize(start + dim, 0.0);
         for &word in words {
             let weight = weight(word) / words.len() as f64;
-            let vector = known.vector(word).iter();
+            let vector = known.vector(word);
             rows[start..]
                 .iter_mut()
-                .zip(vector)
+                .zip(vector.iter())
                 .for_each(|(sum, &x)| *sum += weight * f64::from(x));
         }
     }

@@ -116,8 +116,8 @@ mod tests {
         format::read(&path)
     }
 
-    fn vector<'a>(of: &'a Embeddings, word: &str) -> &'a [f32] {
-        of.vector(of.vocab.known(word).unwrap())
+    fn vector(of: &Embeddings, word: &str) -> Vec<f32> {
+        of.vector(of.vocab.known(word).unwrap()).into_owned()
     }
 
     fn words(of: &Embeddings) -> Vec<String> {

@@ -3,7 +3,6 @@
 //!
 //! This file is over 300 lines because a third of it is tests.
 
-mod bytes;
 pub mod counts;
 mod fasttext;
 mod glove;
@@ -23,7 +22,7 @@ pub use self::vendor::{ImportOptions, import};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged, replace};
-use crate::tables::{Role, Weights, is_folder_of_model};
+use crate::tables::{Role, Weights, is_model};
 use crate::text::{Packing, unpack_beside};
 /// All formats, in the order in which a file's content is tried.
 const ALL: [Format; 5] = [
@@ -250,8 +249,8 @@ pub fn open(path: &Path) -> Result<Mapped<u8>> {
 /// Whether a file has word vectors, by its beginning, or a folder a transformer. A file that can't be
 /// read has none.
 pub fn is_vectors(path: &Path) -> bool {
-    if path.is_dir() {
-        return is_folder_of_model(path);
+    if path.is_dir() || is_model(path) {
+        return is_model(path);
     }
     let looks = || {
         let file = Mapped::open(path)?;
@@ -281,7 +280,7 @@ pub fn read(path: &Path) -> Result<Embeddings> {
 /// # Errors
 /// As [`read`], and as [`Weights::table`].
 pub fn read_table(path: &Path, table: Option<&str>) -> Result<Embeddings> {
-    if path.is_dir() || table.is_some() {
+    if path.is_dir() || table.is_some() || is_model(path) {
         return load(path, table);
     }
     let file = open(path)?;
@@ -297,7 +296,7 @@ pub fn read_table(path: &Path, table: Option<&str>) -> Result<Embeddings> {
 /// # Errors
 /// As [`read_table`].
 pub fn load(path: &Path, table: Option<&str>) -> Result<Embeddings> {
-    if path.is_dir() || table.is_some() {
+    if path.is_dir() || table.is_some() || is_model(path) {
         return Weights::open(path)?.table(table.unwrap_or(Role::Token.name()));
     }
     parse(path, &open(path)?)

@@ -19,13 +19,13 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::bytes::Cursor;
 use super::lines::{
     Release, fields, is_gap, last_field, lines, number, open_end, read_lines, shown, without_gaps,
 };
 use super::rows::Rows;
 use super::written::{Words, put_numbers};
 use super::{Contents, Kind};
+use crate::bytes::Cursor;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};

@@ -65,7 +65,7 @@ impl<'a> Words<'a> {
             for id in ids.start as u32..ids.end as u32 {
                 if self.left_out.binary_search(&id).is_err() {
                     text.extend_from_slice(&self.spelling(self.model.vocab.word(id)));
-                    row(self.model.vector(id), &mut text);
+                    row(&self.model.vector(id), &mut text);
                 }
             }
             text

@@ -1,5 +1,6 @@
 //! The numbers of a matrix that no longer changes.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -8,21 +9,103 @@ use rayon::prelude::*;
 use super::Mapped;
 use crate::math::widen;
 
-/// Halves are widened this many at a time.
+/// Narrow numbers are widened this many at a time: a multiple of the numbers in any block.
 const PIECE: usize = 1 << 16;
 
-/// The exponent of a number of half precision that is not finite.
-const INFINITE: u16 = 0x7c00;
+/// The exponents of numbers of half precision, and of bfloat16, that are not finite.
+const INFINITE: [u16; 2] = [0x7c00, 0x7f80];
 
-/// Floats; or numbers of half precision, which are widened when they are first wanted all at once.
-/// A model that is written to a file and never asked anything takes half the memory.
+/// Floats; or narrower numbers, which are widened as they are read. Only who wants all of them at
+/// once has them widened for good, so that a large table that is asked a question takes no memory
+/// beside its file.
 #[derive(Clone, Debug)]
 pub struct Numbers(Kept);
 
 #[derive(Clone, Debug)]
 enum Kept {
     Floats(Mapped<f32>),
-    Halves { halves: Mapped<u16>, widened: Arc<OnceLock<Mapped<f32>>> },
+    Narrow { narrow: Narrow, widened: Arc<OnceLock<Mapped<f32>>> },
+}
+
+/// Numbers that take fewer bytes than floats.
+#[derive(Clone, Debug)]
+pub(crate) enum Narrow {
+    /// Numbers of half precision, by their bits.
+    Halves(Mapped<u16>),
+    /// Numbers of bfloat16, by their bits: the upper halves of floats.
+    Uppers(Mapped<u16>),
+    /// Numbers that share their scales with others.
+    Blocks(Blocks),
+}
+
+/// Blocks of numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Blocks {
+    /// Whole blocks.
+    pub(crate) bytes: Mapped<u8>,
+    /// The numbers of a block, which divide [`PIECE`].
+    pub(crate) numbers: usize,
+    /// The bytes of a block.
+    pub(crate) size: usize,
+    /// The kind of block, which [`Blocks::widen`] gets.
+    pub(crate) kind: u32,
+    /// Widens whole blocks.
+    pub(crate) widen: fn(u32, &[u8], &mut [f32]),
+}
+
+impl Narrow {
+    fn len(&self) -> usize {
+        match self {
+            Self::Halves(bits) | Self::Uppers(bits) => bits.len(),
+            Self::Blocks(blocks) => blocks.bytes.len() / blocks.size * blocks.numbers,
+        }
+    }
+
+    /// Widens a range of numbers, of whole blocks.
+    fn widen(&self, range: Range<usize>, to: &mut [f32]) {
+        match self {
+            Self::Halves(bits) => {
+                to.iter_mut().zip(&bits[range]).for_each(|(to, &half)| *to = widen(half));
+            }
+            Self::Uppers(bits) => {
+                let upper = |&half: &u16| f32::from_bits(u32::from(half) << 16);
+                to.iter_mut().zip(&bits[range]).for_each(|(to, half)| *to = upper(half));
+            }
+            Self::Blocks(blocks) => {
+                let at = |number: usize| number / blocks.numbers * blocks.size;
+                (blocks.widen)(blocks.kind, &blocks.bytes[at(range.start)..at(range.end)], to);
+            }
+        }
+    }
+
+    /// A range of these numbers, of whole blocks.
+    fn part(&self, range: Range<usize>) -> Option<Self> {
+        Some(match self {
+            Self::Halves(bits) => Self::Halves(bits.part(bytes::<u16>(range))?),
+            Self::Uppers(bits) => Self::Uppers(bits.part(bytes::<u16>(range))?),
+            Self::Blocks(blocks) => {
+                let at = |number: usize| number / blocks.numbers * blocks.size;
+                let bytes = blocks.bytes.part(at(range.start)..at(range.end))?;
+                Self::Blocks(Blocks { bytes, ..blocks.clone() })
+            }
+        })
+    }
+
+    /// Where the numbers are.
+    fn place(&self) -> Range<*const u8> {
+        let of_bits = |bits: &Mapped<u16>| bytemuck::cast_slice::<u16, u8>(bits).as_ptr_range();
+        match self {
+            Self::Halves(bits) | Self::Uppers(bits) => of_bits(bits),
+            Self::Blocks(blocks) => blocks.bytes.as_ptr_range(),
+        }
+    }
+
+    /// The pieces in which numbers are widened.
+    fn pieces(&self) -> impl IndexedParallelIterator<Item = Range<usize>> {
+        let length = self.len();
+        let piece = move |i: usize| i * PIECE..length.min((i + 1) * PIECE);
+        (0..length.div_ceil(PIECE)).into_par_iter().map(piece)
+    }
 }
 
 impl From<Mapped<f32>> for Numbers {
@@ -37,17 +120,18 @@ impl From<Vec<f32>> for Numbers {
     }
 }
 
-impl Numbers {
-    /// Numbers of half precision, by their bits.
-    pub(crate) fn of_halves(halves: Mapped<u16>) -> Self {
-        Self(Kept::Halves { halves, widened: Arc::default() })
+impl From<Narrow> for Numbers {
+    fn from(narrow: Narrow) -> Self {
+        Self(Kept::Narrow { narrow, widened: Arc::default() })
     }
+}
 
+impl Numbers {
     /// How many there are.
     pub fn len(&self) -> usize {
         match &self.0 {
             Kept::Floats(floats) => floats.len(),
-            Kept::Halves { halves, .. } => halves.len(),
+            Kept::Narrow { narrow, .. } => narrow.len(),
         }
     }
 
@@ -61,27 +145,19 @@ impl Numbers {
     /// # Panics
     /// When there are fewer.
     pub(crate) fn split(&self, length: usize) -> (Self, Self) {
-        match &self.0 {
-            Kept::Floats(floats) => {
-                let part = |range: Range<usize>| floats.part::<f32>(bytes::<f32>(range));
-                let both = (part(0..length), part(length..floats.len()));
-                both.0.zip(both.1).map(|(a, b)| (a.into(), b.into())).expect("part of a slice")
-            }
-            Kept::Halves { halves, .. } => {
-                let part = |range: Range<usize>| halves.part::<u16>(bytes::<u16>(range));
-                let both = (part(0..length), part(length..halves.len()));
-                let parts = both.0.zip(both.1).expect("part of a slice");
-                (Self::of_halves(parts.0), Self::of_halves(parts.1))
-            }
-        }
+        let part = |range: Range<usize>| match &self.0 {
+            Kept::Floats(floats) => floats.part::<f32>(bytes::<f32>(range)).map(Self::from),
+            Kept::Narrow { narrow, .. } => narrow.part(range).map(Self::from),
+        };
+        part(0..length).zip(part(length..self.len())).expect("part of a slice")
     }
 
     /// Whether these are the same numbers as the others, in the same memory.
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Kept::Floats(a), Kept::Floats(b)) => a.as_ptr_range() == b.as_ptr_range(),
-            (Kept::Halves { halves: a, .. }, Kept::Halves { halves: b, .. }) => {
-                a.as_ptr_range() == b.as_ptr_range()
+            (Kept::Narrow { narrow: a, .. }, Kept::Narrow { narrow: b, .. }) => {
+                a.place() == b.place()
             }
             _ => false,
         }
@@ -91,12 +167,50 @@ impl Numbers {
     pub fn floats(&self) -> &Mapped<f32> {
         match &self.0 {
             Kept::Floats(floats) => floats,
-            Kept::Halves { halves, widened } => widened.get_or_init(|| {
-                let mut floats = vec![0.0; halves.len()];
-                let pieces = floats.par_chunks_mut(PIECE).zip(halves.par_chunks(PIECE));
-                pieces.for_each(|(floats, halves)| widen_all(halves, floats));
+            Kept::Narrow { narrow, widened } => widened.get_or_init(|| {
+                let mut floats = vec![0.0; narrow.len()];
+                let pieces = floats.par_chunks_mut(PIECE).zip(narrow.pieces());
+                pieces.for_each(|(floats, range)| narrow.widen(range, floats));
                 floats.into()
             }),
+        }
+    }
+
+    /// Whether all numbers are floats, and none has to be widened.
+    fn ready(&self) -> Option<&Mapped<f32>> {
+        match &self.0 {
+            Kept::Floats(floats) => Some(floats),
+            Kept::Narrow { widened, .. } => widened.get(),
+        }
+    }
+
+    /// A range of numbers: whole blocks, if they are in blocks. They are widened where they have to
+    /// be.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn part(&self, range: Range<usize>) -> Cow<'_, [f32]> {
+        match (self.ready(), &self.0) {
+            (Some(floats), _) | (None, Kept::Floats(floats)) => Cow::Borrowed(&floats[range]),
+            (None, Kept::Narrow { narrow, .. }) => {
+                let mut floats = vec![0.0; range.len()];
+                narrow.widen(range, &mut floats);
+                Cow::Owned(floats)
+            }
+        }
+    }
+
+    /// The same, in `room`, which is as long as the range, where they have to be widened.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub(crate) fn part_in<'a>(&'a self, range: Range<usize>, room: &'a mut [f32]) -> &'a [f32] {
+        match (self.ready(), &self.0) {
+            (Some(floats), _) | (None, Kept::Floats(floats)) => &floats[range],
+            (None, Kept::Narrow { narrow, .. }) => {
+                narrow.widen(range, room);
+                room
+            }
         }
     }
 
@@ -107,11 +221,13 @@ impl Numbers {
     pub fn each<E>(&self, mut piece: impl FnMut(&[f32]) -> Result<(), E>) -> Result<(), E> {
         match &self.0 {
             Kept::Floats(floats) => piece(floats),
-            Kept::Halves { halves, .. } => {
-                let mut floats = vec![0.0; PIECE.min(halves.len())];
-                halves.chunks(PIECE).try_for_each(|halves| {
-                    widen_all(halves, &mut floats);
-                    piece(&floats[..halves.len()])
+            Kept::Narrow { narrow, .. } => {
+                let mut floats = vec![0.0; PIECE.min(narrow.len())];
+                (0..narrow.len()).step_by(PIECE).try_for_each(|from| {
+                    let range = from..narrow.len().min(from + PIECE);
+                    let floats = &mut floats[..range.len()];
+                    narrow.widen(range, floats);
+                    piece(floats)
                 })
             }
         }
@@ -120,12 +236,19 @@ impl Numbers {
     /// Whether all numbers are finite.
     pub(crate) fn all_finite(&self) -> bool {
         // In a piece there is no early end, so that many numbers are looked at at once.
+        let floats = |piece: &[f32]| piece.iter().fold(true, |all, x| all & x.is_finite());
+        let bits = |bits: &[u16], infinite: u16| {
+            bits.par_chunks(PIECE)
+                .all(|piece| piece.iter().fold(0, |most, x| (x & infinite).max(most)) < infinite)
+        };
         match &self.0 {
-            Kept::Floats(floats) => floats
-                .par_chunks(PIECE)
-                .all(|piece| piece.iter().fold(true, |all, x| all & x.is_finite())),
-            Kept::Halves { halves, .. } => halves.par_chunks(PIECE).all(|piece| {
-                piece.iter().fold(0, |most, half| (half & INFINITE).max(most)) < INFINITE
+            Kept::Floats(all) => all.par_chunks(PIECE).all(floats),
+            Kept::Narrow { narrow: Narrow::Halves(all), .. } => bits(all, INFINITE[0]),
+            Kept::Narrow { narrow: Narrow::Uppers(all), .. } => bits(all, INFINITE[1]),
+            Kept::Narrow { narrow, .. } => narrow.pieces().all(|range| {
+                let mut piece = vec![0.0; range.len()];
+                narrow.widen(range, &mut piece);
+                floats(&piece)
             }),
         }
     }
@@ -134,8 +257,4 @@ impl Numbers {
 /// A range of elements, in bytes.
 fn bytes<T>(range: Range<usize>) -> Range<usize> {
     size_of::<T>() * range.start..size_of::<T>() * range.end
-}
-
-fn widen_all(halves: &[u16], floats: &mut [f32]) {
-    floats.iter_mut().zip(halves).for_each(|(to, &half)| *to = widen(half));
 }

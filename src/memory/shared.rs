@@ -25,6 +25,7 @@ use std::sync::atomic::AtomicU32;
 
 use memmap2::MmapMut;
 
+use super::numbers::Narrow;
 use super::primitives::{Moves, prefetch, prefetch_to_write};
 use super::{Mapped, Numbers};
 use crate::math::{LINE, Precision, widen};
@@ -218,7 +219,7 @@ impl Shared {
         }
         match precision {
             Precision::F32 => Ok(Mapped::of_memory(map, rows * dim)?.into()),
-            Precision::F16 => Ok(Numbers::of_halves(Mapped::of_memory(map, rows * dim)?)),
+            Precision::F16 => Ok(Narrow::Halves(Mapped::of_memory(map, rows * dim)?).into()),
         }
     }
 

@@ -57,10 +57,10 @@ pub(crate) fn analogies(
     let mut units = Tile::new(words.len(), e.dim());
     for (i, &word) in words.iter().enumerate() {
         let vector = match (word as usize).checked_sub(e.vocab.len()) {
-            Some(place) => &more[place * e.dim()..][..e.dim()],
+            Some(place) => more[place * e.dim()..][..e.dim()].into(),
             None => e.vector(word),
         };
-        dispatch!(level, simd => set_unit(simd, &mut units, i, vector));
+        dispatch!(level, simd => set_unit(simd, &mut units, i, &vector));
     }
     let place = |word: u32| words.partition_point(|&w| w < word);
     let places: Vec<[u32; 3]> =
@@ -143,11 +143,13 @@ fn scan<S: Simd>(
     }
     let mut cosines = vec![0.0; words.len() * ROWS];
     let mut best = vec![Best::NONE; questions.len()];
+    let (numbers, mut widened) = (e.matrices().0, vec![0.0; e.dim()]);
     let (one, more) = (f32x8::splat(simd, 1.0), f32x8::splat(simd, 1.0 + 2.0 * EPSILON));
     for first in rows.clone().step_by(ROWS) {
         let end = rows.end.min(first + ROWS);
         for row in first..end {
-            set_unit(simd, &mut block, row - first, e.vector(row as u32));
+            let vector = numbers.part_in(row * e.dim()..(row + 1) * e.dim(), &mut widened);
+            set_unit(simd, &mut block, row - first, vector);
         }
         kernel::dots::<S, ROWS>(simd, units, &words, &block, &targets, &mut cosines);
         let lines = cosines.as_chunks::<ROWS>().0;

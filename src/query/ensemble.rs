@@ -50,7 +50,7 @@ pub fn ensemble(
         let word = first.vocab.word(id);
         let score = |(model, query): (&Embeddings, &Query)| {
             let id = model.vocab.id(word)?;
-            (!query.exclude.contains(&id)).then(|| query.score(model.vector(id)))
+            (!query.exclude.contains(&id)).then(|| query.score(&model.vector(id)))
         };
         let scores = models.iter().zip(&queries).map(score).collect::<Option<Vec<f64>>>()?;
         let models = near.iter().filter(|near| near.contains(word)).count();

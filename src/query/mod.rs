@@ -56,8 +56,13 @@ pub struct Query {
 impl Query {
     /// Asks for words near to all of `plus` and far from all of `minus`, except those in `exclude`.
     /// The vectors have the dimension of the model, and they are scaled to length 1 first.
-    pub fn new(plus: &[&[f32]], minus: &[&[f32]], exclude: Vec<u32>, combine: Combine) -> Self {
-        let units = |vectors: &[&[f32]]| vectors.iter().map(|vector| unit(vector)).collect();
+    pub fn new<V: AsRef<[f32]>>(
+        plus: &[V],
+        minus: &[V],
+        exclude: Vec<u32>,
+        combine: Combine,
+    ) -> Self {
+        let units = |vectors: &[V]| vectors.iter().map(|vector| unit(vector.as_ref())).collect();
         Self { plus: units(plus), minus: units(minus), exclude, combine }
     }
 

@@ -257,7 +257,7 @@ mod tests {
         let (items, dim) = (150, 21);
         let model = model(items, dim);
         let output = |item: usize| &model.output().unwrap()[item * dim..][..dim];
-        let input = |item: usize| model.vector(item as u32);
+        let input = |item: usize| &model.input()[item * dim..][..dim];
         let product =
             |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum() };
         let history = [9, 4, 7, 3, 100, 20, 5];

@@ -223,22 +223,25 @@ struct Block {
     alone: Vec<f32>,
     /// The same, [`PACK`] times for each row.
     packed: Vec<f32>,
+    /// Room for a row of narrow numbers.
+    widened: Vec<f32>,
 }
 
 impl Block {
     fn new(most: usize, dim: usize) -> Self {
         let (rows, inputs) = (Tile::new(most, dim), Vec::with_capacity(most));
-        Self { rows, inputs, alone: vec![0.0; most], packed: vec![0.0; most * PACK] }
+        let (alone, packed) = (vec![0.0; most], vec![0.0; most * PACK]);
+        Self { rows, inputs, alone, packed, widened: vec![0.0; dim] }
     }
 
     /// Takes the rows `rows` in. Returns how many have numbers that are not finite.
     #[inline(always)]
     fn fill<S: Simd>(&mut self, simd: S, embeddings: &Embeddings, rows: Range<usize>) -> usize {
-        let (dim, numbers) = (embeddings.dim(), embeddings.input());
+        let (dim, numbers) = (embeddings.dim(), embeddings.matrices().0);
         let mut bad = 0;
         self.inputs.clear();
         for (i, row) in rows.enumerate() {
-            let vector = &numbers[row * dim..][..dim];
+            let vector = numbers.part_in(row * dim..(row + 1) * dim, &mut self.widened);
             let (scale, finite) = set_row(simd, &mut self.rows, i, vector);
             self.alone[i] = scale;
             self.packed[i * PACK..][..PACK].fill(scale);
@@ -455,13 +458,13 @@ pub(super) mod tests {
                 prop_assert_eq!(found.len(), k.min(left.len()));
                 prop_assert!(found.is_sorted_by(|a, b| best_first(*a, *b) == Ordering::Less));
                 for near in found {
-                    let score = query.score(e.vector(near.id));
+                    let score = query.score(&e.vector(near.id));
                     prop_assert!((f64::from(near.score) - score).abs() < off(score), "{} {}", near.score, score);
                     let at = left.iter().position(|&id| id == near.id);
                     left.remove(at.expect("a candidate, once"));
                 }
                 if let Some(last) = found.last() {
-                    for (id, score) in left.into_iter().map(|id| (id, query.score(e.vector(id)))) {
+                    for (id, score) in left.into_iter().map(|id| (id, query.score(&e.vector(id)))) {
                         prop_assert!(score <= f64::from(last.score) + off(score));
                         prop_assert!(e.vector(id) != e.vector(last.id) || id > last.id, "the first of equals");
                     }

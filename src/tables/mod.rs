@@ -4,22 +4,24 @@
 //!
 //! This file is over 300 lines because half of it is tests.
 
+mod gguf;
 mod input;
 mod names;
 mod roles;
 
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-use safetensors::tensor::{Dtype, SafeTensors};
-use serde_json::Value;
+use safetensors::tensor::{Dtype, SafeTensors, TensorInfo};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 pub use self::input::{InputTables, InputVector};
+use self::names::Names;
 pub use self::roles::{Role, Roles, described};
 use crate::corpus::Vocab;
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
-use crate::memory::{Mapped, Numbers};
+use crate::memory::{Mapped, Narrow, Numbers};
 
 /// The index of a model in several files.
 const INDEX: &str = "model.safetensors.index.json";
@@ -32,11 +34,11 @@ pub struct Weights {
     pub path: PathBuf,
     /// The tensors, in the order of their files, and there in the order of their names.
     pub tensors: Vec<Weight>,
-    /// What `config.json` says; null without one.
+    /// What `config.json` says, or the facts of a GGUF file; null without any.
     pub config: Value,
     files: Vec<(PathBuf, Mapped<u8>)>,
-    /// The folder in which a tokenizer is looked for.
-    folder: PathBuf,
+    /// Where the names of tokens are.
+    names: Names,
 }
 
 /// A tensor.
@@ -44,12 +46,25 @@ pub struct Weights {
 pub struct Weight {
     /// Its name.
     pub name: String,
-    /// The type of its numbers.
-    pub dtype: Dtype,
+    /// The type of its numbers, by the name that the file has for it.
+    pub dtype: String,
     /// Its shape.
     pub shape: Vec<usize>,
+    encoding: Encoding,
     /// Where its bytes are: the file, and the range in it.
     place: (usize, std::ops::Range<usize>),
+}
+
+/// How numbers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    F32,
+    F16,
+    BF16,
+    /// Blocks of a kind of GGUF.
+    Blocks(u32),
+    /// Numbers that are not read.
+    Unknown,
 }
 
 impl Weight {
@@ -59,9 +74,13 @@ impl Weight {
     }
 }
 
-/// Whether a folder has a transformer: files of safetensors under their usual names.
-pub fn is_folder_of_model(path: &Path) -> bool {
-    path.is_dir() && ["model.safetensors", INDEX].iter().any(|name| path.join(name).is_file())
+/// Whether this is a model of transformers that can be told without looking at its tensors: a folder
+/// with files of safetensors under their usual names, or a GGUF file.
+pub fn is_model(path: &Path) -> bool {
+    if path.is_dir() {
+        return ["model.safetensors", INDEX].iter().any(|name| path.join(name).is_file());
+    }
+    path.is_file() && Mapped::open(path).is_ok_and(|file| gguf::looks(&file))
 }
 
 impl Weights {
@@ -72,47 +91,44 @@ impl Weights {
     /// read since that would run whatever program is in it.
     pub fn open(path: &Path) -> Result<Self> {
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
-        let names = if path.is_dir() { files_of(path)? } else { vec![path.to_path_buf()] };
-        let (mut files, mut tensors) = (Vec::new(), Vec::new());
-        for name in names {
-            let file = Mapped::open(&name)?;
-            let damaged = |e: &dyn std::fmt::Display| {
-                Error::input(&name, format!("a damaged or truncated safetensors file ({e})"))
-            };
-            if is_pickle(&name, &file) {
-                return Err(Error::input(&name, PICKLE));
-            }
-            let (header, metadata) = SafeTensors::read_metadata(&file).map_err(|e| damaged(&e))?;
-            let begin = header + 8;
-            if file.len() - begin != metadata.data_len() {
-                return Err(damaged(&"its length is not what it says"));
-            }
-            let mut of_file: Vec<Weight> = metadata
-                .tensors()
-                .into_iter()
-                .map(|(name, info)| {
-                    let (from, to) = info.data_offsets;
-                    Weight {
-                        name,
-                        dtype: info.dtype,
-                        shape: info.shape.clone(),
-                        place: (files.len(), begin + from..begin + to),
-                    }
-                })
-                .collect();
-            of_file.sort_by(|a, b| a.name.cmp(&b.name));
-            tensors.extend(of_file);
-            files.push((name, file));
+        let paths = if path.is_dir() { files_of(path)? } else { vec![path.to_path_buf()] };
+        let config = json_of::<Value>(&folder.join("config.json"))?.unwrap_or(Value::Null);
+        let names = Names::In(folder.to_path_buf());
+        let path = path.to_path_buf();
+        let mut all = Self { path, tensors: Vec::new(), config, files: Vec::new(), names };
+        for path in paths {
+            all.add(path)?;
         }
-        let config = json_of(&folder.join("config.json"))?.unwrap_or(Value::Null);
-        let (path, folder) = (path.to_path_buf(), folder.to_path_buf());
-        Ok(Self { path, tensors, config, files, folder })
+        Ok(all)
+    }
+
+    /// Adds the tensors of a file.
+    fn add(&mut self, path: PathBuf) -> Result<()> {
+        let file = Mapped::open(&path)?;
+        if is_pickle(&path, &file) {
+            return Err(Error::input(&path, PICKLE));
+        }
+        let number = self.files.len();
+        if gguf::looks(&file) {
+            let header = gguf::header(&path, &file, number)?;
+            self.tensors.extend(header.tensors);
+            if number == 0 {
+                self.names = Names::listed(&path, header.tokens, &header.facts);
+                self.config = config_of(&header.facts);
+            }
+        } else {
+            self.tensors.extend(safetensors(&path, &file, number)?);
+        }
+        self.files.push((path, file));
+        Ok(())
     }
 
     /// Whether two tensors are the same numbers.
     pub(crate) fn same(&self, a: &Weight, b: &Weight) -> bool {
         let bytes = |of: &Weight| &self.files[of.place.0].1[of.place.1.clone()];
-        (a.dtype, &a.shape) == (b.dtype, &b.shape) && bytes(a) == bytes(b)
+        a.encoding != Encoding::Unknown
+            && (a.encoding, &a.shape) == (b.encoding, &b.shape)
+            && bytes(a) == bytes(b)
     }
 
     /// A table as a model, whose rows have names. The `table` is a role, or else the name of a
@@ -153,17 +169,14 @@ impl Weights {
         let numbers = self.numbers(weight)?;
         let mut notes = Vec::new();
         let (vocab, pieces) = match roles.role_of(weight) {
-            Some(Role::Token) | None => {
-                names::tokens(&self.folder, &self.config, rows, &mut notes)?
-            }
+            Some(Role::Token) | None => names::tokens(&self.names, &self.config, rows, &mut notes)?,
             Some(Role::Position) => (positions(rows, roles.offset), None),
             Some(Role::Segment) => (numbered(rows), None),
         };
-        let dtype = format!("{:?}", weight.dtype);
         let provenance = Provenance {
             program: "a transformer".into(),
             notes,
-            settings: serde_json::json!({ "tensor": weight.name, "type": dtype }),
+            settings: serde_json::json!({ "tensor": weight.name, "type": weight.dtype }),
             ..Provenance::default()
         };
         Ok(Embeddings::new(vocab, dim, numbers, None, provenance).with_pieces(pieces))
@@ -176,24 +189,72 @@ impl Weights {
             let problem = format!("{} does not begin where its numbers could", weight.name);
             Error::input(&file.0, problem)
         };
-        match weight.dtype {
-            Dtype::F32 => Ok(file.1.part::<f32>(range).ok_or_else(odd)?.into()),
-            Dtype::F16 => Ok(Numbers::of_halves(file.1.part(range).ok_or_else(odd)?)),
-            Dtype::BF16 => {
-                // The upper half of a float of 4 bytes.
-                let upper = file.1.part::<u16>(range).ok_or_else(odd)?;
-                let widen = |&half: &u16| f32::from_bits(u32::from(half) << 16);
-                Ok(upper.par_iter().map(widen).collect::<Vec<f32>>().into())
+        let unread = || {
+            let problem = format!(
+                "{} has numbers of the type {}, which are not read: F32, F16, BF16 and GGUF's blocks are",
+                weight.name, weight.dtype
+            );
+            Error::input(&file.0, problem)
+        };
+        Ok(match weight.encoding {
+            Encoding::F32 => file.1.part::<f32>(range).ok_or_else(odd)?.into(),
+            Encoding::F16 => Narrow::Halves(file.1.part(range).ok_or_else(odd)?).into(),
+            Encoding::BF16 => Narrow::Uppers(file.1.part(range).ok_or_else(odd)?).into(),
+            Encoding::Blocks(kind) => {
+                let dim = weight.shape.last().copied().unwrap_or(0);
+                let bytes = file.1.part::<u8>(range).ok_or_else(odd)?;
+                gguf::blocks(kind, bytes, dim).ok_or_else(unread)?.into()
             }
-            other => {
-                let problem = format!(
-                    "{} has numbers of the type {other:?}: F32, F16 and BF16 are read",
-                    weight.name
-                );
-                Err(Error::input(&file.0, problem))
-            }
-        }
+            Encoding::Unknown => return Err(unread()),
+        })
     }
+}
+
+/// The tensors of the safetensors file `number` of a model.
+fn safetensors(path: &Path, file: &Mapped<u8>, number: usize) -> Result<Vec<Weight>> {
+    let damaged = |e: &dyn std::fmt::Display| {
+        Error::input(path, format!("a damaged or truncated safetensors file ({e})"))
+    };
+    let (header, metadata) = SafeTensors::read_metadata(file).map_err(|e| damaged(&e))?;
+    let begin = header + 8;
+    if file.len() - begin != metadata.data_len() {
+        return Err(damaged(&"its length is not what it says"));
+    }
+    let weight = |(name, info): (String, &TensorInfo)| {
+        let encoding = match info.dtype {
+            Dtype::F32 => Encoding::F32,
+            Dtype::F16 => Encoding::F16,
+            Dtype::BF16 => Encoding::BF16,
+            _ => Encoding::Unknown,
+        };
+        let (from, to) = info.data_offsets;
+        Weight {
+            name,
+            dtype: format!("{:?}", info.dtype),
+            encoding,
+            shape: info.shape.clone(),
+            place: (number, begin + from..begin + to),
+        }
+    };
+    let mut tensors: Vec<Weight> = metadata.tensors().into_iter().map(weight).collect();
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tensors)
+}
+
+/// The facts of a GGUF file, under the names that `config.json` has for those that matter.
+fn config_of(facts: &Map<String, Value>) -> Value {
+    let kind = facts.get("general.architecture").cloned().unwrap_or(Value::Null);
+    let of =
+        |name: &str| facts.get(&format!("{}.{name}", kind.as_str().unwrap_or_default())).cloned();
+    let rope = of("rope.freq_base").or_else(|| of("rope.dimension_count"));
+    let mut config = Map::new();
+    let known = [
+        ("model_type", Some(kind.clone())),
+        ("rope_theta", rope),
+        ("vocab_size", of("vocab_size")),
+    ];
+    config.extend(known.into_iter().filter_map(|(name, value)| Some((name.into(), value?))));
+    Value::Object(config)
 }
 
 /// What is said of a pickle.
@@ -209,7 +270,7 @@ fn is_pickle(name: &Path, file: &[u8]) -> bool {
 
 /// The files of a model in a folder.
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
-    if let Some(index) = json_of(&folder.join(INDEX))? {
+    if let Some(index) = json_of::<Value>(&folder.join(INDEX))? {
         let map = index.get("weight_map").and_then(Value::as_object);
         let mut names: Vec<&str> =
             map.into_iter().flat_map(|map| map.values()).filter_map(Value::as_str).collect();
@@ -232,6 +293,9 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
         let ends = |path: &&PathBuf| path.extension().is_some_and(|e| e == ending);
         all.iter().filter(ends).cloned().collect::<Vec<PathBuf>>()
     };
+    if let (true, [one]) = (with("safetensors").is_empty(), &with("gguf")[..]) {
+        return Ok(vec![one.clone()]);
+    }
     match (&with("safetensors")[..], with("bin").first().or(with("pt").first())) {
         ([one], _) => Ok(vec![one.clone()]),
         ([], Some(pickle)) => Err(Error::input(pickle, PICKLE)),
@@ -243,15 +307,14 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// The JSON in a file; `None` without a file.
-fn json_of(path: &Path) -> Result<Option<Value>> {
+/// What a file of JSON says; `None` without a file.
+fn json_of<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let Ok(about) = std::fs::metadata(path) else { return Ok(None) };
     if about.len() > MOST_JSON {
         return Err(Error::input(path, "too large for a file of this name"));
     }
-    let text = std::fs::read(path).map_err(Error::io(path))?;
-    let json = serde_json::from_slice(&text);
-    json.map(Some).map_err(|e| Error::input(path, format!("no JSON ({e})")))
+    let json = serde_json::from_slice(&Mapped::open(path)?);
+    json.map(Some).map_err(|e| Error::input(path, format!("not the JSON of such a file ({e})")))
 }
 
 /// Names for rows that have none: their numbers.

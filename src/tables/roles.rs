@@ -17,11 +17,13 @@ pub enum Role {
 
 /// The ends of the names of tensors, by which tables are known, for each role. Those that name more
 /// come first. BERT, `RoBERTa`, `DistilBERT`; GPT-2, minGPT, nanoGPT; Llama, Qwen, Gemma; T5; OPT; BLOOM;
-/// GPT-NeoX; CLIP; model2vec and sentence-transformers' `StaticEmbedding`.
-const TOKEN: [&str; 10] = [
+/// GPT-NeoX; CLIP; model2vec and sentence-transformers' `StaticEmbedding`;
+/// llama.cpp.
+const TOKEN: [&str; 11] = [
     "embeddings.word_embeddings.weight",
     "word_embeddings.weight",
     "wte.weight",
+    "token_embd.weight",
     "embed_tokens.weight",
     "tok_embeddings.weight",
     "shared.weight",
@@ -30,15 +32,16 @@ const TOKEN: [&str; 10] = [
     "embedding.weight",
     "embeddings",
 ];
-const POSITION: [&str; 6] = [
+const POSITION: [&str; 7] = [
     "embeddings.position_embeddings.weight",
     "position_embeddings.weight",
     "wpe.weight",
+    "position_embd.weight",
     "embed_positions.weight",
     "position_embedding.weight",
     "positional_embedding",
 ];
-const SEGMENT: [&str; 1] = ["token_type_embeddings.weight"];
+const SEGMENT: [&str; 2] = ["token_type_embeddings.weight", "token_types.weight"];
 /// The ends of the names of matrices that turn vectors into tokens again.
 const HEAD: [&str; 4] =
     ["lm_head.weight", "embed_out.weight", "cls.predictions.decoder.weight", "output.weight"];

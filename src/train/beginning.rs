@@ -126,7 +126,7 @@ impl Beginning<'_> {
             let id = ids[word]?;
             match (sum, column) {
                 (true, _) => Some(model.vector(id).iter().map(|x| x / 2.0).collect()),
-                (false, false) => Some(model.vector(id).to_vec()),
+                (false, false) => Some(model.vector(id).into_owned()),
                 (false, true) => Some(model.output()?[id as usize * dim..][..dim].to_vec()),
             }
         }
@@ -177,7 +177,7 @@ pub(super) fn begin(
         fill(&rows.input, first as usize..first as usize + of.names.len(), |row, values| {
             let known = |theirs: &Embeddings| theirs.vocab.id(of.names.word(row - first));
             match theirs.and_then(|theirs| Some(theirs.vector(known(theirs)?))) {
-                Some(vector) => values.copy_from_slice(vector),
+                Some(vector) => values.copy_from_slice(&vector),
                 None => begin_tag(mix(config.seed) ^ u64::from(row), values),
             }
         });
@@ -195,7 +195,7 @@ pub(super) fn begin(
                 ngrams.row(bucket, dim).inspect(|row| add_row(row, &mut others));
             }
         }
-        for ((value, x), other) in values.iter_mut().zip(vector).zip(others) {
+        for ((value, x), other) in values.iter_mut().zip(vector.iter()).zip(others) {
             *value = x * bag.len().max(1) as f32 - other;
         }
     });

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::bytes::Cursor;
 use crate::error::Result;
-use crate::format::bytes::Cursor;
 use crate::memory::Mapped;
 use crate::subword::{Ngrams, Subwords, add_row};
 /// The number of centroids for each part of a row.

@@ -32,9 +32,9 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use self::matrix::Matrix;
-use super::bytes::Cursor;
 use super::rows::too_large;
 use super::{Contents, Kind, Part};
+use crate::bytes::Cursor;
 use crate::corpus::{Facts, Vocab};
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};

@@ -138,7 +138,7 @@ fn own_row(embeddings: &Embeddings, word: u32, row: &mut [f32], mean: &mut [f32]
             ngrams.add(bytes, mean);
         }
         scale(mean, n);
-        for ((row, x), mean) in row.iter_mut().zip(vector).zip(mean.iter()) {
+        for ((row, x), mean) in row.iter_mut().zip(vector.iter()).zip(mean.iter()) {
             *row += n as f32 * (x - mean);
         }
     }
