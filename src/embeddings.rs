@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::{Facts, Vocab};
 use crate::error::{Error, Result};
 use crate::memory::Numbers;
-use crate::pieces::Pieces;
 use crate::subword::Ngrams;
+use crate::text::Pieces;
 
 /// A vector for each word of a vocabulary.
 #[derive(Clone, Debug)]
@@ -319,7 +319,7 @@ impl Embeddings {
 
     /// The pieces that a word consists of, if the model has pieces and they are all known.
     pub fn pieces_of(&self, word: &str) -> Option<Vec<u32>> {
-        let ids = self.pieces.as_ref()?.split(&self.vocab, word);
+        let ids = self.pieces.as_ref()?.split(|piece| self.vocab.id(piece), word);
         ids.into_iter().collect::<Option<Vec<u32>>>().filter(|ids| !ids.is_empty())
     }
 

@@ -45,7 +45,6 @@ mod geometry;
 pub mod graph;
 mod math;
 mod memory;
-mod pieces;
 mod post;
 mod progress;
 pub mod query;
@@ -65,7 +64,7 @@ pub use self::embeddings::{Curve, CurvePoint, Embeddings, Found, Provenance, cos
 pub use self::error::{Error, Result};
 pub use self::geometry::{Geometry, Lengths, cosines_by_distance};
 pub use self::memory::{Mapped, Numbers, Staged, remove_unfinished, replace};
-pub use self::pieces::Pieces;
 pub use self::post::Post;
 pub use self::progress::{EpochLoss, Progress};
 pub use self::subword::{Ngrams, Subwords};
+pub use self::text::Pieces;

@@ -121,7 +121,7 @@ impl Infer {
             serde_json::from_value(model.provenance.text.clone()).unwrap_or_default();
         if !self.texts.is_empty() {
             let names = (1..=self.texts.len()).map(|n| n.to_string().into_bytes()).collect();
-            let words = |document: &String| known_words(document, &text, &model.vocab);
+            let words = |document: &String| known_words(document, &text, model);
             let words = Words::Given(self.texts.iter().map(words).collect());
             return Ok(New { names, words });
         }
@@ -230,8 +230,12 @@ impl Infer {
     }
 }
 
-/// The words of a text that a vocabulary has.
-fn known_words(text: &str, how: &TextOptions, vocab: &Vocab) -> Vec<u32> {
+/// The words of a text that a model has, or the pieces of its words, where they are pieces.
+fn known_words(text: &str, how: &TextOptions, model: &Embeddings) -> Vec<u32> {
+    let vocab = &model.vocab;
+    if let Some(pieces) = model.pieces() {
+        return pieces.split(|piece| vocab.id(piece), text).into_iter().flatten().collect();
+    }
     let mut words = Vec::new();
     how.tokenizer.each_word(text.as_bytes(), |word| words.extend(vocab.id(word)));
     words

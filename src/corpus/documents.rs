@@ -118,11 +118,6 @@ impl Documents<'_> {
         }
     }
 
-    /// Adds the words of a text to the document. Line ends in it end nothing.
-    fn words(&self, text: &[u8], to: &mut Sequences) {
-        self.text.tokenizer.each_word(text, |word| to.word(word));
-    }
-
     /// Ends a document, which is of this line of a block.
     fn end((block, line): (&Block, u64), to: &mut Sequences) -> Result<()> {
         if to.tags() > MAX_TAGS {
@@ -147,18 +142,18 @@ impl Documents<'_> {
     fn lines(&self, block: &Block, to: &mut Sequences) -> Result<()> {
         for (line, text) in lines(block) {
             to.tag(&self.number(block, line));
-            self.words(text, to);
+            to.words(text);
             Self::end((block, line), to)?;
         }
         Ok(())
     }
 
-    fn labels(&self, block: &Block, to: &mut Sequences) -> Result<()> {
+    fn labels(block: &Block, to: &mut Sequences) -> Result<()> {
         for (line, text) in lines(block) {
             for word in words_of(text) {
                 match word.strip_prefix(LABEL) {
                     Some(label) => to.tag(label),
-                    None => self.words(word, to),
+                    None => to.words(word),
                 }
             }
             Self::end((block, line), to)?;
@@ -185,7 +180,7 @@ impl Documents<'_> {
                 tag(&record[at], to);
             }
             for &at in &columns.text {
-                self.words(&record[at], to);
+                to.words(&record[at]);
             }
             Self::end((block, line), to)
         })
@@ -214,7 +209,7 @@ impl Documents<'_> {
                 tag(text.as_bytes(), to);
             }
             for text in text_column.iter().flat_map(|name| texts(&object[name])) {
-                self.words(text.as_bytes(), to);
+                to.words(text.as_bytes());
             }
             Self::end((block, line), to)
         })
@@ -241,7 +236,7 @@ impl Layout for Documents<'_> {
         }
         match layout {
             DocumentLayout::Files => {
-                self.words(block.text(), to);
+                to.words(block.text());
                 if block.last {
                     to.tag(block.path.as_os_str().as_encoded_bytes());
                     to.end();
@@ -249,7 +244,7 @@ impl Layout for Documents<'_> {
                 Ok(())
             }
             DocumentLayout::Lines => self.lines(block, to),
-            DocumentLayout::Labels => self.labels(block, to),
+            DocumentLayout::Labels => Self::labels(block, to),
             DocumentLayout::Jsonl => self.objects(block, to),
             DocumentLayout::Tsv => self.columns(block, Table::Tsv, to),
             DocumentLayout::Csv => self.columns(block, Table::Csv, to),

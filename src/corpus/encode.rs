@@ -17,7 +17,7 @@ use super::{Corpus, CorpusWriter, Counter, Facts, Produce, Vocab, vocab};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
 use crate::progress::Progress;
-use crate::text::{self, Block, Blocks, Cut, Token, Tokenizer};
+use crate::text::{self, Block, Blocks, Cut, Divided, Pieces, Splitter, Token, Tokenizer};
 /// A part of every key. It is raised with every change by which the same text gives another corpus.
 const VERSION: u32 = 3;
 /// In the spool, this value ends a sequence; the number of its tags and their provisional ids
@@ -40,6 +40,11 @@ pub struct TextOptions {
     /// How text is split into words.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub tokenizer: Tokenizer,
+    /// Split into the pieces of a model's vocabulary, by its own rules: its tokenizer.json,
+    /// vocab.txt or vocab.json, or the folder with it. The pieces are the words that are learnt
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|DIR"))]
+    #[serde(with = "super::paths::optional", skip_serializing_if = "Option::is_none")]
+    pub pieces: Option<PathBuf>,
     /// Drop words that occur fewer times
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
     pub min_count: u64,
@@ -61,6 +66,7 @@ impl Default for TextOptions {
         Self {
             inputs: Vec::new(),
             tokenizer: Tokenizer::default(),
+            pieces: None,
             min_count: 5,
             max_vocab: None,
             vocab_file: None,
@@ -93,8 +99,9 @@ pub(super) trait Layout: Sync {
 }
 
 /// The sequences of the blocks that one worker reads.
-#[derive(Default)]
-pub(super) struct Sequences {
+pub(super) struct Sequences<'a> {
+    splitter: &'a Splitter,
+    divided: Divided,
     words: Counter,
     tags: Counter,
     /// The provisional tags of the sequence that is being read.
@@ -107,13 +114,38 @@ pub(super) struct Sequences {
     problems: Vec<(u64, String)>,
 }
 
-impl Sequences {
-    /// Adds a word to the sequence.
-    #[inline]
-    pub(super) fn word(&mut self, word: &[u8]) {
-        self.read += 1;
-        let id = self.words.add(word, 1);
-        self.ids.push(id);
+impl<'a> Sequences<'a> {
+    fn new(splitter: &'a Splitter) -> Self {
+        Self {
+            splitter,
+            divided: Divided::default(),
+            words: Counter::default(),
+            tags: Counter::default(),
+            own: Vec::new(),
+            ids: Vec::new(),
+            read: 0,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Adds the words of a text to the sequence. Line ends in it end nothing.
+    pub(super) fn words(&mut self, text: &[u8]) {
+        self.text(text, false);
+    }
+
+    /// Adds the words of a text, whose line ends may end sequences.
+    fn text(&mut self, text: &[u8], lines: bool) {
+        let mut divided = std::mem::take(&mut self.divided);
+        self.splitter.split(text, &mut divided, |token| match token {
+            Token::Word(word) => {
+                self.read += 1;
+                let id = self.words.add(word, 1);
+                self.ids.push(id);
+            }
+            Token::End if lines => self.end_sentence(),
+            Token::End => {}
+        });
+        self.divided = divided;
     }
 
     /// Adds a tag to the sequence, unless it has it already.
@@ -156,10 +188,7 @@ impl Layout for TextOptions {
     }
 
     fn read(&self, block: &Block, to: &mut Sequences) -> Result<()> {
-        self.tokenizer.split(block.text(), |token| match token {
-            Token::Word(word) => to.word(word),
-            Token::End => to.end_sentence(),
-        });
+        to.text(block.text(), true);
         if block.last {
             to.end_sentence();
         }
@@ -203,6 +232,15 @@ impl TextOptions {
         Corpus::open(path).map(Some)
     }
 
+    /// How the text is divided into pieces of a vocabulary, where it is.
+    ///
+    /// # Errors
+    /// A file of another kind, or a tokenizer whose rules are not known.
+    pub fn rules(&self) -> Result<Option<Pieces>> {
+        let open = |path: &PathBuf| text::open_pieces(path).map(|(pieces, _)| pieces);
+        self.pieces.as_ref().map(open).transpose()
+    }
+
     /// A description of the text and these options as JSON, which models store.
     pub fn describe(&self) -> serde_json::Value {
         let mut all = serde_json::to_value(self).unwrap_or_default();
@@ -228,6 +266,12 @@ impl Produce for TextOptions {
         let settings = (&self.tokenizer, self.min_count, self.max_vocab, self.strict, given);
         part(&serde_json::to_vec(&settings).map_err(|e| Error::Refused(e.to_string()))?);
         part(words.as_deref().unwrap_or_default());
+        if let Some(path) = &self.pieces {
+            let (_, tokens) = text::open_pieces(path)?;
+            for file in tokens.files() {
+                part(&Mapped::open(&file)?);
+            }
+        }
         for file in text::expand(&self.inputs)? {
             if !add_identity(&mut hash, &file)? {
                 return Ok(None);
@@ -316,17 +360,22 @@ impl TextOptions {
         writer: &mut CorpusWriter,
         progress: &Progress,
     ) -> Result<(Vocab, Facts)> {
+        let splitter = Splitter::new(self.tokenizer, self.pieces.as_deref())?;
         let files = text::expand(&self.inputs)?;
         let out = Staged::new(&writer.path().with_extension("spool"))?;
         let spool = Mutex::new(Spool { out, at: 0, pieces: Vec::new() });
         // A file that was found in a directory may be no text. A file that was named must be.
         let may_skip = |file: &PathBuf| !self.strict && !self.inputs.contains(file);
-        let file = |file: &PathBuf| (file.clone(), may_skip(file), layout.cut(file));
+        let cut = |file: &PathBuf| match layout.cut(file) {
+            Cut::Words if splitter.spaces_matter() => Cut::Lines,
+            cut => cut,
+        };
+        let file = |file: &PathBuf| (file.clone(), may_skip(file), cut(file));
         let blocks = Mutex::new(Blocks::new(files.iter().map(file)));
         let invalid = AtomicU64::new(0);
         let workers = rayon::broadcast(|context| {
             let to = (context.index(), &spool, &invalid);
-            let counted = count(self, layout, &blocks, to, progress);
+            let counted = count((self, &splitter), layout, &blocks, to, progress);
             if counted.is_err() {
                 progress.stop.store(true, Ordering::Relaxed);
             }
@@ -512,14 +561,14 @@ impl Numbering {
 
 /// The work of one worker. It takes blocks while there are any, counts their words, and spools
 /// their provisional ids.
-fn count(
-    options: &TextOptions,
+fn count<'a>(
+    (options, splitter): (&TextOptions, &'a Splitter),
     layout: &impl Layout,
     blocks: &Mutex<Blocks>,
     (worker, spool, invalid): (usize, &Mutex<Spool>, &AtomicU64),
     progress: &Progress,
-) -> Result<Sequences> {
-    let mut sequences = Sequences::default();
+) -> Result<Sequences<'a>> {
+    let mut sequences = Sequences::new(splitter);
     loop {
         progress.check()?;
         let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).next_block()?;

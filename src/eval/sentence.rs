@@ -67,7 +67,10 @@ impl Sentences {
         let ids = |sentence: &Sentence| {
             let mut ids = Vec::new();
             if let Some(pieces) = known.e.pieces() {
-                let found = pieces.split(&known.e.vocab, &sentence.text).into_iter().flatten();
+                let found = pieces
+                    .split(|piece| known.e.vocab.id(piece), &sentence.text)
+                    .into_iter()
+                    .flatten();
                 ids.extend(found.filter(|&id| (id as usize) < known.limit));
                 return ids;
             }

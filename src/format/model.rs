@@ -18,7 +18,7 @@
 //! The metadata entry `wordloom` is JSON: every setting, the seed, threads, the corpus and its
 //! hash, losses, version (`Provenance`). A model with n-grams also has the entry `subwords`,
 //! which is JSON and says which n-grams a word has (`Subwords`), and one whose words are pieces of
-//! words the entry `pieces` (`Pieces`). All numbers are little-endian.
+//! words the entry `pieces` (`WordPiece`). All numbers are little-endian.
 //! The file is mapped: opening it reads the header alone.
 //!
 //! This file is over 300 lines because a third of it is tests.
@@ -36,6 +36,7 @@ use crate::memory::{Mapped, Numbers, Staged};
 use crate::subword::{Ngrams, Subwords};
 use crate::tables::{Role, Weights};
 use crate::tensors::{Tensor, Tensors, header, looks_safetensors};
+use crate::text::{Pieces, WordPiece};
 
 pub(super) const FORMAT: Kind = Kind {
     name: "safetensors",
@@ -94,7 +95,8 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
         }
         _ => None,
     };
-    let pieces = all.entry("pieces").and_then(|json| serde_json::from_str(json).ok());
+    let rules = |json: &str| serde_json::from_str::<WordPiece>(json).ok();
+    let pieces = all.entry("pieces").and_then(|json| rules(json)).map(Pieces::from);
     Ok(Embeddings::new(vocab, dim, input, output, provenance)
         .with_pieces(pieces)
         .with_ngrams(ngrams)
@@ -187,8 +189,8 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
         }
     }
 
-    if let Some(pieces) = embeddings.pieces() {
-        notes["pieces"] = serde_json::to_string(pieces).unwrap_or_default().into();
+    if let Some(rules) = embeddings.pieces().and_then(Pieces::word_piece) {
+        notes["pieces"] = serde_json::to_string(rules).unwrap_or_default().into();
     }
     notes["wordloom"] = serde_json::to_string(&embeddings.provenance).unwrap_or_default().into();
     let described = tensors
@@ -201,7 +203,9 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
             Content::Floats(floats) => floats.each(|piece| out.put(bytemuck::cast_slice(piece)))?,
         }
     }
-    Ok(Vec::new())
+    let lost = embeddings.pieces().filter(|pieces| pieces.word_piece().is_none());
+    let note = "left out: the byte pairs by which words are divided into pieces";
+    Ok(lost.map(|_| note.to_string()).into_iter().collect())
 }
 
 /// What is in a tensor.

@@ -12,7 +12,6 @@ mod roles;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorInfo};
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use self::input::{InputTables, InputVector};
@@ -22,11 +21,10 @@ use crate::corpus::Vocab;
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Narrow, Numbers};
+use crate::text::json_of;
 
 /// The index of a model in several files.
 const INDEX: &str = "model.safetensors.index.json";
-/// A JSON file of a model that is larger is refused: a tokenizer has some 10 MB.
-const MOST_JSON: u64 = 1 << 28;
 
 /// The tensors of a model, mapped.
 pub struct Weights {
@@ -305,16 +303,6 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
             Err(Error::input(folder, problem))
         }
     }
-}
-
-/// What a file of JSON says; `None` without a file.
-fn json_of<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let Ok(about) = std::fs::metadata(path) else { return Ok(None) };
-    if about.len() > MOST_JSON {
-        return Err(Error::input(path, "too large for a file of this name"));
-    }
-    let json = serde_json::from_slice(&Mapped::open(path)?);
-    json.map(Some).map_err(|e| Error::input(path, format!("not the JSON of such a file ({e})")))
 }
 
 /// Names for rows that have none: their numbers.

@@ -4,8 +4,12 @@
 //!
 //! This file is over 300 lines because half of it is tests.
 
+mod byte_pairs;
 mod open;
+mod pieces;
+mod split;
 mod tokenizer;
+mod tokens;
 mod unpack;
 
 use std::collections::VecDeque;
@@ -13,8 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::open::Input;
+pub use self::pieces::Pieces;
+pub(crate) use self::pieces::WordPiece;
+pub(crate) use self::split::{Divided, Splitter, open_pieces};
 pub(crate) use self::tokenizer::{Token, lower, split_whitespace, words_of};
 pub use self::tokenizer::{Tokenizer, trim, words};
+pub(crate) use self::tokens::{Tokens, json_of, of_bytes, spaced};
 pub(crate) use self::unpack::{Packing, unpack_beside};
 use crate::error::{Error, Result};
 /// About this many bytes of text make a block.

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use wordloom::compare::{CompareOptions, Report, TrainedRun, compare, group};
 use wordloom::corpus::{DocumentOptions, TextOptions, expand};
 use wordloom::eval::{ColumnNames, Policy, Set, SetOptions, Sets};
+use wordloom::tables::is_model;
 use wordloom::{Error, format, replace};
 
 use self::trainings::TrainingOptions;
@@ -47,6 +48,10 @@ pub(crate) struct Compare {
     /// [default: found in each file]
     #[arg(long, value_name = "A,B,GRADE")]
     columns: Option<ColumnNames>,
+    /// Which table of transformers: token, position, segment, or the name of a tensor; all models are
+    /// then such
+    #[arg(long, value_name = "TABLE", conflicts_with = "methods")]
+    table: Option<String>,
     /// Treat each model as a method of its own, even if only the seed differs
     #[arg(long, conflicts_with = "methods")]
     apart: bool,
@@ -121,12 +126,15 @@ impl Compare {
             return Err(Error::Refused(problem.into()).into());
         }
         let run = |path: &PathBuf| {
-            if path.is_dir() {
+            if path.is_dir() && !is_model(path) {
                 let problem = "is a directory, not a model: name what to train on it by --methods";
                 return Err(Error::Input { path: path.clone(), problem: problem.into() });
             }
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            Ok(TrainedRun { name, model: format::read(path)?, sparse: None })
+            let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+            let name = name.unwrap_or_default().to_string_lossy().into_owned();
+            let model = format::read_table(path, self.table.as_deref())?;
+            note(&model.provenance.notes);
+            Ok(TrainedRun { name, model, sparse: None })
         };
         Ok(self.text.inputs.iter().map(run).collect::<Result<_, _>>()?)
     }

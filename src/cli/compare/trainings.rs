@@ -227,6 +227,10 @@ impl Trainer<'_> {
             self.train(job, recipe, &file)?;
             format::read(&file)?
         };
+        let model = match self.text.rules()? {
+            Some(pieces) => model.with_pieces(Some(pieces)),
+            None => model,
+        };
         let seconds = model.provenance.all_seconds().clamp(0.0, 1e9);
         progress::say(&format!("{name}: {how}, {}", show::time(Duration::from_secs_f64(seconds))));
         let means = job.preset.of == PresetOf::Means;

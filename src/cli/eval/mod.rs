@@ -51,6 +51,10 @@ pub(crate) struct Eval {
     /// of a file shows whether it is a model or a set
     #[arg(value_name = "MODEL|SETS", required = true)]
     paths: Vec<PathBuf>,
+    /// Which table of transformers: token, position, segment, or the name of a tensor; all models are
+    /// then such
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["links", "next"])]
+    table: Option<String>,
     #[command(flatten)]
     policy: Policy,
     #[command(flatten)]
@@ -123,7 +127,7 @@ impl Eval {
         let mut out = std::io::stdout().lock();
         let (mut reports, mut all_used) = (Vec::new(), true);
         for path in &models {
-            let model = format::read(path)?;
+            let model = format::read_table(path, self.table.as_deref())?;
             note(&model.provenance.notes);
             let scored: Vec<Scored> = sets
                 .iter()

@@ -4,10 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use serde_json::Value;
+use wordloom::corpus::TextOptions;
 use wordloom::eval::{Set, SetOptions, Sets};
 use wordloom::format::{self, Format};
 use wordloom::train::{Beginning, CheckpointPlan, Course, Patience, Watch, When};
-use wordloom::{Embeddings, Error, Progress, Result, Vocab};
+use wordloom::{Embeddings, Error, Pieces, Progress, Result, Vocab};
 
 use super::done;
 use crate::cli::learning::{Live, Scores, Work};
@@ -198,6 +200,9 @@ impl Prepared<'_> {
         to: Option<Format>,
     ) -> anyhow::Result<()> {
         let checkpoint = self.options.checkpoint(output);
+        if let Some(pieces) = pieces(&model.provenance.text) {
+            *model = model.clone().with_pieces(Some(pieces));
+        }
         if let Err(error) = done::write(model, output, to) {
             return Err(match checkpoint.filter(|checkpoint| checkpoint.path.exists()) {
                 Some(CheckpointPlan { path, .. }) => {
@@ -212,4 +217,9 @@ impl Prepared<'_> {
         }
         Ok(checkpoint.map_or(Ok(()), |checkpoint| checkpoint.remove())?)
     }
+}
+
+/// How the text of a model was divided into pieces, if it was, and what says so is still there.
+fn pieces(text: &Value) -> Option<Pieces> {
+    serde_json::from_value::<TextOptions>(text.clone()).ok()?.rules().ok()?
 }

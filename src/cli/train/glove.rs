@@ -61,7 +61,7 @@ pub(super) struct Source {
 }
 
 /// The options that a file of counts has settled, so that they conflict with it.
-const COUNTED: [&str; 9] = [
+const COUNTED: [&str; 10] = [
     "inputs",
     "window",
     "asymmetric",
@@ -70,6 +70,7 @@ const COUNTED: [&str; 9] = [
     "max_vocab",
     "lowercase",
     "unicode_words",
+    "pieces",
     "strict",
 ];
 
