@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use wordloom::Error;
 use wordloom::tables::{InputTables, InputVector, Weights};
+use wordloom::{Embeddings, Error};
 
 use super::{note, show};
 
 const EXAMPLES: &str = "Examples:
   wordloom input-embed all-MiniLM-L6-v2/ --ids 101,2332,102
   wordloom input-embed all-MiniLM-L6-v2/ --tokens '[CLS],king,[SEP]' --json
+  wordloom input-embed all-MiniLM-L6-v2/ --text 'The unbelievable king'
 
 Each token has a row of the token matrix, its place a row of the position matrix, and BERT's
 models have a row for its segment. Their sum is what the first layer gets.";
@@ -28,11 +29,17 @@ pub(crate) struct InputEmbed {
     #[arg(value_name = "FILE|DIR")]
     model: PathBuf,
     /// The numbers of tokens, from 0
-    #[arg(long, value_name = "N,...", value_delimiter = ',', required_unless_present = "tokens")]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', required_unless_present_any = ["tokens", "text"])]
     ids: Vec<u32>,
     /// The tokens, as the model's vocabulary names them
     #[arg(long, value_name = "TOKEN,...", value_delimiter = ',', conflicts_with = "ids")]
     tokens: Vec<String>,
+    /// A text, which is divided by the model's tokenizer
+    #[arg(long, conflicts_with_all = ["ids", "tokens"])]
+    text: Option<String>,
+    /// Leave out the tokens that the tokenizer puts around a text, as in [CLS] ... [SEP]
+    #[arg(long, requires = "text")]
+    bare: bool,
     /// The segment of all tokens, where the model has segments
     #[arg(long, value_name = "N", default_value_t = 0)]
     segment: u32,
@@ -46,13 +53,20 @@ impl InputEmbed {
         let weights = Weights::open(&self.model)?;
         let tables = InputTables::of(&weights)?;
         note(&tables.token.provenance.notes);
-        let ids = if self.ids.is_empty() {
-            self.tokens
-                .iter()
-                .map(|token| tables.token.vocab.known(token))
-                .collect::<wordloom::Result<Vec<u32>>>()?
-        } else {
-            self.ids.clone()
+        let known = |tokens: &[String]| -> wordloom::Result<Vec<u32>> {
+            tokens.iter().map(|token| tables.token.vocab.known(token)).collect()
+        };
+        let ids = match &self.text {
+            Some(text) => {
+                let pieces = self.pieces(&tables.token, text)?;
+                let [before, after] = match tables.token.pieces() {
+                    Some(pieces) if !self.bare => pieces.around(),
+                    _ => [&[][..], &[]],
+                };
+                [known(before)?, pieces, known(after)?].concat()
+            }
+            None if self.ids.is_empty() => known(&self.tokens)?,
+            None => self.ids.clone(),
         };
         let inside = |e: Error| Error::Input { path: self.model.clone(), problem: e.to_string() };
         let vectors = tables.vectors(&ids, self.segment).map_err(inside)?;
@@ -71,6 +85,22 @@ impl InputEmbed {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl InputEmbed {
+    /// The pieces of a text.
+    fn pieces(&self, token: &Embeddings, text: &str) -> wordloom::Result<Vec<u32>> {
+        let vocab = &token.vocab;
+        let problem = "no tokenizer beside it whose rules are known: give --ids or --tokens";
+        let unread = || Error::Input { path: self.model.clone(), problem: problem.into() };
+        let pieces = token.pieces().ok_or_else(unread)?;
+        let unknown = pieces.unknown().and_then(|unknown| vocab.id(unknown.as_bytes()));
+        let found = pieces.split(|piece| vocab.id(piece), text).into_iter();
+        let divided = || Error::Refused("a word of the text can't be divided".into());
+        let ids = found.map(|piece| piece.or(unknown).ok_or_else(divided));
+        let ids = ids.collect::<wordloom::Result<Vec<u32>>>()?;
+        if ids.is_empty() { Err(Error::Refused("no word in the text".into())) } else { Ok(ids) }
     }
 }
 

@@ -12,7 +12,11 @@ use super::byte_pairs::{BytePairs, Pattern};
 
 /// How a model divides text into pieces of its vocabulary.
 #[derive(Clone, Debug)]
-pub struct Pieces(Kind);
+pub struct Pieces {
+    kind: Kind,
+    /// The tokens that the tokenizer puts before a text and behind it.
+    around: [Vec<String>; 2],
+}
 
 #[derive(Clone, Debug)]
 enum Kind {
@@ -57,6 +61,15 @@ struct PairRules {
 }
 
 impl Pieces {
+    fn new(kind: Kind) -> Self {
+        Self { kind, around: [Vec::new(), Vec::new()] }
+    }
+
+    /// The same, with the tokens around a text that the last step of a `tokenizer.json` names.
+    pub(super) fn framed_by(self, steps: &Value) -> Self {
+        Self { around: around(&steps["post_processor"]), ..self }
+    }
+
     /// What a `tokenizer.json` says of its model and its steps, if it is `WordPiece` with BERT's steps
     /// before it.
     pub(super) fn of_word_piece(model: &Value, steps: &Value) -> Option<Self> {
@@ -69,7 +82,7 @@ impl Pieces {
         }
         let flag = |name: &str| normalizer[name].as_bool();
         let lowercase = flag("lowercase").unwrap_or(true);
-        Some(Self(Kind::Words(WordPiece {
+        Some(Self::new(Kind::Words(WordPiece {
             clean: flag("clean_text").unwrap_or(true),
             chinese: flag("handle_chinese_chars").unwrap_or(true),
             // Where nothing is said of accents, they go with the capital letters.
@@ -83,15 +96,19 @@ impl Pieces {
 
     /// What BERT's programs do where there is a `vocab.txt` alone, with or without capital letters.
     pub(crate) fn of_bert(lowercase: bool) -> Self {
-        Self(Kind::Words(WordPiece {
-            clean: true,
-            chinese: true,
-            accents: lowercase,
-            lowercase,
-            prefix: "##".into(),
-            longest: 100,
-            unknown: unknown(),
-        }))
+        let around = [vec!["[CLS]".to_string()], vec!["[SEP]".to_string()]];
+        Self {
+            around,
+            ..Self::from(WordPiece {
+                clean: true,
+                chinese: true,
+                accents: lowercase,
+                lowercase,
+                prefix: "##".into(),
+                longest: 100,
+                unknown: unknown(),
+            })
+        }
     }
 
     /// What a `tokenizer.json` says of its model and its steps, if it is byte pairs over bytes, cut by
@@ -128,7 +145,7 @@ impl Pieces {
         if bytes["type"] != "ByteLevel" {
             return None;
         }
-        Some(Self(Kind::Pairs(PairRules {
+        Some(Self::new(Kind::Pairs(PairRules {
             compose,
             space: bytes["add_prefix_space"].as_bool().unwrap_or(true),
             whole: model["ignore_merges"] == true,
@@ -139,20 +156,25 @@ impl Pieces {
 
     /// The rules of a model whose vocabulary is kept elsewhere, if they are so.
     pub(crate) fn word_piece(&self) -> Option<&WordPiece> {
-        match &self.0 {
+        match &self.kind {
             Kind::Words(rules) => Some(rules),
             Kind::Pairs(_) => None,
         }
     }
 
+    /// The tokens that the tokenizer puts before a text, and behind it.
+    pub fn around(&self) -> [&[String]; 2] {
+        self.around.each_ref().map(Vec::as_slice)
+    }
+
     /// The piece that stands for a word that can't be divided, where there is one.
-    pub(crate) fn unknown(&self) -> Option<&str> {
+    pub fn unknown(&self) -> Option<&str> {
         self.word_piece().map(|rules| rules.unknown.as_str())
     }
 
     /// Calls `each` with the words of a text, which are cleaned as the rules say.
     pub(crate) fn words(&self, text: &str, each: &mut dyn FnMut(&str)) {
-        match &self.0 {
+        match &self.kind {
             Kind::Words(rules) => rules.words(text, each),
             Kind::Pairs(rules) => {
                 let composed: String =
@@ -172,7 +194,7 @@ impl Pieces {
         known: impl Fn(&[u8]) -> bool,
         each: &mut dyn FnMut(Option<&[u8]>),
     ) {
-        match &self.0 {
+        match &self.kind {
             Kind::Words(rules) => rules.divide(word, known, each),
             Kind::Pairs(rules) if rules.whole && known(word.as_bytes()) => {
                 each(Some(word.as_bytes()));
@@ -197,9 +219,28 @@ impl Pieces {
     }
 }
 
+/// The tokens that a step puts before a text, and behind it.
+fn around(step: &Value) -> [Vec<String>; 2] {
+    let mut sides = [Vec::new(), Vec::new()];
+    let steps = step["processors"].as_array().map_or(std::slice::from_ref(step), Vec::as_slice);
+    for step in steps {
+        for (side, name) in ["cls", "sep"].into_iter().enumerate() {
+            sides[side].extend(step[name][0].as_str().map(String::from));
+        }
+        let mut side = 0;
+        for part in step["single"].as_array().into_iter().flatten() {
+            if part["Sequence"].is_object() {
+                side = 1;
+            }
+            sides[side].extend(part["SpecialToken"]["id"].as_str().map(String::from));
+        }
+    }
+    sides
+}
+
 impl From<WordPiece> for Pieces {
     fn from(rules: WordPiece) -> Self {
-        Self(Kind::Words(rules))
+        Self::new(Kind::Words(rules))
     }
 }
 

@@ -213,7 +213,7 @@ impl TokenizerFile {
             let pairs = unspelled(pairs.collect::<Option<_>>()?)?;
             Pieces::of_pairs(model, steps, &by_number(&names)?, &pairs)
         });
-        (names, pieces)
+        (names, pieces.map(|pieces| pieces.framed_by(steps)))
     }
 }
 
