@@ -35,7 +35,7 @@ pub fn model(name: &str, input: &[u8]) {
 }
 
 /// Uses what was read as queries do.
-fn check(model: &Embeddings) {
+pub fn check(model: &Embeddings) {
     assert_eq!(model.input().len(), model.vocab.len() * model.dim());
     for id in 0..model.vocab.len().min(10) as u32 {
         let _ = (model.vocab.text(id), model.vector(id));

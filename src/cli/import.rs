@@ -12,6 +12,7 @@ const EXAMPLES: &str = "Examples:
   wordloom import answers.jsonl -o texts.safetensors             {\"text\": ..., \"embedding\": [...]}
   wordloom import reviews.csv -o reviews.safetensors --text combined --vector ada
   wordloom import vectors.npy -o mine.safetensors --names names.txt
+  wordloom import arrays.npz -o mine.safetensors --vector emb --text words
   wordloom import answers.jsonl -o short.safetensors --dims 256   the first 256 numbers
 Then:
   wordloom similar texts.safetensors 'a text that is in it'";
@@ -20,8 +21,8 @@ Then:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
-    /// JSON lines (.jsonl; also the answers of a batch), CSV with a column of lists (.csv), or a
-    /// matrix of NumPy (.npy)
+    /// JSON lines (.jsonl; also the answers of a batch), CSV with a column of lists (.csv), NumPy's
+    /// arrays (.npy, .npz), or Parquet with a column of lists (.parquet, in builds that have it)
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Where to write the model

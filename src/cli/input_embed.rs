@@ -38,7 +38,7 @@ pub(crate) struct InputEmbed {
     #[arg(long, conflicts_with_all = ["ids", "tokens"])]
     text: Option<String>,
     /// Leave out the tokens that the tokenizer puts around a text, as in [CLS] ... [SEP]
-    #[arg(long, requires = "text")]
+    #[arg(long, conflicts_with_all = ["ids", "tokens"])]
     bare: bool,
     /// The segment of all tokens, where the model has segments
     #[arg(long, value_name = "N", default_value_t = 0)]

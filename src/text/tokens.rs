@@ -122,7 +122,7 @@ fn unspelled(pairs: Vec<(String, String)>) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
 /// Names in the order of their numbers; empty ones where there are gaps. `None` if the numbers go far
 /// beyond them.
 fn by_number(named: &[(u64, Vec<u8>)]) -> Option<Vec<Vec<u8>>> {
-    let most = named.iter().map(|(id, _)| id + 1).max().unwrap_or(0);
+    let most = named.iter().map(|(id, _)| id.saturating_add(1)).max().unwrap_or(0);
     let most = usize::try_from(most).ok().filter(|&most| most <= 2 * named.len() + 1024)?;
     let mut names = vec![Vec::new(); most];
     for (id, name) in named {
@@ -301,5 +301,105 @@ mod tests {
             all.chars().filter_map(|c| of_bytes(&c.to_string())).flatten().collect();
         bytes.sort_unstable();
         assert_eq!(bytes, (0..=255).collect::<Vec<u8>>());
+    }
+
+    /// The letters of GPT-2's alphabet, by their bytes.
+    fn alphabet() -> Vec<char> {
+        let hidden = |byte: u8| !matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
+        let mut next = 256;
+        let letter = |byte: u8| {
+            let code = if hidden(byte) { next } else { u32::from(byte) };
+            next += u32::from(hidden(byte));
+            char::from_u32(code).unwrap()
+        };
+        (0..=255).map(letter).collect()
+    }
+
+    /// A tokenizer of byte pairs, whose list of pairs is written as lines or as lists of two.
+    fn byte_pairs(lines: bool) -> Value {
+        let mut names: Vec<String> = alphabet().iter().map(char::to_string).collect();
+        let pairs = [("Ġ", "k"), ("i", "n"), ("in", "g"), ("Ġk", "ing")];
+        names.extend(pairs.iter().map(|(a, b)| format!("{a}{b}")));
+        let vocab: serde_json::Map<String, Value> =
+            names.iter().zip(0..).map(|(name, id)| (name.clone(), id.into())).collect();
+        let merge = |(a, b): &(&str, &str)| {
+            if lines { json!(format!("{a} {b}")) } else { json!([a, b]) }
+        };
+        json!({
+            "added_tokens": [{ "id": 260, "content": "<s>" }],
+            "pre_tokenizer": { "type": "ByteLevel", "add_prefix_space": false },
+            "post_processor": { "type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 260] },
+            "model": { "type": "BPE", "vocab": vocab, "merges": pairs.iter().map(merge).collect::<Vec<_>>() },
+        })
+    }
+
+    #[test]
+    fn pairs_are_read_however_they_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        let split = |path: &Path| {
+            let tokens = Tokens::of_file(path).unwrap();
+            let pieces = tokens.pieces.unwrap();
+            let mut found = Vec::new();
+            pieces.words("a king's kin", &mut |word| {
+                pieces.divide(word, |_| false, &mut |piece| {
+                    found.push(String::from_utf8_lossy(piece.unwrap()).into_owned());
+                });
+            });
+            (found, pieces.around().map(<[String]>::to_vec))
+        };
+        let expected = ["a", " king", "'", "s", " k", "in"].map(String::from).to_vec();
+        for lines in [true, false] {
+            std::fs::write(&path, byte_pairs(lines).to_string()).unwrap();
+            assert_eq!(split(&path), (expected.clone(), [vec!["<s>".into()], vec!["</s>".into()]]));
+        }
+        // The same in the two files of before.
+        let vocab = byte_pairs(true)["model"]["vocab"].to_string();
+        let path = folder.path().join("vocab.json");
+        std::fs::write(&path, vocab).unwrap();
+        assert!(Tokens::of_file(&path).unwrap().pieces.is_none());
+        let merges = "#version: 0.2\nĠ k\ni n\nin g\nĠk ing\n";
+        std::fs::write(folder.path().join("merges.txt"), merges).unwrap();
+        assert_eq!(split(&path).0, expected);
+        assert_eq!(Tokens::of_file(&path).unwrap().files().len(), 2);
+    }
+
+    #[test]
+    fn rules_that_are_not_known_are_not_guessed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        let changes: [(&str, Value); 8] = [
+            ("/normalizer", json!({ "type": "Lowercase" })),
+            ("/model/end_of_word_suffix", json!("</w>")),
+            ("/model/merges", json!(["nix da"])),
+            ("/pre_tokenizer", json!({ "type": "Whitespace" })),
+            ("/pre_tokenizer/use_regex", json!(false)),
+            (
+                "/pre_tokenizer",
+                json!({ "type": "Sequence", "pretokenizers": [
+                { "type": "Split", "pattern": { "Regex": "\\d" }, "behavior": "Isolated" },
+                { "type": "ByteLevel", "use_regex": false },
+            ] }),
+            ),
+            ("/model/type", json!("Unigram")),
+            ("/model/vocab", json!({ "a": 1 })),
+        ];
+        for (place, value) in changes {
+            let mut json = byte_pairs(true);
+            let (parent, name) = place.rsplit_once('/').unwrap();
+            json.pointer_mut(parent).unwrap()[name] = value;
+            std::fs::write(&path, json.to_string()).unwrap();
+            assert!(Tokens::of_file(&path).unwrap().pieces.is_none(), "{place}");
+        }
+        for broken in
+            ["{", "3", "{}", r#"{"model": {"vocab": 3}}"#, r#"{"model": {"vocab": {"a": -1}}}"#]
+        {
+            std::fs::write(&path, broken).unwrap();
+            assert!(Tokens::of_file(&path).is_err(), "{broken}");
+        }
+        // Numbers far beyond the names make no list of that length.
+        let far = json!({ "model": { "vocab": { "a": 1u64 << 60 }, "merges": [] } });
+        std::fs::write(&path, far.to_string()).unwrap();
+        assert!(Tokens::of_file(&path).is_ok_and(|tokens| tokens.pieces.is_none()));
     }
 }

@@ -248,3 +248,131 @@ fn vectors_of_services_become_models() {
         .fails("import v.jsonl -o x.safetensors --names v.jsonl", &["--names are for NumPy files"]);
     assert!(!place.has("x.safetensors"));
 }
+
+#[test]
+fn text_is_split_into_the_pieces_of_a_vocabulary() {
+    let place = Place::new();
+    let names = ["[UNK]", "un", "##do", "##ne", "red", "."];
+    place.write("vocab.txt", names.join("\n"));
+    // A word that can't be divided is `[UNK]`, as the model itself has it.
+    let text = "Undo red. xyz\nundone RED.\n";
+    place.write("t.txt", text.repeat(30));
+    let train = "train skip-gram t.txt --pieces vocab.txt -q --dim 4 --epochs 1 --threads 1";
+    place.run(&format!("{train} -o m.safetensors --save-vocab v.txt")).good();
+    let counts = std::fs::read_to_string(place.path("v.txt")).unwrap();
+    let mut lines: Vec<&str> = counts.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["##do 60", "##ne 30", ". 60", "[UNK] 30", "red 60", "un 60"]);
+    let run = place.run("similar m.safetensors Undo -k 1").good();
+    assert!(run.err.contains("composed from its pieces un ##do"), "{}", run.err);
+    let said = place.run("info m.safetensors").printed();
+    assert!(said.contains("pieces vocab.txt"), "{said}");
+    // GloVe, documents and comparisons split by the same rules.
+    let glove = "train glove t.txt --pieces vocab.txt -q --dim 4 --epochs 1 --threads 1";
+    place.run(&format!("{glove} -o g.safetensors")).good();
+    let run = place.run("vector g.safetensors undone").good();
+    assert!(run.err.contains("composed from its pieces un ##do ##ne"), "{}", run.err);
+    let rows = vec![0.5; 12];
+    write(&place, "table.safetensors", &[("embeddings.word_embeddings.weight", [6, 2], rows)]);
+    place.write("pairs.tsv", "undo\tred\t9\nred\tundone\t1\nun\t.\t8\n");
+    let compare = "compare m.safetensors g.safetensors table.safetensors --sets pairs.tsv";
+    let report = place.run(&format!("{compare} --json --draws 100")).json();
+    assert_eq!(report["words"], 6, "{report}");
+    place.run("train pv-dbow t.txt --pieces vocab.txt -q --dim 4 --words -o d.safetensors").good();
+    assert_eq!(place.run("infer d.safetensors undo --json").good().out.lines().count(), 1);
+    // The same text split otherwise is another text.
+    let words = place.run(&format!("{} -o w.safetensors", train.replace("--pieces vocab.txt", "")));
+    words.good();
+    assert_eq!(place.run("info w.safetensors --json").json()["words"], 5);
+    place.fails(&format!("{train} -o x.safetensors --lowercase"), &["leave out --lowercase"]);
+    place.write("unigram.json", r#"{"model": {"type": "Unigram", "vocab": [["a", -1.0]]}}"#);
+    place.fails(
+        "train skip-gram t.txt --pieces unigram.json -o x.safetensors",
+        &["unigram.json: no tokenizer whose rules are known", "split the text by the tokenizer"],
+    );
+    place.fails("train skip-gram t.txt --pieces t -o x.safetensors", &["t: "]);
+    assert!(!place.has("x.safetensors"));
+}
+
+#[test]
+fn a_text_is_what_a_model_begins_with() {
+    let place = Place::new();
+    let rows: Vec<f32> = (0..12).map(|i| i as f32).collect();
+    let tensors = [
+        ("embeddings.word_embeddings.weight", [6, 2], rows),
+        ("embeddings.position_embeddings.weight", [8, 2], vec![0.25; 16]),
+    ];
+    write(&place, "m.safetensors", &tensors);
+    place.write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\nun\n##do\nred\n");
+    let names = |options: &str| -> Vec<String> {
+        let printed = place.run(&format!("input-embed m.safetensors --json {options}")).printed();
+        let token = |line: &str| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["token"].as_str().unwrap().to_string()
+        };
+        printed.lines().map(token).collect()
+    };
+    assert_eq!(names("--text Undo"), ["[CLS]", "un", "##do", "[SEP]"]);
+    assert_eq!(names("--text odd --bare"), ["[UNK]"]);
+    place.fails("input-embed m.safetensors --text \u{200b}", &["no word in the text"]);
+    place.misuses("input-embed m.safetensors --ids 1 --bare", &["--bare"]);
+}
+
+#[test]
+fn how_vectors_lie_is_told() {
+    let place = Place::new();
+    let rows: Vec<f32> = (0..80).map(|i| ((i * i) as f32).sin()).collect();
+    let positions: Vec<f32> = (0..40).map(|i| (i as f32 / 9.0).cos()).collect();
+    let tensors = [
+        ("embeddings.word_embeddings.weight", [40, 2], rows),
+        ("embeddings.position_embeddings.weight", [20, 2], positions),
+    ];
+    write(&place, "model.safetensors", &tensors);
+    let info = place.run("info . --json").json();
+    let lie = &info["geometry"];
+    assert_eq!((&lie["sample"], &lie["lengths"][0]["last"]), (&40.into(), &40.into()));
+    assert_eq!(lie["positions"].as_array().unwrap().len(), 2);
+    let said = place.run("info .").printed();
+    for part in ["lengths   ", "cosine    ", "variance  ", "hubs      ", "positions 0.9"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let trained = Place::with_model();
+    let plain = trained.run("info m.safetensors").printed();
+    let said = trained.run("info m.safetensors --geometry").printed();
+    assert!(!plain.contains("hubs") && said.contains("hubs"), "{said}");
+}
+
+#[test]
+fn a_gguf_file_is_a_model() {
+    let place = Place::new();
+    let string = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+    let names = ["[CLS]", "\u{2581}king", "s", "\u{2581}queen"];
+    let mut file =
+        [&b"GGUF"[..], &3u32.to_le_bytes(), &1u64.to_le_bytes(), &2u64.to_le_bytes()].concat();
+    file.extend(
+        [string("tokenizer.ggml.model"), 8u32.to_le_bytes().into(), string("bert")].concat(),
+    );
+    file.extend(string("tokenizer.ggml.tokens"));
+    file.extend([&9u32.to_le_bytes()[..], &8u32.to_le_bytes(), &4u64.to_le_bytes()].concat());
+    for name in names {
+        file.extend(string(name));
+    }
+    file.extend(string("token_embd.weight"));
+    file.extend([2u32.to_le_bytes(), 2u32.to_le_bytes(), [0; 4], 4u32.to_le_bytes()].concat());
+    file.extend([[0; 4], 0u32.to_le_bytes(), [0; 4], [0; 4]].concat());
+    file.resize(file.len().next_multiple_of(32), 0);
+    let rows = [1.0f32, 0.0, 0.6, 0.8, 1.0, 1.0, 0.8, 0.6];
+    file.extend(rows.iter().flat_map(|x| x.to_le_bytes()));
+    place.write("m.gguf", &file);
+    let answer = place.run("similar m.gguf king -k 1 --json").json();
+    assert_eq!(answer["neighbours"][0]["word"], "##s");
+    let run = place.run("vector m.gguf kings").good();
+    assert!(run.err.contains("composed from its pieces king ##s"), "{}", run.err);
+    let report = place.run("inspect m.gguf --json").json();
+    assert_eq!(report["tables"][0]["tensor"], "token_embd.weight");
+    place.run("convert m.gguf m.safetensors").good();
+    assert_eq!(place.run("info m.safetensors --json").json()["words"], 4);
+    place.write("m.gguf", &file[..file.len() - 1]);
+    place
+        .fails("similar m.gguf king", &["m.gguf: the tensor token_embd.weight is not in the file"]);
+}

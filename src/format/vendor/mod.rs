@@ -1,7 +1,11 @@
 //! Vectors that a service or a program computed for texts, as they are kept: JSON lines, a column of
-//! lists in CSV, or a NumPy file with names beside it.
+//! lists in CSV or Parquet, or NumPy's arrays.
 //!
-//! This file is over 300 lines because a quarter of it is tests.
+//! This file is over 300 lines because half of it is tests.
+
+mod numpy;
+#[cfg(feature = "parquet")]
+mod parquet;
 
 use std::path::{Path, PathBuf};
 
@@ -78,15 +82,24 @@ impl Rows {
 /// number that is not finite. [`Error::Input`] names the line.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Embeddings> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    if options.names.is_some() && extension.as_deref() != Some("npy") {
+    if options.names.is_some() && !matches!(extension.as_deref(), Some("npy" | "npz")) {
         return Err(Error::setting("names", "are for NumPy files: here each record has its name"));
     }
     let rows = match extension.as_deref() {
         Some("jsonl" | "ndjson") => of_lines(path, options)?,
         Some("csv") => of_csv(path, options)?,
-        Some("npy") => of_numpy(path, options)?,
+        Some("npy") => numpy::of_array(path, options)?,
+        Some("npz") => numpy::of_archive(path, options)?,
+        #[cfg(feature = "parquet")]
+        Some("parquet") => parquet::of_columns(path, options)?,
+        #[cfg(not(feature = "parquet"))]
+        Some("parquet") => {
+            let problem = "is Parquet, which a build with the feature `parquet` reads: \
+                           cargo install --path . --features parquet";
+            return Err(Error::input(path, problem));
+        }
         _ => {
-            let problem = "is of none of these kinds: .jsonl, .csv, .npy";
+            let problem = "is of none of these kinds: .jsonl, .csv, .npy, .npz, .parquet";
             return Err(Error::input(path, problem));
         }
     };
@@ -204,72 +217,6 @@ fn of_csv(path: &Path, options: &ImportOptions) -> Result<Rows> {
     Ok(rows)
 }
 
-/// Reads a matrix of a NumPy file, with the names of its rows in another file.
-fn of_numpy(path: &Path, options: &ImportOptions) -> Result<Rows> {
-    let Some(names_file) = &options.names else {
-        return Err(Error::input(path, "has no names: say where they are by `names`, one a line"));
-    };
-    let file = Mapped::open(path)?;
-    let bad = |problem: &str| Error::input(path, problem);
-    let version = file.strip_prefix(b"\x93NUMPY").and_then(|rest| rest.first().copied());
-    let (begin, length) = match version {
-        Some(1) => (10, file.get(8..10).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])))),
-        Some(2 | 3) => {
-            let four = file.get(8..12).and_then(|bytes| bytes.try_into().ok());
-            (12, four.map(|bytes| u32::from_le_bytes(bytes) as usize))
-        }
-        _ => return Err(bad("is no NumPy file")),
-    };
-    let damaged = || bad("is a damaged or truncated NumPy file");
-    let end = length.and_then(|length| length.checked_add(begin)).ok_or_else(damaged)?;
-    let header = file.get(begin..end).and_then(|header| std::str::from_utf8(header).ok());
-    let header = header.ok_or_else(damaged)?;
-    // The header is a dictionary of Python's, always written in one way.
-    let after =
-        |key: &str| header.split_once(&format!("'{key}':")).map(|(_, rest)| rest.trim_start());
-    let kind = after("descr").and_then(|rest| rest.split('\'').nth(1)).unwrap_or_default();
-    let shape = after("shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
-    let sides = shape.map_or("", |(sides, _)| sides).split(',').map(str::trim);
-    let sides: Vec<usize> = sides.filter_map(|side| side.parse().ok()).collect();
-    let &[count, dim] = &sides[..] else { return Err(bad("is no matrix of two dimensions")) };
-    if after("fortran_order").is_none_or(|rest| !rest.starts_with("False")) {
-        return Err(bad("keeps its columns together: save `np.ascontiguousarray` of it"));
-    }
-    let wide = match kind {
-        "<f4" => 4,
-        "<f8" => 8,
-        "<f2" => 2,
-        other => {
-            return Err(bad(&format!(
-                "has numbers of the type '{other}': <f2, <f4 and <f8 are read"
-            )));
-        }
-    };
-    let data = &file[end..];
-    if count.checked_mul(dim).and_then(|all| all.checked_mul(wide)) != Some(data.len()) {
-        return Err(damaged());
-    }
-    let number = |bytes: &[u8]| match *bytes {
-        [a, b] => crate::math::widen(u16::from_le_bytes([a, b])),
-        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
-        _ => f64::from_le_bytes(bytes.try_into().unwrap_or_default()) as f32,
-    };
-    let text = std::fs::read_to_string(names_file).map_err(Error::io(names_file))?;
-    let names: Vec<&str> = text.lines().collect();
-    if names.len() != count {
-        let problem = format!("has {} names for {count} rows", names.len());
-        return Err(Error::input(names_file, problem));
-    }
-    let mut rows = Rows::default();
-    for (row, name) in data.chunks_exact((dim * wide).max(1)).zip(names) {
-        let vector: Vec<f32> = row.chunks_exact(wide).map(number).collect();
-        let place = rows.names.len();
-        let push = rows.push(name.into(), &vector);
-        push.map_err(|problem| Error::input(path, format!("row {place}: {problem}")))?;
-    }
-    Ok(rows)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,6 +269,56 @@ mod tests {
         assert_eq!(read("v.jsonl", lines, &short).unwrap().1, [1.0, 1.0]);
     }
 
+    /// An archive of arrays, as `numpy.savez_compressed` writes it.
+    fn archive(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, content) in arrays {
+            zip.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default())
+                .unwrap();
+            std::io::Write::write_all(&mut zip, content).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn archives_have_their_names() {
+        let plain = ImportOptions::default();
+        let two = (vec!["a".to_string(), "b c".to_string()], vec![1.0f32, -2.0, 0.5, 3.0]);
+        let bytes: Vec<u8> = two.1.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let matrix = numpy("<f4", "False", "(2, 2)", &bytes);
+        let letters = |text: &str| {
+            let mut all: Vec<u8> = text.chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
+            all.resize(12, 0);
+            all
+        };
+        let wide = [letters("a"), letters("b c")].concat();
+        let unicode = numpy("<U3", "False", "(2,)", &wide);
+        let ascii = numpy("|S3", "False", "(2,)", b"a\0\0b c");
+        for texts in [&unicode, &ascii] {
+            let all = [("m", matrix.clone()), ("w", texts.clone()), ("x", matrix[..].into())];
+            assert_eq!(read("v.npz", &archive(&all[..2]), &plain).unwrap(), two);
+            let error = read("v.npz", &archive(&all), &plain).unwrap_err().to_string();
+            assert!(error.contains("name one of m, w, x"), "{error}");
+            let named = ImportOptions { vector: Some("x".into()), ..plain.clone() };
+            assert_eq!(read("v.npz", &archive(&all), &named).unwrap(), two);
+            let lost = ImportOptions { vector: Some("y".into()), ..plain.clone() };
+            let error = read("v.npz", &archive(&all), &lost).unwrap_err().to_string();
+            assert!(error.contains("has no array 'y'"), "{error}");
+        }
+        let file = ImportOptions { names: Some("names".into()), ..plain.clone() };
+        assert_eq!(read("v.npz", &archive(&[("arr_0", matrix.clone())]), &file).unwrap(), two);
+        let pickled = numpy("|O", "False", "(2,)", &[0; 16]);
+        let error = read("v.npz", &archive(&[("m", matrix), ("w", pickled)]), &plain);
+        assert!(error.unwrap_err().to_string().contains("no array of names"));
+        let whole = archive(&[("m", numpy("<f4", "False", "(2, 2)", &bytes)), ("w", ascii)]);
+        for at in 0..whole.len() {
+            let mut bad = whole.clone();
+            bad[at] ^= 0x5a;
+            let _ =
+                (read("v.npz", &bad, &plain).is_ok(), read("v.npz", &whole[..at], &plain).is_ok());
+        }
+    }
+
     #[test]
     fn what_is_no_vector_is_refused_by_its_line() {
         let plain = ImportOptions::default();
@@ -361,8 +358,13 @@ mod tests {
             ("v.npy", &numpy("<f4", "False", "(3, 1)", &eight), &rows, "damaged or truncated"),
             ("v.npy", &numpy("<f4", "True", "(2, 1)", &eight), &rows, "keeps its columns together"),
             ("v.npy", &numpy("<i4", "False", "(2, 1)", &eight), &rows, "the type '<i4'"),
-            ("v.npy", &numpy("<f4", "False", "(2,)", &eight), &rows, "is no matrix"),
-            ("v.npy", &numpy("<f4", "False", "(1, 2)", &eight), &rows, "has 2 names for 1 rows"),
+            ("v.npy", &numpy("<f4", "False", "(2,)", &eight), &rows, "is no matrix of two"),
+            (
+                "v.npy",
+                &numpy("<f4", "False", "(1, 2)", &eight),
+                &rows,
+                "has 1 rows, and there are 2 names",
+            ),
             ("v.npy", b"\x93NUMPY\x01\x00\xff\xff{", &rows, "damaged or truncated"),
             (
                 "v.npy",
