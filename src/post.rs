@@ -97,10 +97,10 @@ impl Post {
     }
 }
 
-/// The share of each word of the text that `a` is compared with: by counts, or by rank as 1, 1/2,
-/// 1/3...
+/// The share of each word of the text that `a` is compared with: by counts, or else by rank as 1/2,
+/// 1/3, 1/4... of their sum, as model2vec has it.
 pub(crate) fn weights(e: &Embeddings, a: f64) -> Vec<f64> {
-    let count = |id: u32| e.vocab.count(id).map_or(1.0 / f64::from(id + 1), |n| n as f64);
+    let count = |id: u32| e.vocab.count(id).map_or(1.0 / (f64::from(id) + 2.0), |n| n as f64);
     let counts: Vec<f64> = (0..e.vocab.len() as u32).map(count).collect();
     let total: f64 = counts.iter().sum();
     counts.into_iter().map(|n| a / (a + n / total)).collect()
@@ -219,8 +219,8 @@ mod tests {
         let rest = apply("abtt:2", &model);
         assert!(rest.dim() == 3 && columns(&rest)[0][1] < 0.1 && columns(&rest)[2][1] > 0.05);
         let zipf = apply("zipf:1e-2", &pca);
-        let shares: f64 = (1..=300).map(|rank| 1.0 / f64::from(rank)).sum();
-        let weight = 1e-2 / (1e-2 + 1.0 / shares);
+        let shares: f64 = (2..=301).map(|rank| 1.0 / f64::from(rank)).sum();
+        let weight = 1e-2 / (1e-2 + 0.5 / shares);
         assert!((f64::from(zipf.input()[0]) / f64::from(pca.input()[0]) - weight).abs() < 1e-5);
         assert_eq!(zipf.provenance.post, ["pca:2", "zipf:1e-2"]);
         let error = "pca:4".parse::<Post>().unwrap().apply(&model).unwrap_err().to_string();
