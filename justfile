@@ -39,6 +39,10 @@ miri:
     MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --features portable --lib -- \
         math:: memory::portable memory::shared random:: stats:: text::tokenizer subword::
 
+# The Python package, as a wheel in target/wheels.
+wheel:
+    python3 -m pip wheel --no-deps --wheel-dir target/wheels ./crates/python
+
 deny:
     cargo deny check
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::corpus::{Facts, Vocab};
 use crate::error::{Error, Result};
-use crate::memory::Numbers;
+use crate::memory::{Mapped, Numbers};
 use crate::subword::Ngrams;
 use crate::text::Pieces;
 
@@ -242,6 +242,13 @@ impl Embeddings {
     /// The matrices of the model: input vectors, output vectors and weights of positions.
     pub(crate) fn matrices(&self) -> (&Numbers, Option<&Numbers>, Option<&Numbers>) {
         (&self.input, self.output.as_ref(), self.positions.as_ref())
+    }
+
+    /// The input vectors, or the output vectors, in memory that can be kept: shape `[words, dim]`.
+    /// `None` where the model does not keep the output vectors.
+    pub fn matrix(&self, output: bool) -> Option<Mapped<f32>> {
+        let numbers = if output { self.output.as_ref()? } else { &self.input };
+        Some(numbers.floats().clone())
     }
 
     /// All output vectors, row by row: shape `[words, dim]`. `None` where the model does not keep

@@ -161,7 +161,7 @@ pub fn group(runs: Vec<TrainedRun>, apart: bool) -> Vec<Contender> {
     // file.
     let method = |contender: &Contender| contender.runs[0].model.provenance.method.clone();
     let methods: Vec<String> = contenders.iter().map(method).collect();
-    for (contender, method) in contenders.iter_mut().zip(&methods) {
+    for (contender, method) in contenders.iter_mut().zip(&methods).filter(|_| !apart) {
         if !method.is_empty() && methods.iter().filter(|other| *other == method).count() == 1 {
             contender.name.clone_from(method);
         }

@@ -43,7 +43,7 @@ pub struct TextOptions {
     /// Split into the pieces of a model's vocabulary, by its own rules: its tokenizer.json,
     /// vocab.txt or vocab.json, or the folder with it. The pieces are the words that are learnt
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE|DIR"))]
-    #[serde(with = "super::paths::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "super::paths::optional")]
     pub pieces: Option<PathBuf>,
     /// Drop words that occur fewer times
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
@@ -417,12 +417,7 @@ impl TextOptions {
             Choice::Grown(old) => grow(old, self, &total)?,
             Choice::Only(known) => known.clone(),
         };
-        let mut ids = vec![NONE; total.len()];
-        for id in 0..vocab.len() as u32 {
-            if let Some(known) = total.id(vocab.word(id)) {
-                ids[known as usize] = id;
-            }
-        }
+        let ids = translation(&total, &vocab);
         let final_ids = |of: Vec<u32>| of.into_iter().map(|p| ids[p as usize]).collect();
         let translations: Vec<Vec<u32>> = provisional.into_iter().map(final_ids).collect();
 
@@ -607,7 +602,19 @@ fn all_or_first_cause<T>(results: Vec<Result<T>>) -> Result<Vec<T>> {
     }
 }
 
-fn choose(options: &TextOptions, total: &Counter) -> Result<Vocab> {
+/// The ids in a vocabulary of provisional ids; [`NONE`] where the vocabulary lacks the word.
+pub(super) fn translation(total: &Counter, vocab: &Vocab) -> Vec<u32> {
+    let mut ids = vec![NONE; total.len()];
+    for id in 0..vocab.len() as u32 {
+        if let Some(known) = total.id(vocab.word(id)) {
+            ids[known as usize] = id;
+        }
+    }
+    ids
+}
+
+/// The vocabulary of counted words that the options choose.
+pub(super) fn choose(options: &TextOptions, total: &Counter) -> Result<Vocab> {
     let Some(file) = &options.vocab_file else {
         return total.cut(options.min_count, options.max_vocab);
     };

@@ -25,7 +25,7 @@ const PIECE_ROWS: usize = 2048;
 /// The best answers to a question. An answer is `None` if every candidate is excluded or has no
 /// score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AnalogyAnswers {
+pub struct AnalogyAnswers {
     /// The answer by 3CosAdd.
     pub add: Option<u32>,
     /// The answer by 3CosMul.
@@ -43,7 +43,7 @@ pub(crate) struct AnalogyAnswers {
 ///
 /// # Panics
 /// When an id is beyond the words and `more`.
-pub(crate) fn analogies(
+pub fn analogies(
     e: &Embeddings,
     candidates: usize,
     more: &[f32],

@@ -11,11 +11,13 @@ mod search;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::analogies::analogies;
+pub use self::analogies::{AnalogyAnswers, analogies};
 pub use self::ensemble::{Agreed, ensemble};
 pub(crate) use self::recommend::best;
 pub use self::recommend::{Asked, Recommender, Scoring};
 pub use self::search::Index;
+use rayon::prelude::*;
+
 use crate::embeddings::{Embeddings, Found, cosine, unit};
 use crate::error::{Error, Result};
 
@@ -164,6 +166,23 @@ pub fn similarity(e: &Embeddings, a: &str, b: &str) -> Result<f64> {
     Ok(cosine(&e.find(a)?.vector, &e.find(b)?.vector))
 }
 
+/// The cosines of all rows with each of some vectors, vector by vector: shape `[vectors, words]`.
+/// The cosine with zeros is 0.
+pub fn cosines(e: &Embeddings, vectors: &[Vec<f32>]) -> Vec<f32> {
+    let units: Vec<Vec<f32>> = vectors.iter().map(|vector| unit(vector)).collect();
+    let words = e.vocab.len();
+    let of_row = |id: usize| {
+        let row = e.vector(id as u32);
+        let square: f32 = row.iter().map(|x| x * x).sum();
+        let length = if square > 0.0 { square.sqrt() } else { 1.0 };
+        let cosine =
+            |unit: &Vec<f32>| row.iter().zip(unit).map(|(a, b)| a * b).sum::<f32>() / length;
+        units.iter().map(cosine).collect::<Vec<f32>>()
+    };
+    let rows: Vec<Vec<f32>> = (0..words).into_par_iter().map(of_row).collect();
+    (0..units.len()).flat_map(|at| rows.iter().map(move |row| row[at])).collect()
+}
+
 /// The position of the word that fits the others least, and the cosine of each word with the mean
 /// of the others. All vectors are scaled to length 1 first. Of several words that fit equally
 /// badly, the position is that of the first.
@@ -220,6 +239,16 @@ mod tests {
             }
         }
         assert!(matches!(parse(&[]), Err(Error::Refused(_))));
+    }
+
+    #[test]
+    fn cosines_of_all_rows() {
+        let e = embeddings(&["x", "zero", "far"], 2, vec![2.0, 0.0, 0.0, 0.0, -3.0, 4.0]);
+        let all = cosines(&e, &[vec![1.0, 0.0], vec![0.0, 5.0]]);
+        for (cosine, expected) in all.iter().zip([1.0, 0.0, -0.6, 0.0, 0.0, 0.8]) {
+            assert!((cosine - expected).abs() < 1e-6);
+        }
+        assert_eq!(all.len(), 6);
     }
 
     #[test]

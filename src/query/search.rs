@@ -73,7 +73,7 @@ impl<'a> Index<'a> {
     ///
     /// # Panics
     /// When a query has vectors of another dimension.
-    pub(super) fn nearest_among(
+    pub fn nearest_among(
         &self,
         candidates: usize,
         queries: &[Query],

@@ -10,7 +10,7 @@ mod window;
 
 use std::process::ExitCode;
 
-use wordloom::train::Recipe;
+use wordloom::train::{METHODS, Recipe};
 
 pub(super) use self::done::speed;
 use self::glove::Glove;
@@ -123,27 +123,19 @@ fn hide(method: clap::Command, names: &[&'static str]) -> clap::Command {
     names.iter().fold(method, |method, name| method.mut_arg(*name, |a| a.hide(true)))
 }
 
-/// Gives options other defaults.
-fn set(method: clap::Command, defaults: &[(&'static str, &'static str)]) -> clap::Command {
-    defaults.iter().fold(method, |method, (name, value)| {
-        method.mut_arg(*name, |argument| argument.default_value(*value))
+/// Gives options the defaults of a method.
+fn set(command: clap::Command, method: &str) -> clap::Command {
+    let method = METHODS.iter().find(|of| of.name == method).expect("one of the methods");
+    method.defaults.iter().chain(method.walks).fold(command, |command, (name, value)| {
+        command.mut_arg(*name, |argument| argument.default_value(*value))
     })
 }
 
-/// The defaults for items of sessions, chosen on items that were held out of two sets
-/// (`docs/design/0020-sessions.md`).
+/// The options of what learns items of sessions.
 pub(crate) fn for_items(method: clap::Command) -> clap::Command {
-    let defaults = [
-        ("dim", "200"),
-        ("window", "3"),
-        ("negative", "20"),
-        ("noise_exponent", "0"),
-        ("subsample", "0"),
-        ("epochs", "20"),
-    ];
     // `--time` names a column.
     let method = method.mut_arg("time", |argument| argument.long("train-time"));
-    set(hide(hide(method, &NGRAMS), &["cbow_gradient", "words"]), &defaults)
+    set(hide(hide(method, &NGRAMS), &["cbow_gradient", "words"]), "item2vec")
 }
 
 /// Hides the options that a method has no use for, and gives `train fasttext` the defaults of
@@ -154,36 +146,24 @@ pub(crate) fn adapt_help(command: clap::Command) -> clap::Command {
         let train = train.mut_subcommand("skip-gram", |m| hide(m, &not_skip_gram));
         let train = train.mut_subcommand("cbow", |m| hide(m, &["words"]));
         let train = train.mut_subcommand("fasttext", |method| {
-            let defaults = [("lr", "0.05"), ("noise_exponent", "0.5"), ("subwords", "3..6")];
-            set(hide(method, &not_skip_gram), &defaults)
+            set(hide(method, &not_skip_gram), "fasttext")
         });
-        let documents = |method: clap::Command, name: &'static str| {
-            hide(hide(method, &NGRAMS), &[name])
-                .mut_arg("epochs", |argument| argument.default_value("10"))
+        let documents = |command: clap::Command, method: &str, name: &'static str| {
+            set(hide(hide(command, &NGRAMS), &[name]), method)
         };
-        let train = train.mut_subcommand("pv-dbow", |m| documents(m, "cbow_gradient"));
-        let train = train.mut_subcommand("pv-dm", |m| documents(m, "words"));
-        let graphs = |method: clap::Command| {
-            let defaults = [
-                ("walks", "80"),
-                ("epochs", "1"),
-                ("dim", "128"),
-                ("window", "10"),
-                ("subsample", "0"),
-            ];
+        let train = train.mut_subcommand("pv-dbow", |m| documents(m, "pv-dbow", "cbow_gradient"));
+        let train = train.mut_subcommand("pv-dm", |m| documents(m, "pv-dm", "words"));
+        let graphs = |method: clap::Command, name: &str| {
             let rate = "Learning rate at the beginning; it falls linearly to near 0 [default: 0.025 \
                         for up to 20 walks times epochs, and less for more: 0.01 for 80]";
             let method = method.mut_arg("lr", |argument| argument.help(rate));
             // `-q` is one of the two parameters of walks.
             let method = method.mut_arg("quiet", |argument| argument.short(None));
-            let method = hide(hide(method, &NGRAMS), &["cbow_gradient", "words"]);
-            set(method, &defaults)
+            set(hide(hide(method, &NGRAMS), &["cbow_gradient", "words"]), name)
         };
-        let train = train.mut_subcommand("deepwalk", |m| hide(graphs(m), &["p", "q", "plus"]));
-        let train = train.mut_subcommand("node2vec", |method| {
-            let near = |argument: clap::Arg| argument.default_value("0.25");
-            graphs(method).mut_arg("p", near).mut_arg("q", near)
-        });
+        let train = train
+            .mut_subcommand("deepwalk", |m| hide(graphs(m, "deepwalk"), &["p", "q", "plus"]))
+            .mut_subcommand("node2vec", |m| graphs(m, "node2vec"));
         let train = train.mut_subcommand("item2vec", for_items);
         train.mut_subcommand("glove", |method| {
             let unless =

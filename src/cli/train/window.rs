@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use wordloom::corpus::DocumentOptions;
 use wordloom::graph::{GraphOptions, GraphWalks, WalkOptions};
 use wordloom::sessions::SessionOptions;
-use wordloom::train::{Recipe, WindowConfig, train_by};
+use wordloom::train::{Recipe, WindowConfig, rate_of_walks, train_by};
 use wordloom::{Corpus, Error};
 
 use super::course::{CourseOptions, Prepared};
@@ -90,18 +90,12 @@ pub(super) struct GraphTraining {
     training: Training,
 }
 
-/// The learning rate that suits walks which pass over the nodes so often: the more passes, the lower
-/// (`docs/design/0019-graphs.md`).
-fn rate(passes: f64) -> f32 {
-    (0.025 * (20.0 / passes.max(20.0)).powf(2.0 / 3.0)) as f32
-}
-
 impl GraphTraining {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Self { graph, model, mut walks, rewalk, mut training } = self;
         walks.check()?;
         let config = &mut training.config;
-        let lr = rate(f64::from(walks.walks) * config.epochs as f64);
+        let lr = rate_of_walks(f64::from(walks.walks) * config.epochs as f64);
         config.lr = config.lr.or(Some(lr));
         if rewalk {
             // New walks for each of some epochs are as many walks for one.
