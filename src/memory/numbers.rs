@@ -6,11 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::Mapped;
+use super::{Mapped, prefetch};
 use crate::math::widen;
 
 /// Narrow numbers are widened this many at a time: a multiple of the numbers in any block.
 const PIECE: usize = 1 << 16;
+
+/// Floats in a line of the cache.
+const LINE: usize = 16;
 
 /// The exponents of numbers of half precision, and of bfloat16, that are not finite.
 const INFINITE: [u16; 2] = [0x7c00, 0x7f80];
@@ -211,6 +214,14 @@ impl Numbers {
                 narrow.widen(range, room);
                 room
             }
+        }
+    }
+
+    /// Asks for a range in the nearest cache, to be read soon, if it is of floats.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, range: Range<usize>) {
+        if let Some(floats) = self.ready() {
+            floats[range].chunks(LINE).for_each(|line| prefetch(&line[0]));
         }
     }
 

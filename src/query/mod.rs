@@ -8,6 +8,7 @@ mod analogies;
 mod ensemble;
 mod recommend;
 mod search;
+mod sketch;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,7 @@ pub use self::ensemble::{Agreed, ensemble};
 pub(crate) use self::recommend::best;
 pub use self::recommend::{Asked, Recommender, Scoring};
 pub use self::search::Index;
+pub use self::sketch::Sketch;
 use rayon::prelude::*;
 
 use crate::embeddings::{Embeddings, Found, cosine, unit};

@@ -21,7 +21,8 @@ use crate::embeddings::{Embeddings, unit};
 use crate::math::kernel;
 use crate::math::unit::set_row;
 use crate::math::{LINE, Tile, dispatch};
-use crate::query::{Combine, EPSILON, Neighbour, Query};
+use crate::memory::Numbers;
+use crate::query::{Combine, EPSILON, Neighbour, Query, Sketch};
 /// The number of queries that are multiplied with a block of rows at a time.
 const PACK: usize = 6;
 /// The number of scores that are compared at a time. A group is a whole number of SIMD vectors at
@@ -42,13 +43,21 @@ const PIECE_ROWS: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Index<'a> {
     embeddings: &'a Embeddings,
+    sketch: Option<&'a Sketch>,
     not_finite: OnceLock<usize>,
 }
 
 impl<'a> Index<'a> {
     /// A search over all rows of `embeddings`. The rows may have any length.
     pub fn new(embeddings: &'a Embeddings) -> Self {
-        Self { embeddings, not_finite: OnceLock::new() }
+        Self { embeddings, sketch: None, not_finite: OnceLock::new() }
+    }
+
+    /// The same search, by a sketch of these rows where that is of use: for a single question. The
+    /// answers are the same.
+    #[must_use]
+    pub fn with_sketch(self, sketch: &'a Sketch) -> Self {
+        Self { sketch: Some(sketch), ..self }
     }
 
     /// The number of words that searches leave out, because their vectors have a number that is not
@@ -79,59 +88,78 @@ impl<'a> Index<'a> {
         queries: &[Query],
         k: usize,
     ) -> Vec<Vec<Neighbour>> {
-        let mut found = vec![Vec::new(); queries.len()];
-        let (rows, dim) = (candidates.min(self.embeddings.vocab.len()), self.embeddings.dim());
-        if k == 0 || rows == 0 || queries.is_empty() {
-            return found;
+        let (e, words) = (self.embeddings, self.embeddings.vocab.len());
+        if let (Some(sketch), [query]) = (self.sketch, queries)
+            && let Some(near) = sketch.nearest(e, candidates, query, k)
+        {
+            return vec![near];
         }
-        let mut order: Vec<usize> = (0..queries.len()).collect();
-        order.sort_by_key(|&query| queries[query].shape());
-        let same = order.chunk_by(|&a, &b| queries[a].shape() == queries[b].shape());
-        let packs: Vec<&[usize]> = same.flat_map(|queries| queries.chunks(PACK)).collect();
-        let largest =
-            queries.iter().map(|query| query.shape().1 + query.shape().2).max().unwrap_or(0).max(1);
-        let batch = (BATCH_BYTES / (largest * PACK * 4 * dim.next_multiple_of(LINE).max(1))).max(1);
-
-        let pieces = (PIECES * rayon::current_num_threads()).div_ceil(packs.len().div_ceil(batch));
-        let piece = rows.div_ceil(pieces).max(PIECE_ROWS);
-        let work: Vec<(&[&[usize]], Range<usize>)> = packs
-            .chunks(batch)
-            .flat_map(|packs| {
-                (0..rows).step_by(piece).map(move |row| (packs, row..rows.min(row + piece)))
-            })
-            .collect();
-        let level = Level::new();
-        let kept: Vec<(Vec<Pack>, usize)> = work
-            .into_par_iter()
-            .map(|(packs, rows)| {
-                dispatch!(level, simd => scan(simd, self.embeddings, queries, packs, rows, k))
-            })
-            .collect();
-        if rows == self.embeddings.vocab.len() {
-            // The first batch of packs has seen each row once.
-            let each_once = rows.div_ceil(piece);
-            let bad = kept.iter().take(each_once).map(|(_, bad)| bad).sum();
+        let rows = candidates.min(words);
+        let (found, bad) = search(e.matrices().0, e.dim(), rows, queries, k);
+        if let (Some(bad), true) = (bad, rows == words) {
             self.not_finite.get_or_init(|| bad);
         }
-        for pack in kept.into_iter().flat_map(|(packs, _)| packs) {
-            for (&query, kept) in pack.members.iter().zip(pack.kept) {
-                found[query].extend(kept.into_iter().map(|kept| kept.0));
-            }
-        }
-        found.par_iter_mut().for_each(|found| {
-            found.sort_unstable_by(|a, b| best_first(*a, *b));
-            found.truncate(k);
-        });
         found
     }
 }
 
-fn best_first(a: Neighbour, b: Neighbour) -> Ordering {
+/// The `k` best of the first `rows` rows for each query, and the number of rows with numbers that are
+/// not finite, where there was something to look at.
+pub(super) fn search(
+    numbers: &Numbers,
+    dim: usize,
+    rows: usize,
+    queries: &[Query],
+    k: usize,
+) -> (Vec<Vec<Neighbour>>, Option<usize>) {
+    let mut found = vec![Vec::new(); queries.len()];
+    if k == 0 || rows == 0 || queries.is_empty() {
+        return (found, None);
+    }
+    let mut order: Vec<usize> = (0..queries.len()).collect();
+    order.sort_by_key(|&query| queries[query].shape());
+    let same = order.chunk_by(|&a, &b| queries[a].shape() == queries[b].shape());
+    let packs: Vec<&[usize]> = same.flat_map(|queries| queries.chunks(PACK)).collect();
+    let largest =
+        queries.iter().map(|query| query.shape().1 + query.shape().2).max().unwrap_or(0).max(1);
+    let batch = (BATCH_BYTES / (largest * PACK * 4 * dim.next_multiple_of(LINE).max(1))).max(1);
+
+    let pieces = (PIECES * rayon::current_num_threads()).div_ceil(packs.len().div_ceil(batch));
+    let piece = rows.div_ceil(pieces).max(PIECE_ROWS);
+    let work: Vec<(&[&[usize]], Range<usize>)> = packs
+        .chunks(batch)
+        .flat_map(|packs| {
+            (0..rows).step_by(piece).map(move |row| (packs, row..rows.min(row + piece)))
+        })
+        .collect();
+    let level = Level::new();
+    let kept: Vec<(Vec<Pack>, usize)> = work
+        .into_par_iter()
+        .map(|(packs, rows)| {
+            dispatch!(level, simd => scan(simd, (numbers, dim), queries, packs, rows, k))
+        })
+        .collect();
+    // The first batch of packs has seen each row once.
+    let each_once = rows.div_ceil(piece);
+    let bad = kept.iter().take(each_once).map(|(_, bad)| bad).sum();
+    for pack in kept.into_iter().flat_map(|(packs, _)| packs) {
+        for (&query, kept) in pack.members.iter().zip(pack.kept) {
+            found[query].extend(kept.into_iter().map(|kept| kept.0));
+        }
+    }
+    found.par_iter_mut().for_each(|found| {
+        found.sort_unstable_by(|a, b| best_first(*a, *b));
+        found.truncate(k);
+    });
+    (found, Some(bad))
+}
+
+pub(super) fn best_first(a: Neighbour, b: Neighbour) -> Ordering {
     b.score.total_cmp(&a.score).then(a.id.cmp(&b.id))
 }
 
 /// A neighbour in a heap that has the worst one at its top.
-struct Kept(Neighbour);
+pub(super) struct Kept(pub(super) Neighbour);
 
 impl Ord for Kept {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -177,13 +205,13 @@ fn width(members: &[usize]) -> usize {
 #[inline(always)]
 fn scan<'a, S: Simd>(
     simd: S,
-    embeddings: &Embeddings,
+    (numbers, dim): (&Numbers, usize),
     queries: &[Query],
     packs: &[&'a [usize]],
     rows: Range<usize>,
     k: usize,
 ) -> (Vec<Pack<'a>>, usize) {
-    let (dim, mut bad) = (embeddings.dim(), 0);
+    let mut bad = 0;
     let (mut packs, vectors) = packed(queries, packs, dim);
     // A block holds whole groups, so no group is shared by two blocks.
     let bytes = BLOCK_BYTES[usize::from(packs.iter().any(|pack| width(pack.members) > 1))];
@@ -193,7 +221,7 @@ fn scan<'a, S: Simd>(
     let mut row = rows.start;
     while row < rows.end {
         let n = most.min(rows.end - row);
-        bad += block.fill(simd, embeddings, row..row + n);
+        bad += block.fill(simd, (numbers, dim), row..row + n);
         for pack in &mut packs {
             let width = width(pack.members);
             if width == 1 {
@@ -236,8 +264,12 @@ impl Block {
 
     /// Takes the rows `rows` in. Returns how many have numbers that are not finite.
     #[inline(always)]
-    fn fill<S: Simd>(&mut self, simd: S, embeddings: &Embeddings, rows: Range<usize>) -> usize {
-        let (dim, numbers) = (embeddings.dim(), embeddings.matrices().0);
+    fn fill<S: Simd>(
+        &mut self,
+        simd: S,
+        (numbers, dim): (&Numbers, usize),
+        rows: Range<usize>,
+    ) -> usize {
         let mut bad = 0;
         self.inputs.clear();
         for (i, row) in rows.enumerate() {
@@ -386,8 +418,12 @@ impl Query {
             }
             return;
         }
-        let sum = self.sum(dim);
-        tile.row_mut(at)[..dim].copy_from_slice(&unit(&sum));
+        tile.row_mut(at)[..dim].copy_from_slice(&self.direction(dim));
+    }
+
+    /// The direction whose cosines with rows are the scores, of length 1, or zeros.
+    pub(super) fn direction(&self, dim: usize) -> Vec<f32> {
+        unit(&self.sum(dim))
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn evaluate(
         guarded(|| {
             let Sets { sets, left_out } = read(&sets, strict)?;
             let score = |set: &Set| {
-                let outcome = set.score(&model.0, &policy);
+                let outcome = set.score(&model.e, &policy);
                 let intervals = outcome.intervals(draws, seed);
                 let measures = outcome.measures.iter().zip(intervals).map(|(measure, interval)| {
                     let known = |x: f64| x.is_finite().then_some(x);
@@ -83,7 +83,7 @@ pub(crate) fn compare(
     let options = CompareOptions { policy: policy(restrict, unknown)?, draws, seed };
     let run = |(model, name): (&PyRef<'_, Model>, String)| TrainedRun {
         name,
-        model: model.0.clone(),
+        model: model.e.clone(),
         sparse: None,
     };
     let contenders: Vec<Contender> = group(models.iter().zip(names).map(run).collect(), apart);

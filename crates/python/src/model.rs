@@ -1,12 +1,14 @@
 //! A model, as Python sees it.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use wordloom::format::{self, Format};
-use wordloom::query::{Combine, Index, Query, analogies, cosines};
+use wordloom::query::{Combine, Index, Query, Sketch, analogies, cosines};
 use wordloom::{Embeddings, Error, Mapped, Provenance, Vocab};
 
 use crate::errors::{guarded, raise};
@@ -14,9 +16,23 @@ use crate::errors::{guarded, raise};
 /// No word has this id.
 const NONE: u32 = u32::MAX;
 
+/// A model with as many numbers gets a sketch when it is asked for the second time.
+const LARGE: usize = 1 << 20;
+
 /// Vectors with their vocabulary. It never changes.
 #[pyclass(frozen, module = "wordloom._wordloom")]
-pub(crate) struct Model(pub(crate) Embeddings);
+pub(crate) struct Model {
+    pub(crate) e: Embeddings,
+    /// What makes single questions faster, made when it is worth while.
+    sketch: OnceLock<Sketch>,
+    asked: AtomicU32,
+}
+
+impl From<Embeddings> for Model {
+    fn from(e: Embeddings) -> Self {
+        Self { e, sketch: OnceLock::new(), asked: AtomicU32::new(0) }
+    }
+}
 
 /// A matrix of float32, which NumPy shows without a copy: it is kept as long as its views.
 #[pyclass(frozen, module = "wordloom._wordloom")]
@@ -46,13 +62,13 @@ impl Model {
     #[staticmethod]
     #[pyo3(signature = (path, table=None))]
     fn open(py: Python<'_>, path: PathBuf, table: Option<String>) -> PyResult<Self> {
-        py.detach(|| guarded(|| format::read_table(&path, table.as_deref()))).map(Self)
+        py.detach(|| guarded(|| format::read_table(&path, table.as_deref()))).map(Self::from)
     }
 
     /// A model that [`Model::to_bytes`] wrote.
     #[staticmethod]
     fn from_bytes(bytes: &[u8]) -> PyResult<Self> {
-        guarded(|| format::parse(Path::new("a pickle"), &Mapped::from(bytes))).map(Self)
+        guarded(|| format::parse(Path::new("a pickle"), &Mapped::from(bytes))).map(Self::from)
     }
 
     /// A model of words and their rows, which are bytes of float32.
@@ -68,7 +84,7 @@ impl Model {
         }
         let provenance = Provenance { program: "Python".into(), ..Provenance::default() };
         let vocab = Vocab::new(&words, counts);
-        Ok(Self(Embeddings::new(vocab, dim, rows.into(), None, provenance)))
+        Ok(Embeddings::new(vocab, dim, rows.into(), None, provenance).into())
     }
 
     /// Writes a file. Returns what a user should know about it.
@@ -84,10 +100,10 @@ impl Model {
         };
         py.detach(|| {
             guarded(|| {
-                let to = Format::to_write(&path, named, self.0.ngrams().is_some())?;
-                let lost = to.leaves_out(&self.0).into_iter();
+                let to = Format::to_write(&path, named, self.e.ngrams().is_some())?;
+                let lost = to.leaves_out(&self.e).into_iter();
                 let lost = lost.map(|part| format!("{} does not hold {part}", to.name()));
-                let notes = format::write(&self.0, &path, to)?;
+                let notes = format::write(&self.e, &path, to)?;
                 Ok(lost.chain(notes).collect())
             })
         })
@@ -99,7 +115,7 @@ impl Model {
             guarded(|| {
                 let name = format!("wordloom-{}-{:p}.safetensors", std::process::id(), self);
                 let path = std::env::temp_dir().join(name);
-                format::write(&self.0, &path, Format::own())?;
+                format::write(&self.e, &path, Format::own())?;
                 let bytes = std::fs::read(&path);
                 let _ = std::fs::remove_file(&path);
                 bytes.map_err(|source| Error::Io { path, source })
@@ -109,42 +125,42 @@ impl Model {
     }
 
     fn __len__(&self) -> usize {
-        self.0.vocab.len()
+        self.e.vocab.len()
     }
 
     /// The dimension of the vectors.
     #[getter]
     fn dim(&self) -> usize {
-        self.0.dim()
+        self.e.dim()
     }
 
     /// The words with the ids from `start` to before `end`.
     fn words(&self, start: u32, end: u32) -> Vec<String> {
-        let end = end.min(self.0.vocab.len() as u32);
-        (start..end).map(|id| self.0.vocab.text(id)).collect()
+        let end = end.min(self.e.vocab.len() as u32);
+        (start..end).map(|id| self.e.vocab.text(id)).collect()
     }
 
     /// The id of a word.
     fn id(&self, word: &str) -> Option<u32> {
-        self.0.vocab.id(word.as_bytes())
+        self.e.vocab.id(word.as_bytes())
     }
 
     /// How often words occurred in the text, if that is known.
     fn counts(&self) -> Option<Vec<u64>> {
-        let counts = &self.0.vocab.counts;
+        let counts = &self.e.vocab.counts;
         (!counts.is_empty()).then(|| counts.to_vec())
     }
 
     /// A matrix: `input` or `output`.
     fn rows(&self, py: Python<'_>, which: &str) -> Option<Rows> {
-        let dim = self.0.dim();
-        let numbers = py.detach(|| self.0.matrix(which == "output"))?;
+        let dim = self.e.dim();
+        let numbers = py.detach(|| self.e.matrix(which == "output"))?;
         Some(Rows { numbers, dim })
     }
 
     /// The vectors of tags, such as documents, as a model of their own.
     fn tags(&self) -> Option<Self> {
-        self.0.tags().cloned().map(Self)
+        self.e.tags().cloned().map(Self::from)
     }
 
     /// The id of a word, or none; its vector as bytes; and how it was found: `vocabulary`, `n-grams`
@@ -155,11 +171,11 @@ impl Model {
         py: Python<'py>,
         word: &str,
     ) -> PyResult<Option<(Option<u32>, Bound<'py, PyBytes>, &'static str)>> {
-        let found = match self.0.find(word) {
+        let found = match self.e.find(word) {
             Err(Error::UnknownWord { .. }) => return Ok(None),
             found => found.map_err(|error| raise(&error))?,
         };
-        let how = match (found.id, self.0.ngrams()) {
+        let how = match (found.id, self.e.ngrams()) {
             (Some(_), _) => "vocabulary",
             (None, Some(_)) => "n-grams",
             (None, None) => "pieces",
@@ -169,7 +185,7 @@ impl Model {
 
     /// The words with the nearest spellings, best first.
     fn near(&self, py: Python<'_>, word: &str, k: usize) -> Vec<String> {
-        py.detach(|| self.0.vocab.near(word, k))
+        py.detach(|| self.e.vocab.near(word, k))
     }
 
     /// The ids and the cosines of the `k` nearest rows of each query, as bytes of uint32 and of
@@ -192,9 +208,9 @@ impl Model {
                 };
                 let queries: Vec<Query> = queries.iter().enumerate().map(query).collect();
                 let among = restrict.unwrap_or(usize::MAX);
-                let k = k.min(among).min(self.0.vocab.len());
+                let k = k.min(among).min(self.e.vocab.len());
                 let (mut ids, mut scores) = (Vec::new(), Vec::new());
-                for near in Index::new(&self.0).nearest_among(among, &queries, k) {
+                for near in self.index(queries.len()).nearest_among(among, &queries, k) {
                     let end = ids.len() + k;
                     ids.extend(near.iter().map(|near| near.id));
                     scores.extend(near.iter().map(|near| near.score));
@@ -211,7 +227,7 @@ impl Model {
     /// The cosines of all rows with each query, as bytes of float32, query by query.
     fn cosines<'py>(&self, py: Python<'py>, queries: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let queries = self.vectors(queries)?;
-        let all = py.detach(|| guarded(|| Ok(cosines(&self.0, &queries))))?;
+        let all = py.detach(|| guarded(|| Ok(cosines(&self.e, &queries))))?;
         Ok(PyBytes::new(py, bytemuck::cast_slice(&all)))
     }
 
@@ -226,12 +242,12 @@ impl Model {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let questions: Vec<u32> = bytemuck::pod_collect_to_vec(questions);
         let questions: Vec<[u32; 3]> = questions.as_chunks::<3>().0.to_vec();
-        if questions.as_flattened().iter().any(|&id| id as usize >= self.0.vocab.len()) {
+        if questions.as_flattened().iter().any(|&id| id as usize >= self.e.vocab.len()) {
             return Err(PyValueError::new_err("an id beyond the words"));
         }
         let answers: Vec<u32> = py.detach(|| {
             guarded(|| {
-                let found = analogies(&self.0, restrict, &[], &questions);
+                let found = analogies(&self.e, restrict, &[], &questions);
                 Ok(found.into_iter().map(|of| of.add.unwrap_or(NONE)).collect())
             })
         })?;
@@ -240,19 +256,29 @@ impl Model {
 
     /// Where the vectors come from, as JSON.
     fn provenance(&self) -> String {
-        serde_json::to_string(&self.0.provenance).unwrap_or_default()
+        serde_json::to_string(&self.e.provenance).unwrap_or_default()
     }
 
     /// Whether vectors of unseen words can be composed.
     fn composes(&self) -> bool {
-        self.0.ngrams().is_some() || self.0.pieces().is_some()
+        self.e.ngrams().is_some() || self.e.pieces().is_some()
     }
 }
 
 impl Model {
+    /// The search for so many questions.
+    fn index(&self, questions: usize) -> Index<'_> {
+        let index = Index::new(&self.e);
+        let large = self.e.vocab.len().saturating_mul(self.e.dim()) >= LARGE;
+        if questions != 1 || !large || self.asked.fetch_add(1, Ordering::Relaxed) == 0 {
+            return index;
+        }
+        index.with_sketch(self.sketch.get_or_init(|| Sketch::new(&self.e)))
+    }
+
     /// Vectors of the model's dimension, from bytes of float32.
     fn vectors(&self, bytes: &[u8]) -> PyResult<Vec<Vec<f32>>> {
-        let (all, dim) = (floats(bytes)?, self.0.dim());
+        let (all, dim) = (floats(bytes)?, self.e.dim());
         if !all.len().is_multiple_of(dim) {
             let problem = format!("vectors of another dimension: the model's have {dim} numbers");
             return Err(PyValueError::new_err(problem));

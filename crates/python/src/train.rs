@@ -211,7 +211,7 @@ pub(crate) fn train(
     }
     let notes = corpus.notes.clone();
     drop((corpus, once));
-    Ok((Model(model), notes))
+    Ok((model.into(), notes))
 }
 
 /// The recipe for what is read: nodes of graphs have a learning rate by their walks, and users are
