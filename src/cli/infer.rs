@@ -121,8 +121,7 @@ impl Infer {
             serde_json::from_value(model.provenance.text.clone()).unwrap_or_default();
         if !self.texts.is_empty() {
             let names = (1..=self.texts.len()).map(|n| n.to_string().into_bytes()).collect();
-            let words = |document: &String| known_words(document, &text, model);
-            let words = Words::Given(self.texts.iter().map(words).collect());
+            let words = Words::Given(known_words(&self.texts, &text, model)?);
             return Ok(New { names, words });
         }
         text.inputs.clone_from(&self.inputs);
@@ -230,13 +229,26 @@ impl Infer {
     }
 }
 
-/// The words of a text that a model has, or the pieces of its words, where they are pieces.
-fn known_words(text: &str, how: &TextOptions, model: &Embeddings) -> Vec<u32> {
+/// The words of texts that a model has, or the pieces of their words, where they are pieces.
+fn known_words(
+    texts: &[String],
+    how: &TextOptions,
+    model: &Embeddings,
+) -> wordloom::Result<Vec<Vec<u32>>> {
     let vocab = &model.vocab;
-    if let Some(pieces) = model.pieces() {
-        return pieces.split(|piece| vocab.id(piece), text).into_iter().flatten().collect();
+    match (how.words_of(texts), model.pieces()) {
+        (Ok(words), _) => {
+            let ids =
+                |words: &Vec<Vec<u8>>| words.iter().filter_map(|word| vocab.id(word)).collect();
+            Ok(words.iter().map(ids).collect())
+        }
+        // The tokenizer is no longer where it was, but the model has its rules.
+        (Err(_), Some(pieces)) => {
+            let ids = |text: &String| {
+                pieces.split(|piece| vocab.id(piece), text).into_iter().flatten().collect()
+            };
+            Ok(texts.iter().map(ids).collect())
+        }
+        (Err(error), None) => Err(error),
     }
-    let mut words = Vec::new();
-    how.tokenizer.each_word(text.as_bytes(), |word| words.extend(vocab.id(word)));
-    words
 }

@@ -150,12 +150,15 @@ impl Documents<'_> {
 
     fn labels(block: &Block, to: &mut Sequences) -> Result<()> {
         for (line, text) in lines(block) {
+            // Words are taken together, since a tokenizer may want the spaces between them.
+            let mut words: Vec<&[u8]> = Vec::new();
             for word in words_of(text) {
                 match word.strip_prefix(LABEL) {
                     Some(label) => to.tag(label),
-                    None => to.words(word),
+                    None => words.push(word),
                 }
             }
+            to.words(&words.join(&b' '));
             Self::end((block, line), to)?;
         }
         Ok(())

@@ -232,6 +232,25 @@ impl TextOptions {
         Corpus::open(path).map(Some)
     }
 
+    /// The words of texts, split as these options say.
+    ///
+    /// # Errors
+    /// A file of pieces that can't be read.
+    pub fn words_of(&self, texts: &[String]) -> Result<Vec<Vec<Vec<u8>>>> {
+        let splitter = Splitter::new(self.tokenizer, self.pieces.as_deref())?;
+        let mut divided = Divided::default();
+        let mut words = |text: &String| {
+            let mut all = Vec::new();
+            splitter.split(text.as_bytes(), &mut divided, |token| {
+                if let Token::Word(word) = token {
+                    all.push(word.to_vec());
+                }
+            });
+            all
+        };
+        Ok(texts.iter().map(&mut words).collect())
+    }
+
     /// How the text is divided into pieces of a vocabulary, where it is.
     ///
     /// # Errors

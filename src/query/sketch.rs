@@ -108,7 +108,7 @@ impl Sketch {
         k: usize,
     ) -> Option<Vec<Neighbour>> {
         let rows = candidates.min(self.steps.len());
-        if query.combine != Combine::Add || k == 0 || k * WORTH > rows {
+        if query.combine != Combine::Add || k == 0 || k > rows / WORTH {
             return None;
         }
         let direction = query.direction(e.dim());
@@ -143,7 +143,7 @@ impl Sketch {
         let ids: Vec<u32> = first.iter().take(k).map(|near| near.id).collect();
         let near = of_rows(e, &ids, query, k);
         // As near as this are `k` rows at least.
-        let limit = near.get(k - 1)?.score - ROUNDING;
+        let limit = near.get(k - 1)?.score - ROUNDING.max(e.dim() as f32 * 1e-8);
         let least = limit - asked.error;
         let pieces: Vec<Vec<u32>> = about
             .par_chunks(PIECE)

@@ -2,10 +2,13 @@
 //! Birch 2016): a text is cut into parts by a pattern, and the bytes of each part are joined, the
 //! pair that was learnt first before all others, until no pair of the list is left.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use hashbrown::HashMap;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
-/// No pair is joined here.
+/// No token is here.
 const NONE: u32 = u32::MAX;
 
 /// How a text is cut into parts, in which pairs are joined.
@@ -156,29 +159,38 @@ impl BytePairs {
         &self.names[token as usize]
     }
 
-    /// The tokens of a part of a text.
+    /// The tokens of a part of a text. Of pairs of one rank the first is joined first.
     pub(super) fn join(&self, part: &[u8]) -> Vec<u32> {
         let mut tokens: Vec<u32> = part.iter().map(|&byte| self.bytes[usize::from(byte)]).collect();
+        // The neighbours of each place that is left; a place that was joined to another has no token.
+        let mut after: Vec<usize> = (1..=tokens.len()).collect();
+        let mut before: Vec<usize> = (0..tokens.len()).map(|at| at.wrapping_sub(1)).collect();
         let pair = |a: u32, b: u32| self.pairs.get(&(a, b)).copied();
-        let rank = |tokens: &[u32], at: usize| match tokens.get(at..at + 2) {
-            Some(&[a, b]) => pair(a, b).map_or(NONE, |(rank, _)| rank),
-            _ => NONE,
-        };
-        let mut ranks: Vec<u32> = (0..tokens.len()).map(|at| rank(&tokens, at)).collect();
-        while let Some((at, &least)) = ranks.iter().enumerate().min_by_key(|&(_, rank)| rank) {
-            let Some((_, joined)) = pair(tokens[at], tokens.get(at + 1).copied().unwrap_or(NONE))
-                .filter(|_| least != NONE)
-            else {
-                break;
-            };
-            tokens[at] = joined;
-            tokens.remove(at + 1);
-            ranks.remove(at + 1);
-            ranks[at] = rank(&tokens, at);
-            if at > 0 {
-                ranks[at - 1] = rank(&tokens, at - 1);
+        let mut waiting = BinaryHeap::new();
+        for (at, two) in tokens.windows(2).enumerate() {
+            waiting
+                .extend(pair(two[0], two[1]).map(|(rank, _)| Reverse((rank, at, two[0], two[1]))));
+        }
+        while let Some(Reverse((_, at, a, b))) = waiting.pop() {
+            let next = after[at];
+            // One of the two may have become another since.
+            if tokens[at] != a || tokens.get(next) != Some(&b) {
+                continue;
+            }
+            let Some((_, joined)) = pair(a, b) else { continue };
+            (tokens[at], tokens[next]) = (joined, NONE);
+            after[at] = after[next];
+            if let Some(back) = before.get_mut(after[at]) {
+                *back = at;
+            }
+            let around = [(before[at], at), (at, after[at])];
+            for (one, two) in around {
+                if let (Some(&a), Some(&b)) = (tokens.get(one), tokens.get(two)) {
+                    waiting.extend(pair(a, b).map(|(rank, _)| Reverse((rank, one, a, b))));
+                }
             }
         }
+        tokens.retain(|&token| token != NONE);
         tokens
     }
 }
@@ -230,6 +242,9 @@ mod tests {
         assert_eq!(join("abab"), ["ab", "ab"]);
         assert_eq!(join("cccabx"), ["cc", "c", "ab", "x"]);
         assert_eq!(join(""), [""; 0]);
+        assert_eq!(join("aabcbc"), ["a", "abc", "bc"]);
+        // A part without an end takes time by its length, not by its square.
+        assert_eq!(join(&"abc".repeat(100_000)).len(), 100_000);
         assert!(BytePairs::new(names[1..].to_vec(), &list).is_none(), "a byte is missing");
         assert!(BytePairs::new(names, &[pair("x", "y")]).is_none(), "xy is no token");
     }

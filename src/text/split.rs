@@ -18,9 +18,9 @@ pub(crate) enum Splitter {
     Pieces(Pieces, HashSet<Vec<u8>>),
 }
 
-/// The words that were divided before, with their pieces, each of which ends with a zero byte.
+/// The words that were divided before: the bytes of their pieces, and where each ends.
 #[derive(Default)]
-pub(crate) struct Divided(HashMap<String, Box<[u8]>>);
+pub(crate) struct Divided(HashMap<String, (Vec<u8>, Vec<usize>)>);
 
 /// What says how text is divided into the pieces of a vocabulary: `vocab.txt`, `vocab.json`,
 /// `tokenizer.json`, or a folder with one of them.
@@ -78,8 +78,10 @@ impl Splitter {
             }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             pieces.words(&String::from_utf8_lossy(line), &mut |word| {
-                for piece in divided.get(pieces, names, word).split_inclusive(|&b| b == 0) {
-                    each(Token::Word(&piece[..piece.len() - 1]));
+                let ((bytes, ends), mut begin) = (divided.get(pieces, names, word), 0);
+                for &end in ends {
+                    each(Token::Word(&bytes[begin..end]));
+                    begin = end;
                 }
             });
         }
@@ -88,20 +90,25 @@ impl Splitter {
 
 impl Divided {
     /// The pieces of a word.
-    fn get(&mut self, pieces: &Pieces, names: &HashSet<Vec<u8>>, word: &str) -> &[u8] {
+    fn get(
+        &mut self,
+        pieces: &Pieces,
+        names: &HashSet<Vec<u8>>,
+        word: &str,
+    ) -> &(Vec<u8>, Vec<usize>) {
         if self.0.len() >= REMEMBERED {
             self.0.clear();
         }
         self.0.entry_ref(word).or_insert_with(|| {
-            let mut all = Vec::new();
+            let (mut bytes, mut ends) = (Vec::new(), Vec::new());
             let unknown = pieces.unknown().map(str::as_bytes);
             pieces.divide(word, |piece| names.contains(piece), &mut |piece| {
                 if let Some(piece) = piece.or(unknown) {
-                    all.extend_from_slice(piece);
-                    all.push(0);
+                    bytes.extend_from_slice(piece);
+                    ends.push(bytes.len());
                 }
             });
-            all.into()
+            (bytes, ends)
         })
     }
 }

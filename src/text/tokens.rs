@@ -69,7 +69,13 @@ impl Tokens {
         }
         let named = json_of::<VocabJson>(&path)?.ok_or_else(missing)?.names(true);
         let merges = std::fs::read_to_string(folder.join("merges.txt")).ok();
-        let pieces = merges.and_then(|merges| {
+        let config = json_of::<Value>(&folder.join("tokenizer_config.json"))?;
+        let class = config.unwrap_or(Value::Null)["tokenizer_class"].as_str().map(String::from);
+        // Other models have two such files too, and other rules.
+        let of_gpt2 =
+            class.is_none_or(|class| ["GPT2", "Roberta"].iter().any(|of| class.starts_with(of)));
+        let suffixed = named.iter().any(|(_, name)| name.ends_with(b"</w>"));
+        let pieces = merges.filter(|_| of_gpt2 && !suffixed).and_then(|merges| {
             let steps =
                 json!({ "pre_tokenizer": { "type": "ByteLevel", "add_prefix_space": false } });
             let pairs = unspelled(pairs_of(&merges))?;
@@ -154,6 +160,8 @@ struct ModelJson {
 struct Added {
     id: u64,
     content: String,
+    #[serde(default)]
+    special: bool,
 }
 
 /// A list of tokens, as they are spelled there.
@@ -205,11 +213,13 @@ impl TokenizerFile {
     fn tokens(self) -> (Named, Option<Pieces>) {
         let bytes = ["pre_tokenizer", "decoder"].iter().any(|part| is_of_bytes(&self.rest[*part]));
         let mut names = self.model.vocab.names(bytes);
-        let added = self.added_tokens.into_iter().flatten();
-        names.extend(added.map(|added| (added.id, added.content.into_bytes())));
+        let added = self.added_tokens.unwrap_or_default();
+        // Runs of spaces, for example, are cut out of a text before all other rules.
+        let cut = added.iter().any(|one| !one.special && one.content.trim().is_empty());
+        names.extend(added.into_iter().map(|added| (added.id, added.content.into_bytes())));
         let (model, steps) = (&self.model.rest, &self.rest);
         let pieces = Pieces::of_word_piece(model, steps).or_else(|| {
-            let pairs = self.model.merges.filter(|_| bytes)?.into_iter().map(Merge::pair);
+            let pairs = self.model.merges.filter(|_| bytes && !cut)?.into_iter().map(Merge::pair);
             let pairs = unspelled(pairs.collect::<Option<_>>()?)?;
             Pieces::of_pairs(model, steps, &by_number(&names)?, &pairs)
         });

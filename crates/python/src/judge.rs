@@ -8,8 +8,8 @@ use serde_json::json;
 use wordloom::compare::{CompareOptions, Contender, TrainedRun, group};
 use wordloom::eval::{Policy, Set, SetOptions, Sets, Unknown};
 
-use crate::errors::guarded;
 use crate::model::Model;
+use crate::pool::pooled;
 
 /// Which words count as known.
 fn policy(restrict: Option<usize>, unknown: &str) -> PyResult<Policy> {
@@ -41,7 +41,7 @@ pub(crate) fn evaluate(
 ) -> PyResult<String> {
     let policy = policy(restrict, unknown)?;
     py.detach(|| {
-        guarded(|| {
+        pooled(|| {
             let Sets { sets, left_out } = read(&sets, strict)?;
             let score = |set: &Set| {
                 let outcome = set.score(&model.e, &policy);
@@ -88,7 +88,7 @@ pub(crate) fn compare(
     };
     let contenders: Vec<Contender> = group(models.iter().zip(names).map(run).collect(), apart);
     py.detach(|| {
-        guarded(|| {
+        pooled(|| {
             let sets = read(&sets, false)?.sets;
             let compared = wordloom::compare::compare(contenders, &sets, &options)?;
             Ok(json!(compared.comparison).to_string())

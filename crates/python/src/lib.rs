@@ -7,6 +7,7 @@
 mod errors;
 mod judge;
 mod model;
+mod pool;
 mod train;
 
 /// The module `wordloom._wordloom`.

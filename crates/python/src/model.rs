@@ -12,6 +12,8 @@ use wordloom::query::{Combine, Index, Query, Sketch, analogies, cosines};
 use wordloom::{Embeddings, Error, Mapped, Provenance, Vocab};
 
 use crate::errors::{guarded, raise};
+use crate::pool::pooled;
+use crate::train::Once;
 
 /// No word has this id.
 const NONE: u32 = u32::MAX;
@@ -113,11 +115,10 @@ impl Model {
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let bytes = py.detach(|| {
             guarded(|| {
-                let name = format!("wordloom-{}-{:p}.safetensors", std::process::id(), self);
-                let path = std::env::temp_dir().join(name);
+                let once = Once::new()?;
+                let path = once.0.join("model.safetensors");
                 format::write(&self.e, &path, Format::own())?;
                 let bytes = std::fs::read(&path);
-                let _ = std::fs::remove_file(&path);
                 bytes.map_err(|source| Error::Io { path, source })
             })
         })?;
@@ -201,7 +202,7 @@ impl Model {
     ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
         let queries = self.vectors(queries)?;
         let (ids, scores) = py.detach(|| {
-            guarded(|| {
+            pooled(|| {
                 let query = |(at, vector): (usize, &Vec<f32>)| {
                     let exclude = exclude.get(at).cloned().unwrap_or_default();
                     Query::new(&[vector], &[], exclude, Combine::Add)
@@ -227,7 +228,7 @@ impl Model {
     /// The cosines of all rows with each query, as bytes of float32, query by query.
     fn cosines<'py>(&self, py: Python<'py>, queries: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let queries = self.vectors(queries)?;
-        let all = py.detach(|| guarded(|| Ok(cosines(&self.e, &queries))))?;
+        let all = py.detach(|| pooled(|| Ok(cosines(&self.e, &queries))))?;
         Ok(PyBytes::new(py, bytemuck::cast_slice(&all)))
     }
 
@@ -246,7 +247,7 @@ impl Model {
             return Err(PyValueError::new_err("an id beyond the words"));
         }
         let answers: Vec<u32> = py.detach(|| {
-            guarded(|| {
+            pooled(|| {
                 let found = analogies(&self.e, restrict, &[], &questions);
                 Ok(found.into_iter().map(|of| of.add.unwrap_or(NONE)).collect())
             })

@@ -91,8 +91,16 @@ impl Source {
                     own.extend(given.shift_remove(name).map(|value| (name.to_string(), value)));
                 }
                 let rewalk = given.shift_remove("rewalk").is_some_and(|value| value == true);
-                let walks: WalkOptions = read(Value::Object(method.walks(&own)))?;
+                let mut walks: WalkOptions = read(Value::Object(method.walks(&own)))?;
                 walks.check()?;
+                if inputs.len() > 1 {
+                    return Err(Error::Refused("a graph is one file".into()));
+                }
+                if rewalk {
+                    // New walks for each of some epochs are as many walks for one.
+                    let epochs = method.recipe(given)?.epochs();
+                    walks.walks = walks.walks.saturating_mul(epochs as u32);
+                }
                 let seed = given.get("seed").cloned().unwrap_or_else(|| json!(1));
                 let walks = json!({ "graph": graph, "walks": walks, "seed": seed });
                 Ok(Self::Graph(read(walks)?, rewalk))
@@ -189,9 +197,10 @@ pub(crate) fn train(
     let place = Place { directory, kept: keep };
     let threads = guarded(|| pool(Some(recipe.threads())))?;
     let (corpus, once) = if let (Source::Text(text), Some(sentences)) = (&source, sentences) {
-        let path = fresh();
-        let corpus = given(py, text, &path, &sentences, tell)?;
-        (corpus, Some(Once(path)))
+        let once = guarded(Once::new)?;
+        let corpus = given(py, text, &once.0.join("given.corpus"), &sentences, tell)?;
+        // Where that can be done, the file disappears with its last mapping.
+        if cfg!(unix) { (corpus, None) } else { (corpus, Some(once)) }
     } else {
         let progress = Progress::default();
         let read = || threads.install(|| source.corpus(&place, &progress));
@@ -219,10 +228,16 @@ pub(crate) fn train(
 fn with_source(recipe: Recipe, source: &Source, users: bool) -> wordloom::Result<Recipe> {
     let mut json = json!(recipe);
     match source {
-        Source::Graph(walks, rewalk) if json["settings"]["lr"].is_null() => {
-            let epochs = if *rewalk { 1 } else { recipe.epochs() };
-            let passes = f64::from(walks.walks.walks) * epochs as f64;
-            json["settings"]["lr"] = json!(rate_of_walks(passes));
+        Source::Graph(walks, rewalk) => {
+            if json["settings"]["lr"].is_null() {
+                // New walks for each epoch are already as many as for all.
+                let epochs = if *rewalk { 1 } else { recipe.epochs() };
+                let passes = f64::from(walks.walks.walks) * epochs as f64;
+                json["settings"]["lr"] = json!(rate_of_walks(passes));
+            }
+            if *rewalk {
+                json["settings"]["epochs"] = json!(1);
+            }
         }
         Source::Sessions(_) if users => {
             json["method"] = json!("pv-dbow");
@@ -234,19 +249,28 @@ fn with_source(recipe: Recipe, source: &Source, users: bool) -> wordloom::Result
     Recipe::from_json(&json)
 }
 
-/// A path for a file that is not kept.
-fn fresh() -> PathBuf {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("wordloom-{}-{number}.corpus", std::process::id()))
-}
+/// A folder of our own for files that are not kept, which is removed in the end.
+pub(crate) struct Once(pub(crate) PathBuf);
 
-/// A file that is removed in the end.
-struct Once(PathBuf);
+impl Once {
+    /// Makes a folder that was not there and that nobody else can write to.
+    pub(crate) fn new() -> wordloom::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let time = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.subsec_nanos());
+        let name = format!("wordloom-{}-{number}-{time}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let mut folder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.create(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        Ok(Self(path))
+    }
+}
 
 impl Drop for Once {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -112,3 +112,19 @@ def test_sentence_transformers(royals):
     pytest.importorskip("sentence_transformers")
     encoder = royals.to_sentence_transformers()
     assert np.allclose(encoder.encode("man king"), [1, 0, 0.5, 0, 0])
+
+
+def _ask(word):
+    return _FORKED.most_similar(word, topn=1)[0][0]
+
+
+def test_a_forked_process_answers_too(royals):
+    multiprocessing = pytest.importorskip("multiprocessing")
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("no fork here")
+    global _FORKED
+    _FORKED = royals
+    assert royals.most_similar("king", topn=1)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        answers = pool.map_async(_ask, ["king", "bread"]).get(timeout=60)
+    assert answers == [_ask("king"), "cheese"]

@@ -156,6 +156,11 @@ def test_documents_graphs_and_sessions(tmp_path):
     graph.write_text("".join(f"{a}\t{(a + 1) % 20}\n" for a in range(20)))
     model = wordloom.train("node2vec", graph, p=0.5, q=2, walks=5, dim=8, progress=False)
     assert len(model) == 20 and model.provenance["text"]["walks"]["q"] == 2
+    again = wordloom.train("deepwalk", graph, walks=5, epochs=3, rewalk=True, dim=8, progress=False)
+    assert again.provenance["settings"]["epochs"] == 1
+    assert again.provenance["text"]["walks"]["walks"] == 15
+    with pytest.raises(ValueError, match="a graph is one file"):
+        wordloom.train("deepwalk", [graph, graph], progress=False)
     sessions = tmp_path / "s.txt"
     sessions.write_text("a b c\nb c d\nc d a\n" * 20)
     model = wordloom.train("item2vec", sessions, dim=8, progress=False)

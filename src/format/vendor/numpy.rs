@@ -121,6 +121,9 @@ fn rows(header: &Header, data: &[u8], names: Vec<String>) -> std::result::Result
     if names.len() != count {
         return Err(format!("has {count} rows, and there are {} names", names.len()));
     }
+    if count == 0 {
+        return Ok(Rows::default());
+    }
     let number = |bytes: &[u8]| match *bytes {
         [a, b] => widen(u16::from_le_bytes([a, b])),
         [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
@@ -159,18 +162,35 @@ pub(super) fn of_archive(path: &Path, options: &ImportOptions) -> Result<Rows> {
     let bad = |problem: String| Error::input(path, problem);
     let damaged = |e: &dyn std::fmt::Display| bad(format!("is a damaged archive ({e})"));
     let mut archive = ZipArchive::new(std::io::Cursor::new(&file[..])).map_err(|e| damaged(&e))?;
-    let mut arrays: Vec<(String, Header, Vec<u8>)> = Vec::new();
+    let mut arrays: Vec<(String, Header, usize)> = Vec::new();
     for place in 0..archive.len() {
         let entry = archive.by_index(place).map_err(|e| damaged(&e))?;
         let name = entry.name().map_err(|e| damaged(&e))?;
         let Some(name) = name.strip_suffix(".npy").map(String::from) else { continue };
-        let mut content = Vec::new();
-        // An array that is larger than its entry says is damaged.
-        let size = entry.size();
-        entry.take(size).read_to_end(&mut content).map_err(|e| damaged(&e))?;
-        let header = Header::of(&content).map_err(|e| bad(format!("{name} {e}")))?;
-        arrays.push((name, header, content));
+        // Of arrays that are not asked for, whatever they are, no more than this is unpacked.
+        let mut head = Vec::new();
+        entry.take(MAX_HEADER as u64 + 12).read_to_end(&mut head).map_err(|e| damaged(&e))?;
+        if let Ok(header) = Header::of(&head) {
+            arrays.push((name, header, place));
+        }
     }
+    // The elements of an array: as many as its header says, or else it is damaged.
+    let mut content = |header: &Header, place: usize| -> Result<Vec<u8>> {
+        let all = header
+            .shape
+            .iter()
+            .try_fold(header.width().map_err(bad)?, |all, &side| all.checked_mul(side));
+        let entry = archive.by_index(place).map_err(|e| damaged(&e))?;
+        let stated = entry.size().checked_sub(header.begin as u64);
+        let all = all.filter(|&all| Some(all as u64) == stated);
+        let all = all.ok_or_else(|| bad("is a damaged or truncated NumPy file".into()))?;
+        let mut content = Vec::new();
+        entry
+            .take((header.begin + all) as u64)
+            .read_to_end(&mut content)
+            .map_err(|e| damaged(&e))?;
+        Ok(content.split_off(header.begin.min(content.len())))
+    };
     let find = |wanted: Option<&String>, usual: &[&str], what: &str, fits: fn(&Header) -> bool| {
         let by_name = |name: &str| arrays.iter().find(|(own, ..)| own == name);
         let fitting = || arrays.iter().filter(|(_, header, _)| fits(header));
@@ -187,20 +207,21 @@ pub(super) fn of_archive(path: &Path, options: &ImportOptions) -> Result<Rows> {
             ))
         })
     };
-    let (vectors, header, data) =
+    let (vectors, header, place) =
         find(options.vector.as_ref(), &VECTORS, "vectors, by `vector`,", |header| {
             header.shape.len() == 2 && !header.is_text()
         })?;
     let names = if let Some(names) = names_of(options)? {
         names
     } else {
-        let (name, header, data) = find(
+        let (name, header, place) = find(
             options.text.as_ref(),
             &NAMES,
             "names, by `text` or a file by `names`,",
             |header| header.shape.len() == 1 && header.is_text(),
         )?;
-        texts(header, &data[header.begin..]).map_err(|e| bad(format!("{name} {e}")))?
+        texts(header, &content(header, *place)?).map_err(|e| bad(format!("{name} {e}")))?
     };
-    rows(header, &data[header.begin..], names).map_err(|e| bad(format!("{vectors} {e}")))
+    let data = content(header, *place)?;
+    rows(header, &data, names).map_err(|e| bad(format!("{vectors} {e}")))
 }

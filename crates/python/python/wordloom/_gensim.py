@@ -109,7 +109,7 @@ def word_pairs(
     with open(path, encoding=encoding) as lines:
         for line in lines:
             cells = line.strip().split(delimiter)
-            if line.startswith("#") or len(cells) < 3:
+            if line.startswith("#") or len(cells) != 3:
                 continue
             a, b = (cell.upper() if fold else cell for cell in cells[:2])
             try:

@@ -161,12 +161,15 @@ class Model:
 
     def get_index(self, key: Key, default: int | None = None) -> int:
         """The row of a word."""
-        row = self._row(key)
-        if row is not None:
-            return row
-        if default is not None:
+        try:
+            row = self._row(key)
+        except KeyError:
+            if default is None:
+                raise
             return default
-        raise UnknownWord(str(key), self)
+        if row is None and default is None:
+            raise UnknownWord(str(key), self)
+        return default if row is None else row  # type: ignore[return-value]
 
     def _row(self, key: Key) -> int | None:
         if isinstance(key, (int, np.integer)):
@@ -367,6 +370,8 @@ class Model:
         restrict_vocab: int | None = None,
     ) -> Any:
         """The best words by 3CosMul (Levy & Goldberg 2014), with their scores."""
+        if topn is not None and topn < 1:
+            return []
         sides = [_listed(positive), _listed(negative)]
         keys, _, rows = self._asked(positive, negative)
         vectors = np.stack([self.get_mean_vector([key], ignore_missing=False) for key in keys])
@@ -410,8 +415,8 @@ class Model:
         """The cosine of the means of two lists of words."""
         if not len(ws1) or not len(ws2):
             raise ZeroDivisionError("an empty list of words")
-        one = self.get_mean_vector(ws1, pre_normalize=False, ignore_missing=False)
-        two = self.get_mean_vector(ws2, pre_normalize=False, ignore_missing=False)
+        one = self.get_mean_vector(ws1, pre_normalize=False)
+        two = self.get_mean_vector(ws2, pre_normalize=False)
         return float(np.dot(_unit(one), _unit(two)))
 
     def doesnt_match(self, words: Sequence[Key]) -> Key:

@@ -42,12 +42,13 @@ def to_sentence_transformers(model: Model) -> Any:
 
     unknown = "[UNK]"
     words = dict(model.key_to_index)
-    rows = model.vectors
+    # A copy, since training writes to it.
+    rows = model.vectors.copy()
     if unknown not in words:
         import numpy as np
 
         words[unknown] = len(words)
         rows = np.concatenate([rows, np.zeros((1, model.dim), np.float32)])
     tokenizer = Tokenizer(models.WordLevel(words, unk_token=unknown))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=rows)])
