@@ -102,6 +102,13 @@ impl Produce for Documents<'_> {
 }
 
 impl Documents<'_> {
+    /// A description of the text and of how documents are found, which models store.
+    pub fn describe(&self) -> serde_json::Value {
+        let mut all = self.text.describe();
+        all["documents"] = self.options.describe();
+        all
+    }
+
     /// What a document is in a file.
     fn layout(&self, file: &Path) -> DocumentLayout {
         if let Some(layout) = self.options.documents {

@@ -249,8 +249,8 @@ pub fn open(path: &Path) -> Result<Mapped<u8>> {
 /// Whether a file has word vectors, by its beginning, or a folder a transformer. A file that can't be
 /// read has none.
 pub fn is_vectors(path: &Path) -> bool {
-    if path.is_dir() || is_model(path) {
-        return is_model(path);
+    if is_model(path) {
+        return true;
     }
     let looks = || {
         let file = Mapped::open(path)?;
@@ -280,8 +280,8 @@ pub fn read(path: &Path) -> Result<Embeddings> {
 /// # Errors
 /// As [`read`], and as [`Weights::table`].
 pub fn read_table(path: &Path, table: Option<&str>) -> Result<Embeddings> {
-    if path.is_dir() || table.is_some() || is_model(path) {
-        return load(path, table);
+    if let Some(table) = of_transformer(path, table) {
+        return Weights::open(path)?.table(table);
     }
     let file = open(path)?;
     let model = parse(path, &file)?;
@@ -296,10 +296,16 @@ pub fn read_table(path: &Path, table: Option<&str>) -> Result<Embeddings> {
 /// # Errors
 /// As [`read_table`].
 pub fn load(path: &Path, table: Option<&str>) -> Result<Embeddings> {
-    if path.is_dir() || table.is_some() || is_model(path) {
-        return Weights::open(path)?.table(table.unwrap_or(Role::Token.name()));
+    match of_transformer(path, table) {
+        Some(table) => Weights::open(path)?.table(table),
+        None => parse(path, &open(path)?),
     }
-    parse(path, &open(path)?)
+}
+
+/// The table of a transformer that is asked for: the one that is named, or the token matrix where the
+/// path can be of nothing else.
+fn of_transformer<'a>(path: &Path, table: Option<&'a str>) -> Option<&'a str> {
+    table.or_else(|| (path.is_dir() || is_model(path)).then_some(Role::Token.name()))
 }
 
 /// Reads word vectors from a file that is in memory. Errors name it by `path`. The numbers are not

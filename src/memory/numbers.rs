@@ -7,13 +7,10 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use super::{Mapped, prefetch};
-use crate::math::widen;
+use crate::math::{LINE, widen};
 
 /// Narrow numbers are widened this many at a time: a multiple of the numbers in any block.
 const PIECE: usize = 1 << 16;
-
-/// Floats in a line of the cache.
-const LINE: usize = 16;
 
 /// The exponents of numbers of half precision, and of bfloat16, that are not finite.
 const INFINITE: [u16; 2] = [0x7c00, 0x7f80];
@@ -56,6 +53,14 @@ pub(crate) struct Blocks {
     pub(crate) widen: fn(u32, &[u8], &mut [f32]),
 }
 
+impl Blocks {
+    /// The bytes of a range of numbers, of whole blocks.
+    fn place(&self, numbers: Range<usize>) -> Range<usize> {
+        let at = |number: usize| number / self.numbers * self.size;
+        at(numbers.start)..at(numbers.end)
+    }
+}
+
 impl Narrow {
     fn len(&self) -> usize {
         match self {
@@ -75,8 +80,7 @@ impl Narrow {
                 to.iter_mut().zip(&bits[range]).for_each(|(to, half)| *to = upper(half));
             }
             Self::Blocks(blocks) => {
-                let at = |number: usize| number / blocks.numbers * blocks.size;
-                (blocks.widen)(blocks.kind, &blocks.bytes[at(range.start)..at(range.end)], to);
+                (blocks.widen)(blocks.kind, &blocks.bytes[blocks.place(range)], to);
             }
         }
     }
@@ -87,8 +91,7 @@ impl Narrow {
             Self::Halves(bits) => Self::Halves(bits.part(bytes::<u16>(range))?),
             Self::Uppers(bits) => Self::Uppers(bits.part(bytes::<u16>(range))?),
             Self::Blocks(blocks) => {
-                let at = |number: usize| number / blocks.numbers * blocks.size;
-                let bytes = blocks.bytes.part(at(range.start)..at(range.end))?;
+                let bytes = blocks.bytes.part(blocks.place(range))?;
                 Self::Blocks(Blocks { bytes, ..blocks.clone() })
             }
         })
@@ -179,11 +182,11 @@ impl Numbers {
         }
     }
 
-    /// Whether all numbers are floats, and none has to be widened.
-    fn ready(&self) -> Option<&Mapped<f32>> {
+    /// The floats, or else the numbers that have to be widened.
+    fn ready(&self) -> Result<&Mapped<f32>, &Narrow> {
         match &self.0 {
-            Kept::Floats(floats) => Some(floats),
-            Kept::Narrow { widened, .. } => widened.get(),
+            Kept::Floats(floats) => Ok(floats),
+            Kept::Narrow { narrow, widened } => widened.get().ok_or(narrow),
         }
     }
 
@@ -193,9 +196,9 @@ impl Numbers {
     /// # Panics
     /// When there are fewer.
     pub fn part(&self, range: Range<usize>) -> Cow<'_, [f32]> {
-        match (self.ready(), &self.0) {
-            (Some(floats), _) | (None, Kept::Floats(floats)) => Cow::Borrowed(&floats[range]),
-            (None, Kept::Narrow { narrow, .. }) => {
+        match self.ready() {
+            Ok(floats) => Cow::Borrowed(&floats[range]),
+            Err(narrow) => {
                 let mut floats = vec![0.0; range.len()];
                 narrow.widen(range, &mut floats);
                 Cow::Owned(floats)
@@ -208,9 +211,9 @@ impl Numbers {
     /// # Panics
     /// When there are fewer.
     pub(crate) fn part_in<'a>(&'a self, range: Range<usize>, room: &'a mut [f32]) -> &'a [f32] {
-        match (self.ready(), &self.0) {
-            (Some(floats), _) | (None, Kept::Floats(floats)) => &floats[range],
-            (None, Kept::Narrow { narrow, .. }) => {
+        match self.ready() {
+            Ok(floats) => &floats[range],
+            Err(narrow) => {
                 narrow.widen(range, room);
                 room
             }
@@ -220,7 +223,7 @@ impl Numbers {
     /// Asks for a range in the nearest cache, to be read soon, if it is of floats.
     #[inline(always)]
     pub(crate) fn prefetch(&self, range: Range<usize>) {
-        if let Some(floats) = self.ready() {
+        if let Ok(floats) = self.ready() {
             floats[range].chunks(LINE).for_each(|line| prefetch(&line[0]));
         }
     }

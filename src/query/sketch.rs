@@ -76,21 +76,10 @@ impl Sketch {
         let pieces = numbers.par_chunks_mut((PIECE * width).max(1));
         let pieces = pieces.zip(steps.par_chunks_mut(PIECE)).zip(errors.par_chunks_mut(PIECE));
         pieces.enumerate().for_each(|(piece, ((numbers, steps), errors))| {
-            let mut vector = vec![0.0; e.dim()];
-            for (i, (step, error)) in steps.iter_mut().zip(errors).enumerate() {
-                let id = piece * PIECE + i;
-                let own = e.matrices().0.part_in(id * e.dim()..(id + 1) * e.dim(), &mut vector);
-                let own = unit(own);
-                // A row with numbers that are not finite is as far from everything as can be.
-                [*step, *error] = if is_finite(&own) {
-                    dispatch!(level, simd => {
-                        let _ = simd;
-                        draw(&own, &mut numbers[i * width..][..width])
-                    })
-                } else {
-                    [0.0, f32::NEG_INFINITY]
-                };
-            }
+            dispatch!(level, simd => {
+                let _ = simd;
+                draw_piece(e, piece * PIECE, numbers, (steps, errors));
+            });
         });
         let most = |errors: &[f32]| errors.iter().fold(0.0, |most: f32, &error| most.max(error));
         let largest = errors.chunks(PIECE).map(most).collect();
@@ -212,6 +201,28 @@ fn product(row: &[u8], query: &[i16]) -> i32 {
         sum += lanes.iter().map(|&lane| i32::from(lane)).sum::<i32>();
     }
     sum
+}
+
+/// Draws the rows from `first` on, with their steps and errors. A row with numbers that are not finite
+/// is as far from everything as can be.
+#[inline(always)]
+fn draw_piece(
+    e: &Embeddings,
+    first: usize,
+    numbers: &mut [u8],
+    (steps, errors): (&mut [f32], &mut [f32]),
+) {
+    let (dim, width) = (e.dim(), numbers.len() / steps.len());
+    let mut room = vec![0.0; dim];
+    for (i, (step, error)) in steps.iter_mut().zip(errors).enumerate() {
+        let begin = (first + i) * dim;
+        let row = unit(e.matrices().0.part_in(begin..begin + dim, &mut room));
+        [*step, *error] = if is_finite(&row) {
+            draw(&row, &mut numbers[i * width..][..width])
+        } else {
+            [0.0, f32::NEG_INFINITY]
+        };
+    }
 }
 
 /// Draws a row of length 1, or of zeros. Returns its step and its error.

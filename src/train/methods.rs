@@ -3,8 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Recipe;
+use super::{Recipe, WindowConfig};
 use crate::error::{Error, Result};
+use crate::graph::WalkOptions;
 
 /// What a method learns from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,10 +126,27 @@ fn of(defaults: &[(&str, &str)]) -> Map<String, Value> {
     defaults.iter().map(|(name, text)| ((*name).into(), value(text))).collect()
 }
 
-/// The learning rate that suits walks which pass over the nodes so often: the more passes, the lower
-/// (`docs/design/0019-graphs.md`).
-pub fn rate_of_walks(passes: f64) -> f32 {
-    (0.025 * (20.0 / passes.max(20.0)).powf(2.0 / 3.0)) as f32
+/// Settles how walks are learnt. Unless a learning rate is given, it follows from how often they pass
+/// over the nodes: the more passes, the lower (`docs/design/0019-graphs.md`). With `rewalk`, walks are
+/// made anew for each epoch: new walks for each of some epochs are as many walks for one.
+///
+/// # Errors
+/// More epochs than walks can be made for.
+pub fn settle_walks(
+    config: &mut WindowConfig,
+    walks: &mut WalkOptions,
+    rewalk: bool,
+) -> Result<()> {
+    let passes = f64::from(walks.walks) * config.epochs as f64;
+    let rate = 0.025 * (20.0 / passes.max(20.0)).powf(2.0 / 3.0);
+    config.lr = config.lr.or(Some(rate as f32));
+    if rewalk {
+        let epochs = u32::try_from(config.epochs)
+            .map_err(|_| Error::setting("epochs", "are more than walks can be made for"))?;
+        walks.walks = walks.walks.saturating_mul(epochs);
+        config.epochs = 1;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use wordloom::corpus::{DocumentOptions, Documents, Given, Produce, TextOptions, cache};
 use wordloom::graph::{GraphWalks, WalkOptions};
 use wordloom::sessions::SessionOptions;
-use wordloom::train::{Learns, METHODS, Method, Recipe, pool, rate_of_walks};
+use wordloom::train::{Learns, METHODS, Method, Recipe, WindowConfig, pool, settle_walks};
 use wordloom::{Corpus, Error, Progress};
 
 use crate::errors::{guarded, raise};
@@ -91,15 +91,10 @@ impl Source {
                     own.extend(given.shift_remove(name).map(|value| (name.to_string(), value)));
                 }
                 let rewalk = given.shift_remove("rewalk").is_some_and(|value| value == true);
-                let mut walks: WalkOptions = read(Value::Object(method.walks(&own)))?;
+                let walks: WalkOptions = read(Value::Object(method.walks(&own)))?;
                 walks.check()?;
                 if inputs.len() > 1 {
                     return Err(Error::Refused("a graph is one file".into()));
-                }
-                if rewalk {
-                    // New walks for each of some epochs are as many walks for one.
-                    let epochs = method.recipe(given)?.epochs();
-                    walks.walks = walks.walks.saturating_mul(epochs as u32);
                 }
                 let seed = given.get("seed").cloned().unwrap_or_else(|| json!(1));
                 let walks = json!({ "graph": graph, "walks": walks, "seed": seed });
@@ -119,11 +114,7 @@ impl Source {
     fn describe(&self) -> Value {
         match self {
             Self::Text(text) => text.describe(),
-            Self::Documents(text, documents) => {
-                let mut all = text.describe();
-                all["documents"] = documents.describe();
-                all
-            }
+            Self::Documents(text, options) => Documents { text, options, known: None }.describe(),
             Self::Graph(walks, _) => json!(walks),
             Self::Sessions(sessions) => json!({ "sessions": sessions.describe() }),
         }
@@ -178,18 +169,16 @@ pub(crate) fn train(
     keep: bool,
 ) -> PyResult<(Model, Vec<String>)> {
     let tell = progress.as_ref();
-    let learns = guarded(|| Method::named(method))?.learns;
-    if sentences.is_some() && learns != Learns::Text {
+    let method = guarded(|| Method::named(method))?;
+    if sentences.is_some() && method.learns != Learns::Text {
         let problem = "sentences are for methods of text: name a file for the others";
         return Err(PyTypeError::new_err(problem));
     }
     let (source, recipe) = guarded(|| {
-        let method = Method::named(method)?;
         let mut given: Named = read(serde_json::from_str(settings).unwrap_or_default())?;
-        let source = Source::new(method, &paths, &mut given)?;
+        let mut source = Source::new(method, &paths, &mut given)?;
         let users = given.shift_remove("users").is_some_and(|value| value == true);
-        let recipe = method.recipe(&given)?;
-        let recipe = with_source(recipe, &source, users)?;
+        let recipe = settle(method.recipe(&given)?, &mut source, users)?;
         Ok((source, recipe))
     })?;
     guarded(|| recipe.check())?;
@@ -223,30 +212,20 @@ pub(crate) fn train(
     Ok((model.into(), notes))
 }
 
-/// The recipe for what is read: nodes of graphs have a learning rate by their walks, and users are
-/// learnt as documents are.
-fn with_source(recipe: Recipe, source: &Source, users: bool) -> wordloom::Result<Recipe> {
-    let mut json = json!(recipe);
-    match source {
-        Source::Graph(walks, rewalk) => {
-            if json["settings"]["lr"].is_null() {
-                // New walks for each epoch are already as many as for all.
-                let epochs = if *rewalk { 1 } else { recipe.epochs() };
-                let passes = f64::from(walks.walks.walks) * epochs as f64;
-                json["settings"]["lr"] = json!(rate_of_walks(passes));
-            }
-            if *rewalk {
-                json["settings"]["epochs"] = json!(1);
-            }
+/// Settles a recipe and what it reads: nodes of graphs have a learning rate by their walks, and users
+/// are learnt as documents are.
+fn settle(recipe: Recipe, source: &mut Source, users: bool) -> wordloom::Result<Recipe> {
+    match (recipe, source) {
+        (Recipe::SkipGram(mut config), Source::Graph(walks, rewalk)) if !users => {
+            settle_walks(&mut config, &mut walks.walks, *rewalk)?;
+            Ok(Recipe::SkipGram(config))
         }
-        Source::Sessions(_) if users => {
-            json["method"] = json!("pv-dbow");
-            json["settings"]["words"] = json!(true);
+        (Recipe::SkipGram(config), Source::Sessions(_)) if users => {
+            Ok(Recipe::PvDbow(WindowConfig { words: true, ..config }))
         }
-        _ if users => return Err(Error::Refused("users are learnt by item2vec".into())),
-        _ => return Ok(recipe),
+        _ if users => Err(Error::Refused("users are learnt by item2vec".into())),
+        (recipe, _) => Ok(recipe),
     }
-    Recipe::from_json(&json)
 }
 
 /// A folder of our own for files that are not kept, which is removed in the end.

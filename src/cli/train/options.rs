@@ -83,11 +83,7 @@ impl Input<'_> {
     pub(super) fn describe(&self) -> Value {
         match self {
             Self::Text(text) => text.describe(),
-            Self::Documents(text, documents) => {
-                let mut all = text.describe();
-                all["documents"] = documents.describe();
-                all
-            }
+            Self::Documents(text, options) => Documents { text, options, known: None }.describe(),
             Self::Graph(walks) => json!(walks),
             Self::Sessions(sessions) => json!({ "sessions": sessions.describe() }),
         }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use wordloom::corpus::DocumentOptions;
 use wordloom::graph::{GraphOptions, GraphWalks, WalkOptions};
 use wordloom::sessions::SessionOptions;
-use wordloom::train::{Recipe, WindowConfig, rate_of_walks, train_by};
+use wordloom::train::{Recipe, WindowConfig, settle_walks, train_by};
 use wordloom::{Corpus, Error};
 
 use super::course::{CourseOptions, Prepared};
@@ -95,13 +95,7 @@ impl GraphTraining {
         let Self { graph, model, mut walks, rewalk, mut training } = self;
         walks.check()?;
         let config = &mut training.config;
-        let lr = rate_of_walks(f64::from(walks.walks) * config.epochs as f64);
-        config.lr = config.lr.or(Some(lr));
-        if rewalk {
-            // New walks for each of some epochs are as many walks for one.
-            walks.walks = walks.walks.saturating_mul(u32::try_from(config.epochs)?);
-            config.epochs = 1;
-        }
+        settle_walks(config, &mut walks, rewalk)?;
         let walks = GraphWalks { graph, walks, seed: config.seed };
         training.run(Recipe::SkipGram, (Input::Graph(&walks), &model))
     }
