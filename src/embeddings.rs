@@ -7,12 +7,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::corpus::{Facts, Vocab};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Numbers};
 use crate::subword::Ngrams;
-use crate::text::Pieces;
+use crate::text::{Pieces, Tokenizer};
 
 /// A vector for each word of a vocabulary.
 #[derive(Clone, Debug)]
@@ -324,6 +325,41 @@ impl Embeddings {
         }
     }
 
+    /// How the text was split that the model was trained on, if its history says so.
+    fn tokenizer(&self) -> Tokenizer {
+        let said = self.provenance.text.get("tokenizer");
+        said.and_then(|said| Tokenizer::deserialize(said).ok()).unwrap_or_default()
+    }
+
+    /// The spelling that stands for a word which the vocabulary lacks, if another one does. It is the
+    /// same word in another normal form of Unicode, or as the text was split and put in lower case
+    /// that the model was trained on.
+    pub fn spelling(&self, word: &str) -> Option<String> {
+        let knows = |word: &str| self.vocab.id(word.as_bytes()).is_some();
+        if knows(word) {
+            return None;
+        }
+        let mut told = Vec::new();
+        self.tokenizer().each_word(word.as_bytes(), |word| {
+            told.push(String::from_utf8_lossy(word).into_owned());
+        });
+        // What the text would have as several words is none of them.
+        let told = if let [told] = &mut told[..] { std::mem::take(told) } else { word.into() };
+        let [composed, apart] = forms(&told);
+        let known = forms(word).into_iter().chain([told.clone(), composed, apart]);
+        known.into_iter().find(|form| knows(form)).or_else(|| (told != word).then_some(told))
+    }
+
+    /// The model of some rows alone, in this order, without n-grams, pieces and tags.
+    #[must_use]
+    pub fn only(&self, rows: &[u32]) -> Self {
+        let words: Vec<&[u8]> = rows.iter().map(|&id| self.vocab.word(id)).collect();
+        let counts = rows.iter().filter_map(|&id| self.vocab.count(id)).collect();
+        let numbers: Vec<f32> = rows.iter().flat_map(|&id| self.vector(id).into_owned()).collect();
+        let vocab = Vocab::new(&words, counts);
+        Self::new(vocab, self.dim, numbers.into(), None, self.provenance.clone())
+    }
+
     /// The pieces that a word consists of, if the model has pieces and they are all known.
     pub fn pieces_of(&self, word: &str) -> Option<Vec<u32>> {
         let ids = self.pieces.as_ref()?.split(|piece| self.vocab.id(piece), word);
@@ -344,23 +380,31 @@ impl Embeddings {
         Some(sum.into_iter().map(|x| x / count).collect())
     }
 
-    /// The vector of `word`. Where the vocabulary lacks the word, it is composed from the word's
-    /// n-grams, or from its pieces.
+    /// The vector of `word`. Where the vocabulary lacks the word, another spelling stands for it (see
+    /// [`Embeddings::spelling`]). Where that is not in the vocabulary either, the vector is composed
+    /// from n-grams, or from pieces.
     ///
     /// # Errors
     /// [`crate::Error::UnknownWord`] when there are no n-grams or pieces, or none is known.
     /// [`crate::Error::Refused`] when the vector has a number that is not finite.
     pub fn find(&self, word: &str) -> Result<Found<'_>> {
-        let found = if let Some(id) = self.vocab.id(word.as_bytes()) {
+        let other = self.spelling(word);
+        let spelling = other.as_deref().unwrap_or(word);
+        let found = if let Some(id) = self.vocab.id(spelling.as_bytes()) {
             Found { id: Some(id), vector: self.vector(id) }
         } else {
-            match self.compose(word) {
+            match self.compose(spelling) {
                 Some(vector) => Found { id: None, vector: vector.into() },
                 None => return Err(Error::unknown(word, self.ngrams.is_some())),
             }
         };
         if is_finite(&found.vector) { Ok(found) } else { Err(Error::not_finite(word)) }
     }
+}
+
+/// The other forms of a word by Unicode: composed and decomposed.
+fn forms(word: &str) -> [String; 2] {
+    [word.nfc().collect(), word.nfd().collect()]
 }
 
 /// Whether all numbers of a vector are finite.
@@ -389,6 +433,42 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn model(words: &[&str], tokenizer: Tokenizer) -> Embeddings {
+        let provenance = Provenance {
+            text: serde_json::json!({ "tokenizer": tokenizer }),
+            ..Provenance::default()
+        };
+        let rows: Vec<f32> = (0..words.len()).map(|row| row as f32 + 1.0).collect();
+        Embeddings::new(Vocab::new(words, vec![]), 1, rows.into(), None, provenance)
+    }
+
+    #[test]
+    fn words_are_found_as_the_text_was_read() {
+        let plain = model(&["café", "cafe\u{301}s", "king"], Tokenizer::default());
+        assert_eq!(plain.spelling("cafe\u{301}").as_deref(), Some("café"));
+        assert_eq!(plain.spelling("cafés").as_deref(), Some("cafe\u{301}s"));
+        assert_eq!(plain.spelling("café"), None);
+        assert_eq!(plain.spelling("King"), None);
+        assert!(plain.find("King").is_err());
+        let lower = Tokenizer { lowercase: true, unicode_words: true };
+        let lower = model(&["café", "king", "new", "york"], lower);
+        assert_eq!(lower.spelling("CAFE\u{301}").as_deref(), Some("café"));
+        assert_eq!(lower.spelling("King!").as_deref(), Some("king"));
+        assert_eq!(lower.find("«King»").unwrap().id, Some(1));
+        assert_eq!(lower.spelling("Queen").as_deref(), Some("queen"), "to be composed");
+        assert!(lower.find("New York").is_err(), "two words are no word");
+        let unknown = lower.find("Queen").unwrap_err().to_string();
+        assert!(unknown.contains("'Queen'"), "{unknown}");
+    }
+
+    #[test]
+    fn some_rows_are_a_model() {
+        let all = model(&["a", "b", "c"], Tokenizer::default());
+        let some = all.only(&[2, 0]);
+        let words: Vec<String> = (0..2).map(|id| some.vocab.text(id)).collect();
+        assert_eq!((words, some.input()), (vec!["c".into(), "a".into()], &[3.0, 1.0][..]));
+    }
 
     #[test]
     fn cosines_and_units() {

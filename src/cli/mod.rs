@@ -54,6 +54,7 @@ enum Command {
     Similar(query::similar::Similar),
     Analogy(query::analogy::Analogy),
     Similarity(query::similarity::Similarity),
+    Rank(query::rank::Rank),
     OddOneOut(query::odd_one_out::OddOneOut),
     Vector(query::vector::Vector),
     Recommend(Box<query::recommend::Recommend>),
@@ -79,7 +80,7 @@ fn command() -> clap::Command {
 pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let (command, mut arguments) = (command(), arguments.collect::<Vec<_>>());
     let name = arguments.get(1).and_then(|name| name.to_str());
-    let asks = ["similar", "analogy", "similarity", "odd-one-out", "vector"];
+    let asks = ["similar", "analogy", "similarity", "rank", "odd-one-out", "vector"];
     if let Some(asked) = name.filter(|name| asks.contains(name))
         && let Some(subcommand) = command.find_subcommand(asked)
     {
@@ -100,6 +101,7 @@ impl Cli {
             Command::Similar(similar) => similar.run(),
             Command::Analogy(analogy) => analogy.run(),
             Command::Similarity(similarity) => similarity.run(),
+            Command::Rank(rank) => rank.run(),
             Command::OddOneOut(odd) => odd.run(),
             Command::Vector(vector) => vector.run(),
             Command::Recommend(recommend) => recommend.run(),

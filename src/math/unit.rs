@@ -47,6 +47,27 @@ pub(crate) fn set_row<S: Simd>(
     }
 }
 
+/// The cosine of a row and a direction of length 1, to within the rounding of `f32`. `None` for a row
+/// whose length is too small or too large to tell.
+#[inline(always)]
+pub(crate) fn cosine<S: Simd>(simd: S, row: &[f32], direction: &[f32]) -> Option<f32> {
+    let zeros = S::f32s::splat(simd, 0.0);
+    let (mut products, mut squares) = (zeros, zeros);
+    let mut at = 0;
+    while at + S::f32s::LEN <= row.len() {
+        let (x, y): (S::f32s, S::f32s) = (load(simd, row, at), load(simd, direction, at));
+        products = x.mul_add(y, products);
+        squares = x.mul_add(x, squares);
+        at += S::f32s::LEN;
+    }
+    let (mut product, mut square) = (sum(products.as_slice()), sum(squares.as_slice()));
+    for (x, y) in row[at..].iter().zip(&direction[at..]) {
+        product += x * y;
+        square += x * x;
+    }
+    (1e-20 < square && square < 1e30).then(|| product / square.sqrt())
+}
+
 /// Sets `to` to `vector`, scaled to length 1, and returns whether all numbers are finite. The square
 /// of the length is summed in double precision, so that it neither overflows nor vanishes.
 #[cold]
@@ -101,6 +122,25 @@ mod tests {
                         );
                     }
                     assert!(tile.row(1)[dim..].iter().all(|&padding| padding == 0.0));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn cosines_are_right_at_every_level() {
+        for dim in [1, 2, 7, 16, 33, 100, 300] {
+            let all = rows(dim as u64, 2, dim);
+            for level in levels() {
+                let mut tile = Tile::new(1, dim);
+                dispatch!(level, simd => set_unit(simd, &mut tile, 0, &all[0]));
+                let direction = &tile.row(0)[..dim];
+                let got = dispatch!(level, simd => cosine(simd, &all[1], direction));
+                let right = crate::cosine(&all[1], direction);
+                assert!((f64::from(got.unwrap()) - right).abs() < 1e-6, "{got:?} {right}");
+                for strange in [0.0, f32::NAN, f32::INFINITY, 1e25] {
+                    let row = vec![strange; dim];
+                    assert_eq!(dispatch!(level, simd => cosine(simd, &row, direction)), None);
                 }
             }
         }

@@ -71,44 +71,46 @@ impl Query {
     }
 
     /// Asks for the neighbours of `word`, except itself. Here and below, a word that the vocabulary
-    /// lacks is composed from its n-grams if the model has them.
+    /// lacks is found as [`Embeddings::find`] finds it, and a vector may stand in place of a word: its
+    /// numbers in brackets.
     ///
     /// # Errors
     /// [`Error::UnknownWord`] for a word without a vector.
     pub fn word(e: &Embeddings, word: &str) -> Result<Self> {
-        Ok(Self::found(&[e.find(word)?], &[], Combine::Add))
+        Self::weighted(e, &[(1.0, word)], Combine::Add)
     }
 
-    /// Asks for words near to all of `plus` and far from all of `minus`, except these words.
-    fn found(plus: &[Found], minus: &[Found], combine: Combine) -> Self {
-        let exclude = plus.iter().chain(minus).filter_map(|found| found.id).collect();
-        let units = |words: &[Found]| words.iter().map(|found| unit(&found.vector)).collect();
-        Self { plus: units(plus), minus: units(minus), exclude, combine }
+    /// Asks for words near to all terms with a weight above 0 and far from the others, except these
+    /// words.
+    fn weighted(e: &Embeddings, terms: &[(f32, &str)], combine: Combine) -> Result<Self> {
+        let (mut plus, mut minus, mut exclude) = (Vec::new(), Vec::new(), Vec::new());
+        for &(weight, word) in terms {
+            if combine == Combine::Mul && is_weighted(weight) {
+                let problem = format!("{weight}*{word}: a product has no weights, but a sum has");
+                return Err(Error::Refused(problem));
+            }
+            let found = asked_for(e, word)?;
+            exclude.extend(found.id);
+            let side = if weight > 0.0 { &mut plus } else { &mut minus };
+            side.push(unit(&found.vector).into_iter().map(|x| x * weight.abs()).collect());
+        }
+        Ok(Self { plus, minus, exclude, combine })
     }
 
-    /// Asks for sums and differences of words, as in `king -man +woman`, except these words. A term
-    /// that begins with `+` or `-` is a signed word, unless the vocabulary has the term with its
-    /// sign.
+    /// Asks for sums and differences of words, as in `king - man + 0.5*woman`, except these words.
+    /// [`terms`] tells how they are written.
     ///
     /// # Errors
     /// [`Error::UnknownWord`] for a word without a vector, or [`Error::Refused`] if there is no
-    /// term.
-    pub fn expression(e: &Embeddings, terms: &[String], combine: Combine) -> Result<Self> {
-        if terms.is_empty() {
+    /// term, or for weights in a product.
+    pub fn expression(e: &Embeddings, all: &[String], combine: Combine) -> Result<Self> {
+        if all.is_empty() {
             return Err(Error::Refused(
-                "an expression needs a word, as in: king -man +woman".into(),
+                "an expression needs a word, as in: king - man + woman".into(),
             ));
         }
-        let (mut plus, mut minus) = (Vec::new(), Vec::new());
-        for term in terms {
-            let (word, side) = match (e.vocab.id(term.as_bytes()), term.split_at_checked(1)) {
-                (None, Some(("+", word))) if !word.is_empty() => (word, &mut plus),
-                (None, Some(("-", word))) if !word.is_empty() => (word, &mut minus),
-                _ => (term.as_str(), &mut plus),
-            };
-            side.push(e.find(word)?);
-        }
-        Ok(Self::found(&plus, &minus, combine))
+        let known = |term: &str| e.vocab.id(term.as_bytes()).is_some();
+        Self::weighted(e, &terms(all, known), combine)
     }
 
     /// Asks what is to `c` as `b` is to `a`: `b - a + c`, except these three words.
@@ -116,8 +118,7 @@ impl Query {
     /// # Errors
     /// [`Error::UnknownWord`] for a word without a vector.
     pub fn analogy(e: &Embeddings, a: &str, b: &str, c: &str, combine: Combine) -> Result<Self> {
-        let (a, b, c) = (e.find(a)?, e.find(b)?, e.find(c)?);
-        Ok(Self::found(&[b, c], &[a], combine))
+        Self::weighted(e, &[(1.0, b), (1.0, c), (-1.0, a)], combine)
     }
 
     /// [`Query::analogy`] for known words.
@@ -129,11 +130,18 @@ impl Query {
         Self::new(&[e.vector(b), e.vector(c)], &[e.vector(a)], vec![a, b, c], combine)
     }
 
+    /// The same question to other vectors. `place` tells where a row is among these that is no answer.
+    #[must_use]
+    pub fn moved(mut self, place: impl Fn(u32) -> Option<u32>) -> Self {
+        self.exclude = self.exclude.into_iter().filter_map(place).collect();
+        self
+    }
+
     /// The same question to vectors of another kind, of which none is asked for and none is left
     /// out: words near a document, or documents near a word.
     #[must_use]
     pub fn among_others(self) -> Self {
-        Self { exclude: Vec::new(), ..self }
+        self.moved(|_| None)
     }
 
     /// The score of a row by its definition. [`Index`] finds the scores of all rows.
@@ -160,12 +168,84 @@ impl Query {
     }
 }
 
+/// The terms of a sum, each with its weight. Before a term is `+` or `-`, which may stand apart, and
+/// a number with `*` behind it. A term that is `known` as it is written is a word.
+pub fn terms(all: &[String], known: impl Fn(&str) -> bool) -> Vec<(f32, &str)> {
+    let (mut found, mut sign) = (Vec::new(), 1.0);
+    for (at, term) in all.iter().enumerate() {
+        let mut word = term.as_str();
+        let more = at + 1 < all.len();
+        if let (true, "+" | "-") = (more, word) {
+            sign *= if word == "-" { -1.0 } else { 1.0 };
+            continue;
+        }
+        if !known(word) {
+            match word.split_at_checked(1) {
+                Some(("+", rest)) if !rest.is_empty() => word = rest,
+                Some(("-", rest)) if !rest.is_empty() => (sign, word) = (-sign, rest),
+                _ => {}
+            }
+        }
+        let mut weight = 1.0;
+        if let (false, Some((number, rest))) = (known(word), word.split_once('*'))
+            && let (Ok(number), false) = (number.parse::<f32>(), rest.is_empty())
+            && number.is_finite()
+            && number != 0.0
+        {
+            (weight, word) = (number, rest);
+        }
+        found.push((std::mem::replace(&mut sign, 1.0) * weight, word));
+    }
+    found
+}
+
+/// Whether terms are a sum: one behind the first has a sign, or one has a weight.
+pub fn is_sum(all: &[String]) -> bool {
+    let signed = all.iter().skip(1).any(|term| term.len() > 1 && term.starts_with(['+', '-']));
+    let apart =
+        all.len() > 2 && all[1..all.len() - 1].iter().any(|term| term == "+" || term == "-");
+    signed || apart || terms(all, |_| false).iter().any(|(weight, _)| is_weighted(*weight))
+}
+
+/// Whether a term has more than a sign.
+fn is_weighted(weight: f32) -> bool {
+    !(1.0..=1.0).contains(&weight.abs())
+}
+
+/// Whether a term is a vector, which may be asked for in place of a word.
+pub fn is_vector(term: &str) -> bool {
+    term.len() > 2 && term.starts_with('[') && term.ends_with(']')
+}
+
+/// What a term stands for: a word, or a vector of numbers in brackets.
+///
+/// # Errors
+/// A word without a vector, or a vector of another dimension.
+pub fn asked_for<'e>(e: &'e Embeddings, term: &str) -> Result<Found<'e>> {
+    if !is_vector(term) || e.vocab.id(term.as_bytes()).is_some() {
+        return e.find(term);
+    }
+    let numbers = term[1..term.len() - 1].split([',', ' ', '\t']).filter(|part| !part.is_empty());
+    let read = |part: &str| part.parse::<f32>().ok().filter(|x| x.is_finite());
+    let problem = |problem: String| Error::Refused(format!("a vector in brackets {problem}"));
+    let mut vector = Vec::new();
+    for part in numbers {
+        vector
+            .push(read(part).ok_or_else(|| problem(format!("has '{part}', which is no number")))?);
+    }
+    if vector.len() != e.dim() {
+        let (has, dim) = (vector.len(), e.dim());
+        return Err(problem(format!("has {has} numbers: those of the model have {dim}")));
+    }
+    Ok(Found { id: None, vector: vector.into() })
+}
+
 /// The cosine of the vectors of two words, from -1 to 1.
 ///
 /// # Errors
 /// [`Error::UnknownWord`] for a word without a vector.
 pub fn similarity(e: &Embeddings, a: &str, b: &str) -> Result<f64> {
-    Ok(cosine(&e.find(a)?.vector, &e.find(b)?.vector))
+    Ok(cosine(&asked_for(e, a)?.vector, &asked_for(e, b)?.vector))
 }
 
 /// The cosines of all rows with each of some vectors, vector by vector: shape `[vectors, words]`.
@@ -196,8 +276,10 @@ pub fn odd_one_out(e: &Embeddings, words: &[String]) -> Result<(usize, Vec<f64>)
     if words.len() < 3 {
         return Err(Error::Refused("the odd one out is found among three or more words".into()));
     }
-    let units =
-        words.iter().map(|word| Ok(unit(&e.find(word)?.vector))).collect::<Result<Vec<_>>>()?;
+    let units = words
+        .iter()
+        .map(|word| Ok(unit(&asked_for(e, word)?.vector)))
+        .collect::<Result<Vec<_>>>()?;
     let fit = |i: usize| {
         let mut sum = vec![0.0; e.dim()];
         for (_, other) in units.iter().enumerate().filter(|&(j, _)| j != i) {
@@ -233,7 +315,16 @@ mod tests {
         };
         let query = parse(&["x", "-y", "-x", "+both"]).unwrap();
         assert_eq!((query.plus.len(), query.minus.len()), (3, 1));
-        assert_eq!(query.exclude, [0, 2, 3, 0]);
+        assert_eq!(query.exclude, [0, 2, 0, 3]);
+        let query = Query::expression(
+            &e,
+            &["x", "-", "0.5*y", "+", "+both"].map(String::from),
+            Combine::Add,
+        );
+        let query = query.unwrap();
+        assert_eq!((query.plus.len(), &query.minus[..]), (2, &[vec![0.0, 0.5]][..]));
+        assert_eq!(query.exclude, [0, 1, 3]);
+        assert!(parse(&["x", "2*y"]).unwrap_err().to_string().contains("no weights"));
         for (terms, word) in [(["é"], "é"), (["-"], "-"), (["+z"], "z")] {
             match parse(&terms).unwrap_err() {
                 Error::UnknownWord { word: unknown, .. } => assert_eq!(unknown, word),
@@ -241,6 +332,46 @@ mod tests {
             }
         }
         assert!(matches!(parse(&[]), Err(Error::Refused(_))));
+    }
+
+    #[test]
+    fn terms_have_signs_and_weights() {
+        let told = |line: &str| {
+            let all: Vec<String> = line.split(' ').map(Into::into).collect();
+            let known = |word: &str| ["-", "3*x", "-17"].contains(&word);
+            let found = terms(&all, known);
+            (
+                found.iter().map(|(w, t)| format!("{w} {t}")).collect::<Vec<_>>().join(", "),
+                is_sum(&all),
+            )
+        };
+        let cases = [
+            ("king - man + woman", "1 king, -1 man, 1 woman", true),
+            ("king -man +woman", "1 king, -1 man, 1 woman", true),
+            ("- man + king", "-1 man, 1 king", true),
+            ("2*king -0.5*man", "2 king, -0.5 man", true),
+            ("king - 2*man", "1 king, -2 man", true),
+            ("king - -man", "1 king, 1 man", true),
+            ("a b", "1 a, 1 b", false),
+            ("a -", "1 a, 1 -", false),
+            ("-17 3*x", "1 -17, 1 3*x", true),
+            ("x*y *z 2* inf*w 0*w", "1 x*y, 1 *z, 1 2*, 1 inf*w, 1 0*w", false),
+        ];
+        for (line, expected, sum) in cases {
+            assert_eq!(told(line), (expected.into(), sum), "{line}");
+        }
+    }
+
+    #[test]
+    fn vectors_stand_in_place_of_words() {
+        let e = embeddings(&["x", "y"], 2, vec![1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(asked_for(&e, "[1, -2e0]").unwrap().vector[..], [1.0, -2.0]);
+        let query = Query::word(&e, "[0.1,3]").unwrap();
+        assert_eq!(Index::new(&e).nearest(&[query], 1)[0][0].id, 1);
+        for (bad, why) in [("[1]", "has 1 numbers"), ("[1 b]", "'b'"), ("[1 nan]", "'nan'")] {
+            assert!(asked_for(&e, bad).unwrap_err().to_string().contains(why), "{bad}");
+        }
+        assert!(matches!(asked_for(&e, "[]"), Err(Error::UnknownWord { .. })));
     }
 
     #[test]

@@ -154,12 +154,12 @@ pub(super) fn search(
     (found, Some(bad))
 }
 
-pub(super) fn best_first(a: Neighbour, b: Neighbour) -> Ordering {
+fn best_first(a: Neighbour, b: Neighbour) -> Ordering {
     b.score.total_cmp(&a.score).then(a.id.cmp(&b.id))
 }
 
 /// A neighbour in a heap that has the worst one at its top.
-pub(super) struct Kept(pub(super) Neighbour);
+struct Kept(Neighbour);
 
 impl Ord for Kept {
     fn cmp(&self, other: &Self) -> Ordering {

@@ -136,3 +136,98 @@ fn unknown_words_are_named_with_near_spellings() {
     none.fails(&["unknown word 'Mississippi'"]);
     assert!(!none.err.contains("did you mean"));
 }
+
+#[test]
+fn sums_are_written_as_one_thinks_of_them() {
+    let place = Place::with_royals();
+    let short = place.run("similar m.vec king -man +woman -k 3 --json").json();
+    for question in ["king - man + woman", "- man + king + woman", "1*king -1*man +1*woman"] {
+        let answer = place.run(&format!("similar m.vec {question} -k 3 --json")).json();
+        assert_eq!(answer["neighbours"], short["neighbours"], "{question}");
+        assert_eq!(answer["query"], question);
+    }
+    let weighted = place.run("similar m.vec king 3*bread -k 1").printed();
+    assert!(weighted.starts_with("king 3*bread\n  cheese  0.9"), "{weighted}");
+    place.fails("similar m.vec king 3*bread --method mul", &["3*bread", "no weights"]);
+    place.fails("similar m.vec king - mann + woman", &["'mann'", "'man'"]);
+    let asked = place.ask("similar m.vec -k 1", "king - man + woman\n2*bread king\n").printed();
+    let answers: Vec<&str> = asked.lines().map(|line| line.split('\t').nth(1).unwrap()).collect();
+    assert_eq!(answers, ["queen", "cheese"]);
+    let mean = place.run("similar m.vec --mean man king -k 9").printed();
+    let sum = place.ask("similar m.vec -k 9", "man king\n").printed();
+    assert_eq!(mean.lines().next(), Some("man king"));
+    assert_eq!(mean.lines().count(), 1 + (sum.split('\t').count() - 1) / 2);
+    assert_eq!(place.run("similar m.vec man king -k 1").printed().matches("\n\n").count(), 1);
+}
+
+#[test]
+fn vectors_are_asked_for_in_place_of_words() {
+    let place = Place::with_royals();
+    let near = place.ask("similar m.vec -k 2", "[0, 0, 0, 0, 7.5]\n").printed();
+    assert!(near.starts_with("[0, 0, 0, 0, 7.5]\tbread\t1.0000\tcheese\t"), "{near}");
+    assert_eq!(place.ask("similarity m.vec", "king\t[1 0 1 0 0]\n").printed().lines().count(), 1);
+    let argument = place.run("similar m.vec [0,0,0,0,1] -k 1").printed();
+    assert!(argument.starts_with("[0,0,0,0,1]\n  bread  1.0000"), "{argument}");
+    place.fails("similar m.vec [1,2]", &["has 2 numbers", "have 5"]);
+    place.fails("similar m.vec [1,2,x,4,5]", &["'x'", "no number"]);
+}
+
+#[test]
+fn answers_are_among_some_words() {
+    let place = Place::with_royals();
+    let words = |options: &str| -> Vec<String> {
+        let answer = place.run(&format!("similar m.vec king --json {options}")).json();
+        let near = answer["neighbours"].as_array().unwrap().clone();
+        near.iter().map(|near| near["word"].as_str().unwrap().to_string()).collect()
+    };
+    assert_eq!(words("--restrict 2"), ["man", "woman"]);
+    assert_eq!(words("--restrict /^[bg]/").len(), 3);
+    place.write("some.txt", "king\nqueen 17\n\nnothing\ncheese\n");
+    assert_eq!(words("--restrict some.txt").len(), 2, "itself is no answer");
+    let ran = place.run("similar m.vec king --restrict some.txt");
+    assert_eq!(ran.err, "wordloom: some.txt: 1 word that the model lacks\n");
+    assert!(!words("--restrict /./").contains(&"king".to_string()));
+    let found = place.run("analogy m.vec man king woman --restrict /q|b/ -k 1").printed();
+    assert!(found.contains("  queen  "), "{found}");
+    place.fails("similar m.vec king --restrict /zzz/", &["--restrict leaves no word"]);
+    place.misuses("similar m.vec king --restrict /(/", &["unclosed group"]);
+    place.fails("similar m.vec king --restrict none.txt", &["none.txt"]);
+}
+
+#[test]
+fn ranks_go_both_ways() {
+    let place = Place::with_royals();
+    let text = place.run("rank m.vec man king").printed();
+    let expected = "king is number 1 of the words near man\nman is number 1 of the words near king\n\
+                    cosine 0.7071, distance 0.2929\n";
+    assert_eq!(text, expected);
+    let json = place.run("rank m.vec bread queen --json").json();
+    let near = place.run("similar m.vec bread -k 8 --json").json();
+    let near = near["neighbours"].as_array().unwrap();
+    let own = near.iter().find(|near| near["word"] == "queen").unwrap()["score"].as_f64().unwrap();
+    let above = near.iter().filter(|near| near["score"].as_f64().unwrap() > own).count();
+    assert_eq!(json["rank"], above + 1);
+    assert_eq!(place.ask("rank m.vec", "bread cheese\n").printed(), "bread cheese\t1\t1\t0.9950\n");
+    place.fails("rank m.vec bread bread", &["'bread'", "itself"]);
+}
+
+#[test]
+fn questions_are_read_as_the_text_was() {
+    let place = Place::with_text(500);
+    let text = std::fs::read_to_string(place.path("text.txt")).unwrap();
+    let first = text.split_whitespace().next().unwrap().to_string();
+    place.write("raw.txt", text.replace(' ', ", "));
+    let options = "--unicode-words --lowercase --dim 8 --epochs 1 --threads 1 -q";
+    place.run(&format!("train skip-gram raw.txt -o low.safetensors {options}")).good();
+    let shouted = format!("{}!", first.to_uppercase());
+    let near = |word: &str| place.run(&format!("similar low.safetensors {word} --json")).json();
+    let (answer, plain) = (near(&shouted), near(&first));
+    assert_eq!(answer["neighbours"], plain["neighbours"]);
+    assert_eq!(answer["respelled"][0], shouted.as_str());
+    let said = place.run(&format!("similar low.safetensors {shouted} -k 1"));
+    let expected = format!("wordloom: '{shouted}' is not in the vocabulary: taken as '{first}'\n");
+    assert_eq!(said.err, expected);
+    let vector = place.run(&format!("vector low.safetensors {shouted}")).printed();
+    let same = place.run(&format!("vector low.safetensors {first}")).printed();
+    assert_eq!(vector.split_once(' ').unwrap().1, same.split_once(' ').unwrap().1);
+}

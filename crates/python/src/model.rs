@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use wordloom::format::{self, Format};
-use wordloom::query::{Combine, Index, Query, Sketch, analogies, cosines};
+use wordloom::query::{Combine, Index, Neighbour, Query, Sketch, analogies, cosines};
 use wordloom::{Embeddings, Error, Mapped, Provenance, Vocab};
 
 use crate::errors::{guarded, raise};
@@ -164,8 +164,8 @@ impl Model {
         self.e.tags().cloned().map(Self::from)
     }
 
-    /// The id of a word, or none; its vector as bytes; and how it was found: `vocabulary`, `n-grams`
-    /// or `pieces`. Nothing for a word that has no vector.
+    /// The id of a word, or none; its vector as bytes; and how it was found: `vocabulary`, `spelling`,
+    /// `n-grams` or `pieces`. Nothing for a word that has no vector.
     #[expect(clippy::type_complexity, reason = "a tuple of Python")]
     fn find<'py>(
         &self,
@@ -177,6 +177,7 @@ impl Model {
             found => found.map_err(|error| raise(&error))?,
         };
         let how = match (found.id, self.e.ngrams()) {
+            (Some(_), _) if self.e.spelling(word).is_some() => "spelling",
             (Some(_), _) => "vocabulary",
             (None, Some(_)) => "n-grams",
             (None, None) => "pieces",
@@ -208,10 +209,9 @@ impl Model {
                     Query::new(&[vector], &[], exclude, Combine::Add)
                 };
                 let queries: Vec<Query> = queries.iter().enumerate().map(query).collect();
-                let among = restrict.unwrap_or(usize::MAX);
-                let k = k.min(among).min(self.e.vocab.len());
                 let (mut ids, mut scores) = (Vec::new(), Vec::new());
-                for near in self.index(queries.len()).nearest_among(among, &queries, k) {
+                let (found, k) = self.answers(&queries, k, restrict);
+                for near in found {
                     let end = ids.len() + k;
                     ids.extend(near.iter().map(|near| near.id));
                     scores.extend(near.iter().map(|near| near.score));
@@ -223,6 +223,25 @@ impl Model {
         })?;
         let ids = PyBytes::new(py, bytemuck::cast_slice(&ids));
         Ok((ids, PyBytes::new(py, bytemuck::cast_slice(&scores))))
+    }
+
+    /// The words nearest to one query, with their cosines, best first: as [`Model::nearest`].
+    fn similar(
+        &self,
+        py: Python<'_>,
+        query: &[u8],
+        k: usize,
+        exclude: Vec<u32>,
+        restrict: Option<usize>,
+    ) -> PyResult<Vec<(String, f32)>> {
+        let vectors = self.vectors(query)?;
+        py.detach(|| {
+            pooled(|| {
+                let query = Query::new(&vectors, &[], exclude, Combine::Add);
+                let found = self.answers(&[query], k, restrict).0.into_iter().flatten();
+                Ok(found.map(|near| (self.e.vocab.text(near.id), near.score)).collect())
+            })
+        })
     }
 
     /// The cosines of all rows with each query, as bytes of float32, query by query.
@@ -267,6 +286,18 @@ impl Model {
 }
 
 impl Model {
+    /// The nearest rows of each query, and how many there can be.
+    fn answers(
+        &self,
+        queries: &[Query],
+        k: usize,
+        restrict: Option<usize>,
+    ) -> (Vec<Vec<Neighbour>>, usize) {
+        let among = restrict.unwrap_or(usize::MAX);
+        let k = k.min(among).min(self.e.vocab.len());
+        (self.index(queries.len()).nearest_among(among, queries, k), k)
+    }
+
     /// The search for so many questions.
     fn index(&self, questions: usize) -> Index<'_> {
         let index = Index::new(&self.e);

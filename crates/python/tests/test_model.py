@@ -128,3 +128,13 @@ def test_a_forked_process_answers_too(royals):
     with multiprocessing.get_context("fork").Pool(2) as pool:
         answers = pool.map_async(_ask, ["king", "bread"]).get(timeout=60)
     assert answers == [_ask("king"), "cheese"]
+
+
+def test_another_normal_form_is_the_same_word() -> None:
+    model = wordloom.Model(["café", "tea"], [[1.0, 0.0], [0.6, 0.8]])
+    apart = "cafe\u0301"
+    assert apart not in model and model.found(apart) == "spelling"
+    assert model.get_index(apart) == 0 and (model[apart] == model["café"]).all()
+    assert [word for word, _ in model.most_similar(apart)] == ["tea"]
+    with pytest.raises(KeyError):
+        model["Café"]

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use wordloom::query::Query;
 
+use super::restrict::Among;
 use super::similar::{NeighbourAnswers, Search};
 use super::{QueryOptions, expect};
 
@@ -33,7 +34,8 @@ impl Analogy {
             Query::analogy(&model, &terms[0], &terms[1], &terms[2], self.search.method)
         };
         let questions: &[Vec<String>] = if self.words.is_empty() { &[] } else { &[self.words] };
-        self.asking
-            .run(questions, &NeighbourAnswers::new((&model, &model), query, self.search.k, false))
+        let among = Among::new(&model, self.search.restrict.as_ref())?;
+        let answers = NeighbourAnswers::new(&model, &among, query, self.search.k, false);
+        self.asking.run(questions, &answers)
     }
 }

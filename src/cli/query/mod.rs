@@ -7,7 +7,9 @@
 pub(super) mod analogy;
 mod arguments;
 pub(super) mod odd_one_out;
+pub(super) mod rank;
 pub(super) mod recommend;
+mod restrict;
 pub(super) mod similar;
 pub(super) mod similarity;
 pub(super) mod vector;
@@ -19,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Map, Value, json};
 use wordloom::corpus::{trim, words};
+use wordloom::query;
 use wordloom::{Embeddings, Error, Result};
 
 pub(super) use self::arguments::options_first;
@@ -30,6 +33,9 @@ const BLOCK: usize = 1024;
 
 /// The most unknown words for which near spellings are looked for.
 const MAX_SUGGESTED: usize = 10;
+
+/// The most characters of a vector that a question shows to a reader.
+const LONGEST_VECTOR: usize = 40;
 
 /// Bytes of input that are read ahead.
 const AHEAD: usize = 1 << 16;
@@ -69,11 +75,20 @@ pub(crate) trait Answering {
     fn unseen(&self, word: &str) -> (&'static str, String) {
         let model =
             self.models().into_iter().find(|model| model.vocab.id(word.as_bytes()).is_none());
+        let other = model.and_then(|model| model.spelling(word));
+        let known = |other: &String| model.is_some_and(|m| m.vocab.id(other.as_bytes()).is_some());
+        if let Some(other) = other.as_ref().filter(|other| known(other)) {
+            return ("respelled", format!("is not in the vocabulary: taken as '{other}'"));
+        }
         let of_pieces = model.and_then(|model| {
             let names = model.pieces_of(word)?.into_iter().map(|id| model.vocab.text(id));
             Some(format!("its pieces {}", names.collect::<Vec<_>>().join(" ")))
         });
-        let of = of_pieces.unwrap_or_else(|| "its n-grams".into());
+        let of = match (of_pieces, other) {
+            (Some(pieces), _) => pieces,
+            (None, Some(other)) => format!("the n-grams of '{other}'"),
+            (None, None) => "its n-grams".into(),
+        };
         ("composed", format!("is not in the vocabulary: composed from {of}"))
     }
 
@@ -181,8 +196,9 @@ fn write<A: Answering>(
             (Ok(answer), Form::Line) => writeln!(out, "{}", by.line(question, &answer))?,
             (Ok(answer), Form::Json) => {
                 let mut object = Map::from_iter([("query".to_string(), json!(question.join(" ")))]);
-                if let Some(first) = lacking.first() {
-                    object.insert(by.unseen(first).0.into(), json!(lacking));
+                for word in &lacking {
+                    let list = object.entry(by.unseen(word).0).or_insert_with(|| json!([]));
+                    list.as_array_mut().expect("it is made as a list").push(json!(word));
                 }
                 object.extend(by.json(&answer));
                 writeln!(out, "{}", Value::Object(object))?;
@@ -281,6 +297,15 @@ fn asked(question: &[String]) -> String {
     show::shown(&question.join(" ")).into_owned()
 }
 
+/// The same for a reader, who needs no more than the beginning of a vector.
+fn asked_shortly(question: &[String]) -> String {
+    let short = |term: &String| match term.char_indices().nth(LONGEST_VECTOR) {
+        Some((at, _)) if query::is_vector(term) => format!("{} ...]", &term[..at]),
+        _ => term.clone(),
+    };
+    asked(&question.iter().map(short).collect::<Vec<_>>())
+}
+
 /// The words of a line, if it has any. They are apart by tabs, or else by white space. A line that
 /// is a known word as a whole is that word, whatever it contains.
 fn terms(line: &[u8], known: impl Fn(&str) -> bool) -> Option<Vec<String>> {
@@ -288,7 +313,7 @@ fn terms(line: &[u8], known: impl Fn(&str) -> bool) -> Option<Vec<String>> {
     let whole = trim(&line);
     let terms: Vec<String> = if whole.contains('\t') {
         whole.split('\t').map(trim).filter(|term| !term.is_empty()).map(Into::into).collect()
-    } else if known(whole) {
+    } else if known(whole) || query::is_vector(whole) {
         vec![whole.into()]
     } else {
         words(whole).map(Into::into).collect()
@@ -316,14 +341,13 @@ fn knows(by: &impl Answering, word: &str) -> bool {
 
 /// The words of `question` that the vocabulary of some model lacks.
 fn unseen<'q>(by: &impl Answering, question: &'q [String]) -> Vec<&'q str> {
-    let lacks = |word: &&str| !knows(by, word);
-    let unsigned = |term: &'q str| match term.strip_prefix(['+', '-']) {
-        Some(word) if by.sums() && question.len() > 1 && !word.is_empty() => word,
-        _ => term,
+    let words: Vec<&str> = if by.sums() && question.len() > 1 {
+        query::terms(question, |term| knows(by, term)).into_iter().map(|(_, word)| word).collect()
+    } else {
+        question.iter().map(String::as_str).collect()
     };
-    // A term that the vocabulary has with its sign is a word, not a signed word.
-    let terms = question.iter().map(String::as_str).filter(lacks).map(unsigned).filter(lacks);
-    let mut unseen: Vec<&str> = terms.collect();
+    let lacks = |word: &&str| !knows(by, word) && !query::is_vector(word);
+    let mut unseen: Vec<&str> = words.into_iter().filter(lacks).collect();
     unseen.sort_unstable();
     unseen.dedup();
     unseen
@@ -393,6 +417,7 @@ mod tests {
         assert_eq!(terms("new\u{3000}york x"), ["new", "york", "x"]);
         assert_eq!(terms("\u{feff}cat \u{200b}"), ["cat"]);
         assert!(terms("\u{a0} \n").is_empty());
+        assert_eq!(terms("[1, 2]\n"), ["[1, 2]"]);
     }
 
     #[test]

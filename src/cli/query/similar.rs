@@ -6,16 +6,21 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 use wordloom::format;
-use wordloom::query::{Agreed, Combine, Index, Neighbour, Query, ensemble};
-use wordloom::{Embeddings, Result};
+use wordloom::query::{Agreed, Combine, Index, Neighbour, Query, ensemble, is_sum};
+use wordloom::{Embeddings, Error, Result};
 
-use super::{Answering, QueryOptions, asked, tags_of};
+use super::restrict::{Among, Restrict};
+use super::{Answering, QueryOptions, asked, asked_shortly, tags_of};
 use crate::cli::progress::say;
 use crate::cli::show;
 
 const EXAMPLES: &str = "Examples:
   wordloom similar my.safetensors king queen           a list for each word
-  wordloom similar my.safetensors king -man +woman     one list for the sum
+  wordloom similar my.safetensors king - man + woman   one list for the sum
+  wordloom similar my.safetensors '2*king' -0.5*man    with weights
+  wordloom similar my.safetensors --mean red blue      one list for the mean
+  wordloom similar my.safetensors '[0.12, -0.5, ...]'  words near a vector
+  wordloom similar my.safetensors run --restrict '/ing$/'
   wordloom similar my.safetensors --json -k 3 king
   wordloom similar my.safetensors < words.txt          a query a line, an answer a line
   wordloom similar king --ensemble run*.safetensors    what several trainings agree on
@@ -23,9 +28,11 @@ const EXAMPLES: &str = "Examples:
   wordloom similar my.safetensors --tag lee12 --words  words near a document
   wordloom similar my.safetensors bushfire --tags      documents near a word
 
-Where a further word begins with + or -, the words are one sum. On standard
-input a line is one query: a word, or several that are added. An answer there
-is the query, then neighbours and their scores, apart by tabs.";
+Where a further word has + or - before it, or a word a number and *, the words
+are one sum. On standard input a line is one query: a word, or several that are
+added. An answer there is the query, then neighbours and their scores, apart by
+tabs. Where the vocabulary lacks a word, it is looked for as the text of the
+model was read: in lower case, or without punctuation.";
 
 /// Find the words nearest to a word, or to a sum like king -man +woman
 #[derive(clap::Args)]
@@ -38,6 +45,9 @@ pub(crate) struct Similar {
     words: Vec<String>,
     #[command(flatten)]
     search: Search,
+    /// One list for the mean of all words
+    #[arg(long)]
+    mean: bool,
     /// Answer with words, although tags are asked for
     #[arg(long = "words", requires = "tag", conflicts_with = "ensemble")]
     among_words: bool,
@@ -60,17 +70,20 @@ pub(crate) struct Search {
     /// How the words of a sum or an analogy are combined
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub(crate) method: Combine,
+    /// Search only the first N words, which are the most frequent; or the words of a file, one a line;
+    /// or those that a regular expression between slashes finds
+    #[arg(long, value_name = "N|FILE|/REGEX/")]
+    pub(crate) restrict: Option<Restrict>,
 }
 
 impl Similar {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let sum = self.words.iter().skip(1).any(|word| is_signed(word));
-        let questions = if sum {
+        let questions = if self.mean || is_sum(&self.words) {
             vec![self.words]
         } else {
             self.words.into_iter().map(|word| vec![word]).collect::<Vec<_>>()
         };
-        let Search { k, method } = self.search;
+        let Search { k, method, restrict } = self.search;
         let query = |model: &Embeddings, terms: &[String]| match terms {
             [word] => Query::word(model, word),
             terms => Query::expression(model, terms, method),
@@ -78,6 +91,12 @@ impl Similar {
         if !self.ensemble.is_empty() {
             let open = |path: &PathBuf| self.asking.open_at(path);
             let models = self.ensemble.iter().map(open).collect::<Result<_>>()?;
+            if restrict.is_some() {
+                return Err(Error::Refused(
+                    "`ensemble` asks all words: leave out `restrict`".into(),
+                )
+                .into());
+            }
             return self.asking.run(&questions, &Ensemble { models, query, k });
         }
         let model = self.asking.open()?;
@@ -90,21 +109,16 @@ impl Similar {
             let query = query(&model, terms)?;
             Ok(if others.is_some() { query.among_others() } else { query })
         };
-        let among = others.as_ref().unwrap_or(&model);
-        self.asking.run(&questions, &NeighbourAnswers::new((&model, among), ask, k, true))
+        let among = Among::new(others.as_ref().unwrap_or(&model), restrict.as_ref())?;
+        self.asking.run(&questions, &NeighbourAnswers::new(&model, &among, ask, k, true))
     }
-}
-
-/// Whether a term of a sum has a sign.
-fn is_signed(term: &str) -> bool {
-    term.len() > 1 && term.starts_with(['+', '-'])
 }
 
 /// Answers with the neighbours of the query that `query` makes of a question.
 pub(crate) struct NeighbourAnswers<'a, Q> {
     asked: &'a Embeddings,
     /// The vectors among which answers are.
-    model: &'a Embeddings,
+    among: &'a Among<'a>,
     index: Index<'a>,
     query: Q,
     k: usize,
@@ -113,15 +127,17 @@ pub(crate) struct NeighbourAnswers<'a, Q> {
 }
 
 impl<'a, Q> NeighbourAnswers<'a, Q> {
-    /// Questions to the first of the two models, with answers of the second. With `sums`, the terms
-    /// of a question may be signed if there are several.
+    /// Questions to a model, with answers `among` some vectors. With `sums`, the terms of a question
+    /// may be signed if there are several.
     pub(crate) fn new(
-        (asked, model): (&'a Embeddings, &'a Embeddings),
+        asked: &'a Embeddings,
+        among: &'a Among<'a>,
         query: Q,
         k: usize,
         sums: bool,
     ) -> Self {
-        Self { asked, model, index: Index::new(model), query, k, sums, told: Cell::new(false) }
+        let index = Index::new(among.vectors());
+        Self { asked, among, index, query, k, sums, told: Cell::new(false) }
     }
 
     /// Says once which words the searches leave out.
@@ -149,25 +165,26 @@ impl<Q: Fn(&[String]) -> Result<Query>> Answering for NeighbourAnswers<'_, Q> {
         let mut queries = Vec::new();
         let asked: Vec<Result<()>> = questions
             .iter()
-            .map(|terms| (self.query)(terms).map(|query| queries.push(query)))
+            .map(|terms| (self.query)(terms).map(|query| queries.push(self.among.moved(query))))
             .collect();
-        let mut found = self.index.nearest(&queries, self.k).into_iter();
+        let first = self.among.first();
+        let mut found = self.index.nearest_among(first, &queries, self.k).into_iter();
         self.tell();
         asked.into_iter().map(|asked| asked.map(|()| found.next().unwrap_or_default())).collect()
     }
 
     fn long(&self, question: &[String], answer: &Vec<Neighbour>) -> String {
-        neighbours(self.model, question, answer)
+        neighbours(self.among.vectors(), question, answer)
     }
 
     fn line(&self, question: &[String], answer: &Vec<Neighbour>) -> String {
-        neighbours_line(self.model, question, answer)
+        neighbours_line(self.among.vectors(), question, answer)
     }
 
     fn json(&self, answer: &Vec<Neighbour>) -> Map<String, Value> {
         let near = answer.iter().map(|near| {
             let score = show::rounded(near.score.into());
-            json!({ "word": self.model.vocab.text(near.id), "score": score })
+            json!({ "word": self.among.vectors().vocab.text(near.id), "score": score })
         });
         Map::from_iter([("neighbours".to_string(), near.collect())])
     }
@@ -179,7 +196,7 @@ pub(super) fn neighbours(model: &Embeddings, question: &[String], near: &[Neighb
     let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
     let near =
         words.iter().zip(near).map(|(word, near)| format!("  {word:width$}  {:.4}\n", near.score));
-    std::iter::once(asked(question) + "\n").chain(near).collect()
+    std::iter::once(asked_shortly(question) + "\n").chain(near).collect()
 }
 
 /// A question and its neighbours in one line.
@@ -254,16 +271,5 @@ impl<Q: Fn(&Embeddings, &[String]) -> Result<Query>> Answering for Ensemble<Q> {
             ("models".to_string(), json!(self.models.len())),
             ("neighbours".to_string(), near.collect()),
         ])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signs_make_a_sum() {
-        assert!(["-man", "+woman"].iter().all(|term| is_signed(term)));
-        assert!(!["man", "-", "+"].iter().any(|term| is_signed(term)));
     }
 }

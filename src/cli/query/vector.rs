@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value};
-use wordloom::{Embeddings, Found, Result};
+use wordloom::{Embeddings, Found, Result, query};
 
 use super::{Answering, QueryOptions, asked, expect};
 use crate::cli::show;
@@ -45,7 +45,7 @@ impl<'a> Answering for VectorAnswers<'a> {
     fn answer(&self, questions: &[Vec<String>]) -> Vec<Result<Found<'a>>> {
         let vector = |words: &Vec<String>| {
             expect(words, 1, false)?;
-            self.0.find(&words[0])
+            query::asked_for(self.0, &words[0])
         };
         questions.iter().map(vector).collect()
     }

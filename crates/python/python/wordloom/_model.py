@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
@@ -33,6 +34,10 @@ def open(path: str | os.PathLike[str], *, table: str | None = None) -> Model:
 
 def _unit(vectors: Floats) -> Floats:
     """Rows scaled to length 1; zeros stay."""
+    if vectors.ndim == 1:
+        length = math.sqrt(float(np.dot(vectors, vectors)))
+        one: Floats = (vectors / (length or 1)).astype(np.float32)
+        return one
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     scaled: Floats = (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)
     return scaled
@@ -176,7 +181,10 @@ class Model:
             if not 0 <= key < len(self):
                 raise KeyError(f"no row {key}: there are {len(self)}")
             return int(key)
-        return self._model.id(key)
+        row = self._model.id(key)
+        if row is None and (found := self._model.find(key)) is not None:
+            row = found[0]
+        return row
 
     def get_vecattr(self, key: Key, attr: str) -> int:
         """The ``count`` of a word: how often it occurred in the text."""
@@ -190,7 +198,8 @@ class Model:
         return int(self._counts[self.get_index(key)])
 
     def found(self, word: str) -> str | None:
-        """How a word gets its vector: from the ``vocabulary``, by ``n-grams`` or ``pieces``; ``None``
+        """How a word gets its vector: from the ``vocabulary``, by another ``spelling`` (as the text of
+        the model was read, or another normal form of Unicode), by ``n-grams`` or ``pieces``; ``None``
         if it has none."""
         found = self._model.find(word)
         return None if found is None else found[2]
@@ -330,14 +339,10 @@ class Model:
             order = np.argsort(-cosines, kind="stable")[: topn + len(rows)] + clip_start
             best = [int(row) for row in order if row not in rows][:topn]
             return [(self._name(row), float(cosines[row - clip_start])) for row in best]
-        return self._named(*self.nearest(mean, topn, exclude=[rows], restrict=end))
+        return self._model.similar(mean.tobytes(), topn, rows, end)
 
     def _name(self, row: int) -> str:
         return self._words[row] if self._words is not None else self._model.words(row, row + 1)[0]
-
-    def _named(self, rows: npt.NDArray[np.int64], scores: Floats) -> list[tuple[str, float]]:
-        pairs = zip(rows[0].tolist(), scores[0].tolist())
-        return [(self._name(row), score) for row, score in pairs if row >= 0]
 
     def similar_by_word(
         self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None
