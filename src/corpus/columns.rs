@@ -7,7 +7,7 @@ use csv::ByteRecord;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::text::{Block, Packing};
+use crate::text::{Block, Cut, Packing};
 
 /// Tables of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,61 @@ pub(crate) enum Table {
     Tsv,
     /// Commas or semicolons are between columns, which may be in quotes.
     Csv,
+}
+
+/// Files of which each record has some texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Records {
+    Table(Table),
+    /// Lines that are JSON objects.
+    Objects,
+}
+
+impl Records {
+    /// What a file is by its name, or else by the first record, which `head` is.
+    pub(super) fn of(file: &Path, head: &[u8]) -> Self {
+        match extension(file).as_deref() {
+            Some("jsonl" | "ndjson") => Self::Objects,
+            Some("csv") => Self::Table(Table::Csv),
+            Some("tsv" | "tab") => Self::Table(Table::Tsv),
+            _ if without_mark(head).trim_ascii_start().starts_with(b"{") => Self::Objects,
+            _ => Self::Table(Table::Tsv),
+        }
+    }
+
+    /// Where such a file may be cut.
+    pub(super) fn cut(self) -> Cut {
+        if self == Self::Table(Table::Csv) { Cut::Records } else { Cut::Lines }
+    }
+
+    /// Gives the texts of the wanted columns of each record of a block to `to`, with the number of its
+    /// line, or the problem that a record is. Where a column has a name, the first line is no record.
+    ///
+    /// # Errors
+    /// A block that can't be read at all, or an error of `to`.
+    pub(super) fn each(
+        self,
+        block: &Block,
+        wanted: &[&String],
+        mut to: impl FnMut(u64, std::result::Result<Vec<Vec<u8>>, String>) -> Result<()>,
+    ) -> Result<()> {
+        let Self::Table(table) = self else {
+            return each_object(block, wanted, |line, object| {
+                let all = |object: &Value| {
+                    let texts = wanted.iter().flat_map(|name| texts(&object[name.as_str()]));
+                    texts.map(String::into_bytes).collect()
+                };
+                to(line, object.map(all))
+            });
+        };
+        let head = Head::of(block, table)?;
+        let places = wanted.iter().map(|name| head.find(&block.path, name));
+        let places = places.collect::<Result<Vec<usize>>>()?;
+        let named = wanted.iter().any(|name| !is_number(name));
+        head.each_record(block, named, &places, |line, record| {
+            to(line, record.map(|record| places.iter().map(|&at| record[at].to_vec()).collect()))
+        })
+    }
 }
 
 /// The first record of a table, and how its columns are told apart.

@@ -87,7 +87,7 @@ impl Produce for Documents<'_> {
             serde_json::to_vec(self.options).map_err(|e| Error::Refused(e.to_string()))?;
         hash.update(&options);
         // The same file is a document, or has one a line, by whether it or its folder is named.
-        let files = crate::text::expand(&self.text.inputs)?;
+        let files = self.text.files()?;
         hash.update(&files.iter().map(|file| self.layout(file) as u8).collect::<Vec<_>>());
         for file in files.iter().filter(|_| files.len() > 1) {
             hash.update(file.as_os_str().as_encoded_bytes());
@@ -96,6 +96,10 @@ impl Produce for Documents<'_> {
     }
 
     fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
+        if !self.text.column.is_empty() {
+            let problem = "is for sentences: documents have `text_column`";
+            return Err(Error::setting("column", problem));
+        }
         let choice = self.known.map_or(Choice::Frequent, Choice::Only);
         self.text.encode(self, choice, writer, progress)
     }

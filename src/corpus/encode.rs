@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rayon::prelude::*;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::columns::{Records, place};
 use super::{Corpus, CorpusWriter, Counter, Facts, Produce, Vocab, vocab};
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
@@ -33,10 +35,22 @@ const BATCH: usize = 64;
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default)]
 pub struct TextOptions {
-    /// Text: files (plain, gzip, zstd), directories, or - for standard input
+    /// Text: files (plain, gzip, zstd, bzip2, xz), directories, or - for standard input
     #[cfg_attr(feature = "cli", arg(value_name = "INPUT", required = true))]
     #[serde(with = "super::paths")]
     pub inputs: Vec<PathBuf>,
+    /// Read of directories only the files that match a pattern: '*.txt', or 'en/**' for the files of
+    /// a folder. May be given several times
+    #[cfg_attr(feature = "cli", arg(long, value_name = "GLOB"))]
+    pub include: Vec<String>,
+    /// Leave out the files of directories that match a pattern
+    #[cfg_attr(feature = "cli", arg(long, value_name = "GLOB"))]
+    pub exclude: Vec<String>,
+    /// The text is in this column of TSV or CSV, by number or by the name in the first line, or in
+    /// this field of JSON lines. Which of these a file is, its name says, or its first byte for JSON.
+    /// Several are read one after the other (title,body)
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN", value_delimiter = ','))]
+    pub column: Vec<String>,
     /// How text is split into words.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub tokenizer: Tokenizer,
@@ -65,6 +79,9 @@ impl Default for TextOptions {
     fn default() -> Self {
         Self {
             inputs: Vec::new(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            column: Vec::new(),
             tokenizer: Tokenizer::default(),
             pieces: None,
             min_count: 5,
@@ -181,18 +198,33 @@ impl<'a> Sequences<'a> {
     }
 }
 
-/// Lines as sentences, without tags.
+/// Lines as sentences, without tags; or the lines of a column.
 impl Layout for TextOptions {
-    fn cut(&self, _: &Path) -> Cut {
-        Cut::Words
+    fn cut(&self, file: &Path) -> Cut {
+        if self.column.is_empty() { Cut::Words } else { Records::of(file, b"").cut() }
     }
 
     fn read(&self, block: &Block, to: &mut Sequences) -> Result<()> {
-        to.text(block.text(), true);
-        if block.last {
-            to.end_sentence();
+        if self.column.is_empty() {
+            to.text(block.text(), true);
+            if block.last {
+                to.end_sentence();
+            }
+            return Ok(());
         }
-        Ok(())
+        let columns: Vec<&String> = self.column.iter().collect();
+        Records::of(&block.path, &block.head).each(block, &columns, |line, texts| {
+            match texts {
+                Ok(texts) => {
+                    for text in texts {
+                        to.text(&text, true);
+                        to.end_sentence();
+                    }
+                }
+                Err(problem) => to.problem(block, format!("{}: {problem}", place(block, line))),
+            }
+            Ok(())
+        })
     }
 }
 
@@ -230,6 +262,37 @@ impl TextOptions {
             return Err(Error::input(path, problem));
         }
         Corpus::open(path).map(Some)
+    }
+
+    /// The files that the inputs stand for.
+    ///
+    /// # Errors
+    /// A missing input, no file, or a pattern that is none.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        let files = text::expand(&self.inputs)?;
+        if self.include.is_empty() && self.exclude.is_empty() {
+            return Ok(files);
+        }
+        let (include, exclude) =
+            (globs(&self.include, "include")?, globs(&self.exclude, "exclude")?);
+        let wanted = |file: &PathBuf| {
+            let folder = self.inputs.iter().find_map(|input| file.strip_prefix(input).ok());
+            // A file that was named is wanted.
+            let Some(inside) = folder.filter(|_| !self.inputs.contains(file)) else { return true };
+            (self.include.is_empty() || include.is_match(inside)) && !exclude.is_match(inside)
+        };
+        let wanted: Vec<PathBuf> = files.into_iter().filter(wanted).collect();
+        if wanted.is_empty() {
+            let problem = "no file in it is left by `include` and `exclude`";
+            return Err(Error::input(&self.inputs[0], problem));
+        }
+        Ok(wanted)
+    }
+
+    /// Whether a file may be left out if it is no text or can't be read: one that was found in a
+    /// directory. A file that was named must be text.
+    fn may_skip(&self, file: &PathBuf) -> bool {
+        !self.strict && !self.inputs.contains(file)
     }
 
     /// The words of texts, split as these options say.
@@ -282,7 +345,8 @@ impl Produce for TextOptions {
         part(&VERSION.to_le_bytes());
         let words = self.vocab_file.as_deref().map(Mapped::open).transpose()?;
         let given = words.is_some();
-        let settings = (&self.tokenizer, self.min_count, self.max_vocab, self.strict, given);
+        let settings =
+            (&self.tokenizer, &self.column, self.min_count, self.max_vocab, self.strict, given);
         part(&serde_json::to_vec(&settings).map_err(|e| Error::Refused(e.to_string()))?);
         part(words.as_deref().unwrap_or_default());
         if let Some(path) = &self.pieces {
@@ -291,8 +355,11 @@ impl Produce for TextOptions {
                 part(&Mapped::open(&file)?);
             }
         }
-        for file in text::expand(&self.inputs)? {
-            if !add_identity(&mut hash, &file)? {
+        for file in self.files()? {
+            if self.may_skip(&file) && std::fs::metadata(&file).is_err() {
+                // It will be left out.
+                add_part(&mut hash, file.as_os_str().as_encoded_bytes());
+            } else if !add_identity(&mut hash, &file)? {
                 return Ok(None);
             }
         }
@@ -302,6 +369,18 @@ impl Produce for TextOptions {
     fn write(&self, writer: &mut CorpusWriter, progress: &Progress) -> Result<(Vocab, Facts)> {
         self.encode(self, Choice::Frequent, writer, progress)
     }
+}
+
+/// What matches one of some patterns. A pattern without a slash is one of names, in whatever folder.
+fn globs(patterns: &[String], name: &'static str) -> Result<GlobSet> {
+    let bad = |e: globset::Error| Error::setting(name, format!("is no pattern: {e}"));
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let anywhere =
+            if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
+        set.add(GlobBuilder::new(&anywhere).literal_separator(true).build().map_err(bad)?);
+    }
+    set.build().map_err(bad)
 }
 
 /// Adds a part to a key, with its length, so that no two lists of parts look alike.
@@ -380,16 +459,14 @@ impl TextOptions {
         progress: &Progress,
     ) -> Result<(Vocab, Facts)> {
         let splitter = Splitter::new(self.tokenizer, self.pieces.as_deref())?;
-        let files = text::expand(&self.inputs)?;
+        let files = self.files()?;
         let out = Staged::new(&writer.path().with_extension("spool"))?;
         let spool = Mutex::new(Spool { out, at: 0, pieces: Vec::new() });
-        // A file that was found in a directory may be no text. A file that was named must be.
-        let may_skip = |file: &PathBuf| !self.strict && !self.inputs.contains(file);
         let cut = |file: &PathBuf| match layout.cut(file) {
             Cut::Words if splitter.spaces_matter() => Cut::Lines,
             cut => cut,
         };
-        let file = |file: &PathBuf| (file.clone(), may_skip(file), cut(file));
+        let file = |file: &PathBuf| (file.clone(), self.may_skip(file), cut(file));
         let blocks = Mutex::new(Blocks::new(files.iter().map(file)));
         let invalid = AtomicU64::new(0);
         let workers = rayon::broadcast(|context| {

@@ -171,8 +171,6 @@ fn check_text(path: &Path, head: &[u8]) -> Result<()> {
         ))
     };
     match head {
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => packed("xz", "xzcat"),
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => packed("bzip2", "bzcat"),
         [b'P', b'K', 3, 4, ..] => packed("zip", "unzip -p"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             Err(Error::input(path, "UTF-16 text: convert it first with `iconv -f UTF-16 -t UTF-8`"))

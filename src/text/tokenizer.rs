@@ -4,17 +4,65 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// How text becomes words. A newline always ends a sentence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default)]
 pub struct Tokenizer {
-    /// Put words in lower case (Unicode)
-    #[cfg_attr(feature = "cli", arg(long))]
+    /// Words are put in lower case (Unicode).
     pub lowercase: bool,
+    /// Text is split at Unicode word boundaries, and punctuation and symbols but emoji are dropped. If
+    /// not, text is split at white space.
+    pub unicode_words: bool,
+}
+
+/// The options of a command.
+#[cfg(feature = "cli")]
+#[derive(clap::Args)]
+struct Arguments {
+    /// Put words in lower case (Unicode)
+    #[arg(long)]
+    lowercase: bool,
     /// Split at Unicode word boundaries and drop punctuation and symbols but emoji, instead of
     /// splitting at white space. Scripts without spaces (Thai, Khmer, Chinese...) fall apart into
     /// single characters: segment such text first
-    #[cfg_attr(feature = "cli", arg(long))]
-    pub unicode_words: bool,
+    #[arg(long)]
+    unicode_words: bool,
+    /// What the text is
+    #[arg(long, value_enum, value_name = "KIND", default_value = "plain")]
+    text: Kind,
+}
+
+/// What a text is.
+#[cfg(feature = "cli")]
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Kind {
+    /// Words with white space between them, each as it is to be learnt
+    Plain,
+    /// Running text with punctuation and capital letters: --unicode-words --lowercase
+    Raw,
+}
+
+#[cfg(feature = "cli")]
+impl clap::FromArgMatches for Tokenizer {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let Arguments { lowercase, unicode_words, text } = Arguments::from_arg_matches(matches)?;
+        let raw = text == Kind::Raw;
+        Ok(Self { lowercase: lowercase || raw, unicode_words: unicode_words || raw })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+#[cfg(feature = "cli")]
+impl clap::Args for Tokenizer {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        Arguments::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Arguments::augment_args_for_update(command)
+    }
 }
 
 /// A piece of a text: a word, or the end of a sentence.

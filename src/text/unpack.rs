@@ -1,4 +1,4 @@
-//! Unpacks gzip and zstd files, which are recognised by their first bytes.
+//! Unpacks gzip, zstd, bzip2 and xz files, which are recognised by their first bytes.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 use crate::memory::Staged;
 /// Bytes of packed text that are read at a time.
 const AHEAD: usize = 1 << 16;
+/// The most memory that a file of xz may ask for, in KiB: eight times what `xz -9` makes.
+const XZ_MEMORY: u32 = 512 << 10;
 /// Bytes that are unpacked at a time.
 const STEP: usize = 1 << 20;
 
@@ -20,6 +22,8 @@ const STEP: usize = 1 << 20;
 pub(crate) enum Packing {
     Gzip,
     Zstd,
+    Bzip2,
+    Xz,
 }
 
 impl Packing {
@@ -29,6 +33,8 @@ impl Packing {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             // A file may begin with a frame that is to be skipped, as those of pzstd do.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => Some(Self::Bzip2),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
             _ => None,
         }
     }
@@ -39,6 +45,8 @@ impl Packing {
         match &*extension {
             "gz" => Some(Self::Gzip),
             "zst" => Some(Self::Zstd),
+            "bz2" => Some(Self::Bzip2),
+            "xz" => Some(Self::Xz),
             _ => None,
         }
     }
@@ -55,6 +63,16 @@ impl Packing {
                 ruzstd::encoding::compress(from, to, ruzstd::encoding::CompressionLevel::Fastest);
                 Ok(())
             }
+            Self::Bzip2 => {
+                let mut packer = bzip2::write::BzEncoder::new(to, bzip2::Compression::default());
+                io::copy(&mut from, &mut packer)?;
+                packer.finish().map(drop)
+            }
+            Self::Xz => {
+                let mut packer = lzma_rust2::XzWriter::new(to, lzma_rust2::XzOptions::default())?;
+                io::copy(&mut from, &mut packer)?;
+                packer.finish().map(drop)
+            }
         }
     }
 
@@ -68,6 +86,13 @@ impl Packing {
         match self {
             Self::Gzip => Box::new(Gzip::Between(packed)),
             Self::Zstd => Box::new(Zstd::new(path, packed)),
+            Self::Bzip2 => {
+                Box::new(Told { name: "bzip2", from: bzip2::bufread::MultiBzDecoder::new(packed) })
+            }
+            Self::Xz => {
+                let from = lzma_rust2::XzReader::new_mem_limit(packed, true, XZ_MEMORY);
+                Box::new(Told { name: "xz", from })
+            }
         }
     }
 }
@@ -92,6 +117,26 @@ pub(crate) fn unpack_beside(path: &Path, packing: Packing, place: &Path) -> Resu
 
 fn bad(problem: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem.to_string())
+}
+
+/// What is unpacked by a program that does not say what it unpacks.
+struct Told<R> {
+    name: &'static str,
+    from: R,
+}
+
+impl<R: Read> Read for Told<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let name = self.name;
+        self.from.read(buffer).map_err(|e| match e.kind() {
+            io::ErrorKind::Interrupted => e,
+            io::ErrorKind::OutOfMemory => bad(format!(
+                "packed with a dictionary of {name} that takes more than 512 MiB: pipe it \
+                             in, unpacked"
+            )),
+            _ => bad(format!("not a whole {name} file: {e}")),
+        })
+    }
 }
 
 /// Unpacks all members of a gzip file, one after the other. Zeros behind a member are padding, as
@@ -267,6 +312,23 @@ mod tests {
         let whole =
             [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0][..], &200_000_000u32.to_le_bytes(), &[1, 0, 0]];
         assert!(unpacked(whole.concat()).unwrap_err().to_string().contains("--long=31"));
+    }
+
+    #[test]
+    fn every_way_of_packing_goes_back() {
+        let text: Vec<u8> =
+            (0..200_000u32).flat_map(|i| format!("w{} ", i % 977).into_bytes()).collect();
+        for packing in [Packing::Gzip, Packing::Zstd, Packing::Bzip2, Packing::Xz] {
+            let mut packed = Vec::new();
+            packing.pack(&text[..], &mut packed).unwrap();
+            assert_eq!(Packing::of(&packed), Some(packing));
+            assert!(packed.len() < text.len() / 2);
+            assert!(unpacked(packed.clone()).unwrap() == text, "{packing:?}");
+            let twice = [&packed[..], &packed].concat();
+            assert!(unpacked(twice).unwrap() == [&text[..], &text].concat(), "{packing:?}");
+            let short = packed[..packed.len() - 5].to_vec();
+            assert!(unpacked(short).is_err(), "{packing:?} that is cut short");
+        }
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Place, QUICK, gzip, skip, topics, zstd};
+use crate::common::{Place, QUICK, bzip2, gzip, skip, topics, xz, zstd};
 
 #[test]
 fn a_text_is_the_same_however_it_comes() {
@@ -21,11 +21,15 @@ fn a_text_is_the_same_however_it_comes() {
     place.write("two.gz", [gzip(first), gzip(second)].concat());
     place.write("text.zst", zstd(&text));
     place.write("two.zst", [zstd(first), zstd(second)].concat());
+    place.write("text.bz2", bzip2(&text));
+    place.write("two.bz2", [bzip2(first), bzip2(second)].concat());
+    place.write("text.xz", xz(&text));
+    place.write("two.xz", [xz(first), xz(second)].concat());
     place.write("misnamed.txt", gzip(&text));
 
     let (words, facts) = place.vocabulary("text.txt");
     assert_eq!(words.lines().count(), 40);
-    let inputs = "first.txt second.txt|folder|text.gz|two.gz|text.zst|two.zst|misnamed.txt|folder/a second.txt";
+    let inputs = "first.txt second.txt|folder|text.gz|two.gz|text.zst|two.zst|text.bz2|two.bz2|text.xz|two.xz|misnamed.txt|folder/a second.txt";
     for inputs in inputs.split('|') {
         assert_eq!(place.vocabulary(inputs), (words.clone(), facts.clone()), "{inputs}");
     }
@@ -145,8 +149,8 @@ fn inputs_that_cannot_be_trained_on() {
         ("blank", &["blank: ", "no word"]),
         ("folder", &["folder: ", "no file"]),
         ("zeros", &["zeros: ", "zero byte at 9"]),
-        ("packed.xz", &["packed.xz", "xzcat packed.xz | wordloom"]),
-        ("packed.bz2", &["packed.bz2", "bzcat"]),
+        ("packed.xz", &["packed.xz", "not a whole xz file"]),
+        ("packed.bz2", &["packed.bz2", "not a whole bzip2 file"]),
         ("packed.zip", &["packed.zip", "unzip -p"]),
         ("utf16", &["utf16: ", "iconv"]),
         ("packed-zeros.gz", &["packed-zeros.gz: ", "zero byte"]),
@@ -174,4 +178,114 @@ fn a_file_that_may_not_be_read_is_named() {
         return skip("this user may read everything");
     }
     place.fails("train skip-gram text.txt -q -o m", &["text.txt: ", "ermission"]);
+}
+
+#[test]
+fn columns_and_fields_are_texts() {
+    let place = Place::with_text(300);
+    let text = String::from_utf8(place.read("text.txt")).unwrap();
+    let (words, facts) = place.vocabulary("text.txt");
+    let lines = || text.lines().enumerate();
+    let all = |record: &dyn Fn((usize, &str)) -> String| lines().map(record).collect::<Vec<_>>();
+    let tsv = all(&|(n, line)| format!("{n}\t{line}\tx\n")).concat();
+    let csv = all(&|(n, line)| format!("{n},\"{line}\",x\n")).concat();
+    let object = |(n, line): (usize, &str)| {
+        serde_json::json!({ "id": n, "body": line, "title": ["x"] }).to_string() + "\n"
+    };
+    let json: String = lines().map(object).collect();
+    place.write("t.tsv", format!("id\tbody\ttitle\n{tsv}"));
+    place.write("t.csv", format!("id,body,title\n{csv}"));
+    place.write("t.jsonl", &json);
+    place.write("t.txt", &json);
+    place.write("n.tsv", &tsv);
+    place.write("t.csv.gz", gzip(format!("id,body,title\n{csv}")));
+    for (input, column) in [
+        ("t.tsv", "body"),
+        ("t.csv", "body"),
+        ("t.csv.gz", "body"),
+        ("t.jsonl", "body"),
+        ("t.txt", "body"),
+        ("n.tsv", "2"),
+    ] {
+        let (found, told) = place.vocabulary(&format!("{input} --column {column}"));
+        assert_eq!(found, words, "{input}");
+        assert_eq!(told["sentences"], facts["sentences"], "{input}");
+    }
+    let both = place.run("train cbow t.csv --column title,body --dry-run --json").json();
+    assert_eq!(both["corpus"]["words_read"], facts["words_read"].as_u64().unwrap() + 300);
+    place.fails("train cbow t.tsv --column text --dry-run", &["t.tsv", "no column 'text'", "body"]);
+    place.write("bad.jsonl", "{\"body\": \"a b\"}\nno\n{\"other\": 1}\n");
+    let ran = place.run("train cbow bad.jsonl --column body --min-count 1 --dry-run");
+    assert!(ran.err.contains("2 ") && ran.err.contains("bad.jsonl:2"), "{}", ran.err);
+    place.fails("train cbow bad.jsonl --column body --strict --dry-run", &["bad.jsonl:2"]);
+    place.fails("train pv-dbow t.tsv --column body --dry-run", &["--column", "--text-column"]);
+    let ran = place.run("train cbow t.jsonl --dry-run");
+    assert!(ran.err.contains("t.jsonl is read as plain text"), "{}", ran.err);
+    let ran = place.run("train cbow t.jsonl --column body --dry-run");
+    assert!(!ran.err.contains("plain text"), "{}", ran.err);
+}
+
+#[test]
+fn files_of_a_folder_are_chosen_and_what_cannot_be_read_is_named() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("all/en/old")).unwrap();
+    for (name, word) in
+        [("a.txt", "one"), ("b.md", "two"), ("en/c.txt", "three"), ("en/old/d.txt", "four")]
+    {
+        place.write(&format!("all/{name}"), format!("{word} {word}\n").repeat(5));
+    }
+    let known = |options: &str| {
+        let (words, _) = place.vocabulary(&format!("all {options}"));
+        let mut words: Vec<String> =
+            words.lines().map(|line| line.split(' ').next().unwrap().into()).collect();
+        words.sort();
+        words.join(" ")
+    };
+    assert_eq!(known(""), "four one three two");
+    assert_eq!(known("--include *.txt"), "four one three");
+    assert_eq!(known("--include en/**"), "four three");
+    assert_eq!(known("--include en/*.txt"), "three");
+    assert_eq!(known("--include *.md --include c.*"), "three two");
+    assert_eq!(known("--include *.txt --exclude en/old/**"), "one three");
+    assert_eq!(known("all/b.md --include *.txt"), "four one three two");
+    place.fails("train cbow all --include *.pdf --dry-run", &["--include", "no file"]);
+    place.fails("train cbow all --include a[ --dry-run", &["--include is no pattern"]);
+
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere", place.path("all/link")).unwrap();
+        let ran = place.run("train cbow all --dry-run");
+        assert!(ran.err.contains("left out: all/link: No such file"), "{}", ran.err);
+        assert_eq!(ran.code, Some(0));
+        place.fails("train cbow all --strict --dry-run", &["all/link"]);
+        place.fails("train cbow all/link --dry-run", &["all/link"]);
+    }
+}
+
+#[test]
+fn raw_text_is_noticed_and_read_as_such() {
+    let place = Place::with_text(400);
+    let text = String::from_utf8(place.read("text.txt")).unwrap();
+    let (words, _) = place.vocabulary("text.txt");
+    // The first word of a line has a capital letter, the last a point, and others commas.
+    let sentence = |line: &str| {
+        let mut line = line.replacen(' ', ", ", 2);
+        line[..1].make_ascii_uppercase();
+        line + ".\n"
+    };
+    let raw: String = text.lines().map(sentence).collect();
+    place.write("raw.txt", raw);
+    let ran = place.run("train cbow raw.txt --dry-run --min-count 1");
+    assert!(ran.err.contains("--text raw would make 40 words of"), "{}", ran.err);
+    let read = place.run("train cbow raw.txt --dry-run --text raw");
+    assert!(!read.err.contains("many words"), "{}", read.err);
+    assert_eq!(place.vocabulary("raw.txt --text raw").0, words);
+    assert_eq!(place.vocabulary("raw.txt --unicode-words --lowercase").0, words);
+    assert_ne!(place.vocabulary("raw.txt --text plain").0, words);
+    assert!(!place.run("train cbow text.txt --dry-run").err.contains("many words"));
+    let rare = |n| format!("这是第{n}个句子它没有空格 完全没有{n}\n");
+    let often = "我们今天去北京看朋友 然后一起吃饭\n".repeat(6);
+    place.write("zh.txt", often + &(0..60).map(rare).collect::<Vec<_>>().concat());
+    let ran = place.run("train cbow zh.txt --dry-run");
+    assert!(ran.err.contains("no spaces between words"), "{}", ran.err);
 }

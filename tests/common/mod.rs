@@ -287,6 +287,21 @@ pub(crate) fn interrupt(child: &std::process::Child) {
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
+/// Bytes packed by bzip2.
+pub(crate) fn bzip2(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut packer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    packer.write_all(bytes.as_ref()).unwrap();
+    packer.finish().unwrap()
+}
+
+/// Bytes packed by xz.
+pub(crate) fn xz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::default();
+    let mut packer = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+    packer.write_all(bytes.as_ref()).unwrap();
+    packer.finish().unwrap()
+}
+
 pub(crate) fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packer.write_all(text.as_ref()).unwrap();

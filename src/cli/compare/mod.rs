@@ -84,7 +84,7 @@ impl Compare {
         note(&left_out);
         if let Some(report) = &self.report {
             let mut inputs = [&self.sets[..], self.text.vocab_file.as_slice()].concat();
-            inputs.extend(expand(&self.text.inputs)?);
+            inputs.extend(self.text.files()?);
             outputs::check(&[report], &expand(&inputs)?)?;
         }
         progress::listen(OnSignal::Stop);

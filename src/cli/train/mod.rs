@@ -5,6 +5,7 @@ mod done;
 mod glove;
 pub(super) mod options;
 mod plan;
+mod raw;
 mod recipe;
 mod window;
 
@@ -149,7 +150,7 @@ pub(crate) fn adapt_help(command: clap::Command) -> clap::Command {
             set(hide(method, &not_skip_gram), "fasttext")
         });
         let documents = |command: clap::Command, method: &str, name: &'static str| {
-            set(hide(hide(command, &NGRAMS), &[name]), method)
+            set(hide(hide(command, &NGRAMS), &[name, "column"]), method)
         };
         let train = train.mut_subcommand("pv-dbow", |m| documents(m, "pv-dbow", "cbow_gradient"));
         let train = train.mut_subcommand("pv-dm", |m| documents(m, "pv-dm", "words"));

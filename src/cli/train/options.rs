@@ -16,6 +16,7 @@ use wordloom::{Embeddings, Error, Progress, train};
 
 use super::course::CourseOptions;
 use super::done::{learnt, speed, summarise, unit};
+use super::raw;
 use crate::cli::progress::{self, say};
 use crate::cli::{format_parser, note, outputs, show};
 
@@ -102,7 +103,7 @@ impl Input<'_> {
         }
         let mut files = text.vocab_file.as_slice().to_vec();
         if !text.inputs.is_empty() {
-            files.extend(expand(&text.inputs)?);
+            files.extend(text.files()?);
         }
         Ok(files)
     }
@@ -254,6 +255,9 @@ impl RunOptions {
         }
         if text.tokenizer.unicode_words {
             warn_of_letters(&corpus);
+        }
+        if !self.quiet && text.pieces.is_none() {
+            raw::hint(&corpus, text);
         }
         Ok(corpus)
     }
