@@ -326,7 +326,7 @@ impl Embeddings {
     }
 
     /// How the text was split that the model was trained on, if its history says so.
-    fn tokenizer(&self) -> Tokenizer {
+    pub(crate) fn tokenizer(&self) -> Tokenizer {
         let said = self.provenance.text.get("tokenizer");
         said.and_then(|said| Tokenizer::deserialize(said).ok()).unwrap_or_default()
     }
@@ -345,9 +345,11 @@ impl Embeddings {
         });
         // What the text would have as several words is none of them.
         let told = if let [told] = &mut told[..] { std::mem::take(told) } else { word.into() };
-        let [composed, apart] = forms(&told);
-        let known = forms(word).into_iter().chain([told.clone(), composed, apart]);
-        known.into_iter().find(|form| knows(form)).or_else(|| (told != word).then_some(told))
+        let other = told != word;
+        // Forms of ASCII are all the same.
+        let same = if word.is_ascii() { Vec::new() } else { [forms(word), forms(&told)].concat() };
+        let known = std::iter::once(&told).filter(|_| other).chain(&same).find(|form| knows(form));
+        known.cloned().or_else(|| other.then_some(told))
     }
 
     /// The model of some rows alone, in this order, without n-grams, pieces and tags.

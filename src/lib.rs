@@ -37,6 +37,7 @@ mod bytes;
 pub mod compare;
 pub mod cooccur;
 pub mod corpus;
+mod embed;
 mod embeddings;
 mod error;
 pub mod eval;
@@ -60,6 +61,7 @@ pub mod train;
 pub mod tune;
 
 pub use self::corpus::{Corpus, Vocab};
+pub use self::embed::{Embedder, Pooled, Pooling};
 pub use self::embeddings::{Curve, CurvePoint, Embeddings, Found, Provenance, cosine};
 pub use self::error::{Error, Result};
 pub use self::geometry::{Geometry, Lengths, cosines_by_distance};

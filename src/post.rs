@@ -14,6 +14,9 @@ use crate::stats::eigenvectors;
 const BLOCK: usize = 256;
 const TOGETHER: usize = 8;
 
+/// The `a` in the weight `a / (a + p)` of a word whose share of the text is `p`.
+const SMOOTHING: f64 = 1e-3;
+
 /// A change of all vectors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Post {
@@ -34,7 +37,7 @@ impl FromStr for Post {
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let (name, number) = text.split_once(':').map_or((text, None), |(a, b)| (a, Some(b)));
         let whole = || number.and_then(|n| n.parse::<usize>().ok()).filter(|&n| n > 0);
-        let smoothing = number.map_or(Some(1e-3), |number| number.parse::<f64>().ok());
+        let smoothing = number.map_or(Some(SMOOTHING), |number| number.parse::<f64>().ok());
         let known = match name {
             "center" if number.is_none() => Some(Self::Center),
             "abtt" => whole().map(Self::AllButTheTop),
@@ -99,11 +102,17 @@ impl Post {
 
 /// The share of each word of the text that `a` is compared with: by counts, or else by rank as 1/2,
 /// 1/3, 1/4... of their sum, as model2vec has it.
-pub(crate) fn weights(e: &Embeddings, a: f64) -> Vec<f64> {
+fn weights(e: &Embeddings, a: f64) -> Vec<f64> {
     let count = |id: u32| e.vocab.count(id).map_or(1.0 / (f64::from(id) + 2.0), |n| n as f64);
     let counts: Vec<f64> = (0..e.vocab.len() as u32).map(count).collect();
     let total: f64 = counts.iter().sum();
     counts.into_iter().map(|n| a / (a + n / total)).collect()
+}
+
+/// The weight of each word of the vocabulary in a text, `a / (a + p)` with the `a` of SIF (Arora, Liang &
+/// Ma 2017).
+pub(crate) fn rarity(e: &Embeddings) -> Vec<f64> {
+    weights(e, SMOOTHING)
 }
 
 fn weighed(model: &Embeddings, a: f64) -> Vec<f32> {
@@ -129,7 +138,7 @@ fn centred(rows: &[f32], dim: usize) -> Vec<f32> {
 }
 
 /// The first directions of rows.
-fn directions(rows: &[f32], dim: usize, n: usize) -> Vec<Vec<f64>> {
+pub(crate) fn directions(rows: &[f32], dim: usize, n: usize) -> Vec<Vec<f64>> {
     let add = |mut sums: Vec<f64>, block: &[f32]| {
         for row in block.chunks_exact(dim) {
             for (i, &x) in row.iter().enumerate() {
@@ -164,7 +173,7 @@ fn onto(rows: &[f32], dim: usize, directions: &[Vec<f64>]) -> Vec<f32> {
 }
 
 /// Rows without what they have along directions.
-fn without(rows: &[f32], directions: &[Vec<f64>]) -> Vec<f32> {
+pub(crate) fn without(rows: &[f32], directions: &[Vec<f64>]) -> Vec<f32> {
     let dim = directions.first().map_or(1, Vec::len);
     let rest = |row: &[f32]| -> Vec<f32> {
         let mut rest: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();

@@ -6,6 +6,7 @@ mod compare;
 mod convert;
 mod cooccur;
 mod demo;
+mod embed;
 mod eval;
 mod import;
 mod infer;
@@ -62,6 +63,7 @@ enum Command {
     Compare(Box<compare::Compare>),
     Tune(tune::Tune),
     Infer(Box<infer::Infer>),
+    Embed(Box<embed::Embed>),
     Info(info::Info),
     Inspect(inspect::Inspect),
     InputEmbed(input_embed::InputEmbed),
@@ -109,6 +111,7 @@ impl Cli {
             Command::Compare(compare) => compare.run(),
             Command::Tune(tune) => tune.run(),
             Command::Infer(infer) => infer.run(),
+            Command::Embed(embed) => embed.run(),
             Command::Info(info) => info.run(),
             Command::Inspect(inspect) => inspect.run(),
             Command::InputEmbed(input) => input.run(),

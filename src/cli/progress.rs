@@ -206,6 +206,24 @@ pub(crate) fn counting<T: Send>(
     result
 }
 
+/// Runs `work`, which counts `what` in the words of its progress, and shows how many there are.
+pub(crate) fn tally<T: Send>(
+    quiet: bool,
+    what: &str,
+    work: impl FnOnce(&Progress) -> Result<T> + Send,
+) -> Result<T> {
+    let bar = Display::new(quiet).bar(0, "{spinner} {wide_msg}");
+    let progress = Progress::default();
+    let look = || {
+        let count = progress.words.load(Ordering::Relaxed);
+        bar.set_message(format!("{} {what}", show::number(count)));
+        bar.tick();
+    };
+    let result = watched(&progress.stop, || work(&progress), look);
+    bar.finish_and_clear();
+    result
+}
+
 /// Runs `work`, which shows itself what it does, until it ends or is asked to stop.
 pub(crate) fn until_asked<T: Send>(work: impl FnOnce(&Progress) -> Result<T> + Send) -> Result<T> {
     let progress = Progress::default();

@@ -9,7 +9,8 @@ use super::TrainedRun;
 use crate::corpus::{Corpus, Tags};
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
-use crate::eval::{SparseRows, rarity};
+use crate::eval::SparseRows;
+use crate::post::rarity;
 use crate::stats::{components, dot};
 
 /// The words of each tag of a corpus.

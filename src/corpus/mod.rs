@@ -24,6 +24,7 @@ mod ends;
 mod given;
 pub(crate) mod paths;
 mod tags;
+mod texts;
 mod vocab;
 
 use std::io::Seek;
@@ -40,6 +41,7 @@ pub use self::encode::{MoreText, TextOptions};
 use self::ends::Ends;
 pub use self::given::Given;
 pub use self::tags::Tags;
+pub use self::texts::Texts;
 pub use self::vocab::Vocab;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};

@@ -34,7 +34,6 @@ pub use self::links::{LinkQuality, LinkScores, Links, OPERATORS};
 pub use self::next::{NextItems, NextOptions, NextScores, Ranking};
 pub use self::outcome::{Measure, Outcome, Section};
 pub use self::score::{Difference, Score};
-pub(crate) use self::sentence::rarity;
 pub use self::sheet::ColumnNames;
 use self::sheet::Sheet;
 pub use self::sparse::SparseRows;

@@ -8,9 +8,8 @@ use super::known::Known;
 use super::outcome::{Answers, Measure, Outcome};
 use super::similarity::graded_rows;
 use super::{Parsed, Task, TaskKind};
-use crate::embeddings::Embeddings;
 use crate::error::Error;
-use crate::post::weights;
+use crate::post::rarity;
 use crate::stats::{Ranked, components, dot};
 use crate::text::{self, Token, Tokenizer};
 /// Lines of two sentences and a number.
@@ -30,9 +29,6 @@ pub(super) const PAIRS: TaskKind = TaskKind {
         Ok(Parsed { how, left_out, task: Arc::new(Sentences(pairs)) })
     },
 };
-/// The `a` in the weight `a / (a + p)` of a word whose share of the text is `p`.
-const SMOOTHING: f64 = 1e-3;
-
 /// What is between white space in a sentence, and the words that Unicode's rules find in it,
 /// without punctuation.
 #[derive(Debug)]
@@ -124,6 +120,7 @@ impl Task for Sentences {
             let unknown = |i: usize| (self.0[i].0, 0.0);
             Outcome::graded(items, composed, measures, zero.then_some(&unknown))
         };
+        // A composed word is taken to be so rare that it has the weight 1.
         let weights = rarity(known.e);
         let mut outcome = scored(
             cosines(known, &pairs, |word| weights.get(word as usize).copied().unwrap_or(1.0), true),
@@ -154,12 +151,6 @@ fn pieces(sentence: &str) -> Vec<Piece> {
         Piece { whole: whole.into(), words }
     };
     text::words(sentence).map(piece).collect()
-}
-
-/// The weight of each word of the vocabulary. A composed word is taken to be so rare that it has
-/// the weight 1.
-pub(crate) fn rarity(e: &Embeddings) -> Vec<f64> {
-    weights(e, SMOOTHING)
 }
 
 /// The cosine of the two sentences of each pair, if both have a known word. With `centre`, the

@@ -18,7 +18,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-pub use self::vendor::{ImportOptions, import};
+pub use self::vendor::{ImportOptions, import, write_npy};
+pub use self::written::put_line;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged, replace};

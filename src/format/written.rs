@@ -91,14 +91,27 @@ impl<'a> Words<'a> {
     }
 }
 
+/// Adds a line of numbers alone, with spaces between them.
+pub fn put_line(vector: &[f32], line: &mut Vec<u8>) {
+    let mut digits = zmij::Buffer::new();
+    let (first, rest) = vector.split_at(vector.len().min(1));
+    for &x in first {
+        put_number(digits.format(x), line);
+    }
+    put_numbers(rest, line);
+}
+
+fn put_number(digits: &str, line: &mut Vec<u8>) {
+    line.extend_from_slice(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
+}
+
 /// Adds the numbers of a line of text, each behind a space, and the line's end. They are the
 /// shortest digits that read back as the same float.
 pub(super) fn put_numbers(vector: &[f32], line: &mut Vec<u8>) {
     let mut digits = zmij::Buffer::new();
     for &x in vector {
-        let digits = digits.format(x);
         line.push(b' ');
-        line.extend_from_slice(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
+        put_number(digits.format(x), line);
     }
     line.push(b'\n');
 }

@@ -3,6 +3,8 @@
 //! Analogies are answered by 3CosAdd (Mikolov, Yih & Zweig 2013, "Linguistic Regularities in
 //! Continuous Space Word Representations") or 3CosMul (Levy & Goldberg 2014, "Linguistic
 //! Regularities in Sparse and Explicit Word Representations").
+//!
+//! This file is over 300 lines because a quarter of it is tests.
 
 mod analogies;
 mod ensemble;

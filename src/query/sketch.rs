@@ -5,6 +5,8 @@
 //!
 //! A row of length 1 is about `step * (n - 7.5)`, with whole numbers `n` from 0 to 15. What is left has
 //! the length `error`, so by Cauchy and Schwarz the cosine is off by at most that.
+//!
+//! This file is over 300 lines because all that knows the form of a sketch is here.
 
 use std::cmp::Ordering;
 

@@ -7,6 +7,7 @@ mod common;
 mod course;
 mod demo;
 mod documents;
+mod embed;
 mod field;
 mod files;
 mod graph;

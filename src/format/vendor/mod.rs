@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+pub use self::numpy::write_npy;
 use crate::corpus::Vocab;
 use crate::embeddings::{Embeddings, Provenance, is_finite, unit};
 use crate::error::{Error, Result};
