@@ -89,7 +89,7 @@ impl<'a> Embedder<'a> {
     /// learnt. A model of pieces divides them by its own rules.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a vector with a number that is not finite.
+    /// [`crate::Error::Refused`] for a vector with a number that is not finite.
     pub fn new(
         model: &'a Embeddings,
         pooling: Pooling,

@@ -32,7 +32,10 @@ fn main() -> ExitCode {
 
 /// Whether writing failed because the reader of our output closed it, as `head` does.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
+    let io = match error.downcast_ref() {
+        Some(wordloom::Error::Io { source, .. }) => Some(source),
+        _ => error.downcast_ref::<std::io::Error>(),
+    };
     io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }
 

@@ -3,6 +3,7 @@
 
 mod cache;
 mod compare;
+mod completions;
 mod convert;
 mod cooccur;
 mod demo;
@@ -15,6 +16,7 @@ mod input_embed;
 mod inspect;
 mod learning;
 mod metrics;
+mod names;
 mod outputs;
 pub(crate) mod progress;
 mod query;
@@ -25,8 +27,10 @@ mod walk;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use wordloom::Embeddings;
 use wordloom::format::Format;
@@ -34,7 +38,7 @@ use wordloom::sessions::SessionOptions;
 
 /// Vectors of words and documents from your own text
 #[derive(Parser)]
-#[command(version, about, max_term_width = 100, after_help = EXAMPLES)]
+#[command(version, long_version = LONG_VERSION.as_str(), about, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -70,6 +74,8 @@ enum Command {
     Convert(convert::Convert),
     Import(import::Import),
     Cache(cache::Cache),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 /// The command line, in which the help of shared options is adapted to each command.
@@ -77,6 +83,20 @@ fn command() -> clap::Command {
     let command = train::adapt_help(tune::adapt_help(Cli::command()));
     compare::adapt_help(cooccur::adapt_help(command))
 }
+
+/// The version with what was built in, and the vector instructions of this processor.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let built = [("parquet", cfg!(feature = "parquet")), ("portable", cfg!(feature = "portable"))];
+    let built: Vec<&str> = built.iter().filter(|of| of.1).map(|of| of.0).collect();
+    let with = if built.is_empty() { "none".into() } else { built.join(", ") };
+    let commit = option_env!("WORDLOOM_COMMIT").map(|of| format!("\ncommit    {of}"));
+    format!(
+        "{}{}\nfeatures  {with}\nSIMD      {}",
+        env!("CARGO_PKG_VERSION"),
+        commit.unwrap_or_default(),
+        wordloom::train::simd_of_processor()
+    )
+});
 
 /// Reads the command line.
 pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
@@ -88,7 +108,14 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, cl
     {
         arguments = query::options_first(subcommand, arguments);
     }
-    let matches = command.try_get_matches_from(arguments)?;
+    let known = names::known_elsewhere(&arguments);
+    let matches = command.try_get_matches_from(arguments).map_err(|error| {
+        let known = known.filter(|_| error.kind() == ErrorKind::UnknownArgument);
+        match known {
+            None => error,
+            Some(known) => clap::Error::raw(ErrorKind::UnknownArgument, known + "\n"),
+        }
+    })?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -118,6 +145,8 @@ impl Cli {
             Command::Convert(convert) => convert.run(),
             Command::Import(import) => import.run(),
             Command::Cache(cache) => cache.run(),
+            Command::Completions(completions) => Ok(completions.run()),
+            Command::Man(man) => man.run(),
         }
     }
 }

@@ -50,6 +50,7 @@ use crate::math;
 pub use crate::math::{Precision, SimdLevel};
 use crate::progress::Progress;
 pub use crate::span::{Span, When};
+
 /// How far from 0 input vectors begin: their length is about 0.46 for any dimension. word2vec.c
 /// begins with ±1/(2 dim), 16 times less at dimension 100, and learns less from the same text
 /// (`docs/design/0008-beginning.md`).
@@ -119,4 +120,9 @@ fn count_and_train(
     let pairs = Pairs::new(&source, partition, COUNTS_MEMORY, &folder, progress)?;
     progress.done.store(0, Ordering::Relaxed);
     train_glove(&pairs, &corpus.vocab, &about, &settings.config, course, progress)
+}
+
+/// The name of the best vector instructions of this processor that training knows.
+pub fn simd_of_processor() -> String {
+    math::level(None).map(math::level_name).unwrap_or_default()
 }

@@ -14,6 +14,7 @@ mod graph;
 mod query;
 mod recipe;
 mod sessions;
+mod shell;
 mod stop;
 mod tables;
 mod text;
