@@ -125,6 +125,8 @@ impl Infer {
             return Ok(New { names, words });
         }
         text.inputs.clone_from(&self.inputs);
+        // Which files of a folder were learnt says nothing about new ones.
+        (text.include, text.exclude) = (Vec::new(), Vec::new());
         if text.inputs.is_empty() {
             text.inputs.push("-".into());
         }

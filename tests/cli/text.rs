@@ -221,6 +221,8 @@ fn columns_and_fields_are_texts() {
     place.fails("train pv-dbow t.tsv --column body --dry-run", &["--column", "--text-column"]);
     let ran = place.run("train cbow t.jsonl --dry-run");
     assert!(ran.err.contains("t.jsonl is read as plain text"), "{}", ran.err);
+    let ran = place.run("train pv-dbow t.tsv --text-column body --tag-column id --dry-run");
+    assert!(!ran.err.contains("plain text"), "{}", ran.err);
     let ran = place.run("train cbow t.jsonl --column body --dry-run");
     assert!(!ran.err.contains("plain text"), "{}", ran.err);
 }

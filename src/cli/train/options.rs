@@ -257,7 +257,7 @@ impl RunOptions {
             warn_of_letters(&corpus);
         }
         if !self.quiet && text.pieces.is_none() {
-            raw::hint(&corpus, text);
+            raw::hint(&corpus, text, matches!(input, Input::Documents(..)));
         }
         Ok(corpus)
     }

@@ -2,6 +2,7 @@
 //! spaces.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use wordloom::corpus::{Corpus, TextOptions};
 
@@ -10,12 +11,15 @@ use crate::cli::show;
 
 /// A hint is given where so many of a hundred words are others with punctuation or capital letters.
 const MANY: usize = 12;
+/// Of large vocabularies so many words are looked at, the most frequent.
+const LOOKED_AT: usize = 200_000;
 /// The most spellings of a word that are shown.
 const SHOWN: usize = 4;
 
-/// Says what would be learnt better if it were read in another way.
-pub(super) fn hint(corpus: &Corpus, text: &TextOptions) {
-    if text.column.is_empty() {
+/// Says what would be learnt better if it were read in another way. Of `documents` the columns are
+/// known.
+pub(super) fn hint(corpus: &Corpus, text: &TextOptions, documents: bool) {
+    if text.column.is_empty() && !documents {
         columns(text);
     }
     if let Some(hint) = spellings(corpus, text).or_else(|| unspaced(corpus)) {
@@ -25,12 +29,11 @@ pub(super) fn hint(corpus: &Corpus, text: &TextOptions) {
 
 /// Says that a table is read as it is.
 fn columns(text: &TextOptions) {
-    let table = |name: &str| {
-        [".csv", ".tsv", ".jsonl", ".ndjson"].iter().find(|end| name.contains(**end)).copied()
-    };
-    let named = |input: &std::path::PathBuf| {
+    let named = |input: &PathBuf| {
         let name = input.file_name()?.to_string_lossy().into_owned();
-        table(&name.to_lowercase()).map(|_| name)
+        let lower = name.to_lowercase();
+        let table = [".csv", ".tsv", ".jsonl", ".ndjson"].iter().any(|end| lower.contains(end));
+        table.then_some(name)
     };
     if let Some(name) = text.inputs.iter().find_map(named) {
         say(&format!(
@@ -49,7 +52,7 @@ fn spellings(corpus: &Corpus, text: &TextOptions) -> Option<String> {
     // first.
     let (mut unmarked, mut lower) = (HashMap::<String, usize>::new(), HashMap::new());
     let mut both = HashMap::<String, Vec<u32>>::new();
-    for id in 0..vocab.len() as u32 {
+    for id in 0..vocab.len().min(LOOKED_AT) as u32 {
         let word = vocab.text(id);
         let stripped = bare(&word);
         if stripped.is_empty() {
