@@ -390,9 +390,13 @@ impl Embeddings {
     /// [`crate::Error::UnknownWord`] when there are no n-grams or pieces, or none is known.
     /// [`crate::Error::Refused`] when the vector has a number that is not finite.
     pub fn find(&self, word: &str) -> Result<Found<'_>> {
-        let other = self.spelling(word);
+        let (mut id, mut other) = (self.vocab.id(word.as_bytes()), None);
+        if id.is_none() {
+            other = self.spelling(word);
+            id = other.as_ref().and_then(|other| self.vocab.id(other.as_bytes()));
+        }
         let spelling = other.as_deref().unwrap_or(word);
-        let found = if let Some(id) = self.vocab.id(spelling.as_bytes()) {
+        let found = if let Some(id) = id {
             Found { id: Some(id), vector: self.vector(id) }
         } else {
             match self.compose(spelling) {
