@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::corpus::{Facts, Vocab};
 use crate::error::{Error, Result};
-use crate::memory::{Mapped, Numbers};
+use crate::memory::{Mapped, Numbers, Width};
 use crate::subword::Ngrams;
 use crate::text::{Pieces, Tokenizer};
 
@@ -323,6 +323,47 @@ impl Embeddings {
             tags: self.tags().map(|tags| Arc::new(tags.without_not_finite())),
             ..self.clone()
         }
+    }
+
+    /// The model of the first rows alone, which are those of the most frequent words. All else stays.
+    #[must_use]
+    pub fn first(&self, rows: usize) -> Self {
+        let rows = rows.min(self.vocab.len());
+        let words: Vec<&[u8]> = self.vocab.words().take(rows).collect();
+        let counts = self.vocab.counts.iter().take(rows).copied().collect();
+        let part = |numbers: &Numbers| numbers.split(rows * self.dim).0;
+        Self {
+            vocab: Vocab::new(&words, counts),
+            input: part(&self.input),
+            output: self.output.as_ref().map(part),
+            ..self.clone()
+        }
+    }
+
+    /// The model whose input and output vectors are kept in another width. Vectors of n-grams and of
+    /// tags stay as they are.
+    #[must_use]
+    pub fn in_width(&self, width: Width) -> Self {
+        let narrowed = |numbers: &Numbers| numbers.in_width(width, self.dim);
+        let input = narrowed(&self.input);
+        // A model may have one matrix for both.
+        let output = self
+            .output
+            .as_ref()
+            .map(|output| if output.is(&self.input) { input.clone() } else { narrowed(output) });
+        Self { input, output, ..self.clone() }
+    }
+
+    /// The model with its n-grams in fewer buckets. The vectors of known words stay.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] without n-grams, or for a number that does not divide that of the buckets.
+    pub fn with_buckets(&self, buckets: u32) -> Result<Self> {
+        let none = || Error::Refused("the model has no n-grams, and so no buckets".into());
+        let ngrams = self.ngrams.as_ref().ok_or_else(none)?;
+        let folded =
+            ngrams.folded(buckets, self.vocab.words(), self.dim).map_err(Error::Refused)?;
+        Ok(self.clone().with_ngrams(Some(folded)))
     }
 
     /// How the text was split that the model was trained on, if its history says so.

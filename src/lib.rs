@@ -65,7 +65,7 @@ pub use self::embed::{Embedder, Pooled, Pooling};
 pub use self::embeddings::{Curve, CurvePoint, Embeddings, Found, Provenance, cosine};
 pub use self::error::{Error, Result};
 pub use self::geometry::{Geometry, Lengths, cosines_by_distance};
-pub use self::memory::{Mapped, Numbers, Staged, remove_unfinished, replace};
+pub use self::memory::{Mapped, Numbers, Staged, Width, remove_unfinished, replace};
 pub use self::post::Post;
 pub use self::progress::{EpochLoss, Progress};
 pub use self::subword::{Ngrams, Subwords};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use rayon::prelude::*;
 
-use crate::embeddings::{Embeddings, Provenance, is_finite};
+use crate::embeddings::{Embeddings, Provenance, is_finite, unit};
 use crate::error::{Error, Result};
 use crate::stats::eigenvectors;
 
@@ -29,6 +29,8 @@ pub enum Post {
     /// Multiplies each vector with `a / (a + p)`, where `p` is the share of its word in the text, by
     /// rank where counts are unknown (the weights of Arora, Liang & Ma 2017).
     Zipf(f64),
+    /// Scales each vector to length 1.
+    Unit,
 }
 
 impl FromStr for Post {
@@ -58,6 +60,7 @@ impl fmt::Display for Post {
             Self::AllButTheTop(n) => write!(f, "abtt:{n}"),
             Self::Pca(n) => write!(f, "pca:{n}"),
             Self::Zipf(a) => write!(f, "zipf:{a:e}"),
+            Self::Unit => write!(f, "scaled to length 1"),
         }
     }
 }
@@ -79,6 +82,7 @@ impl Post {
         }
         let (rows, dim) = match self {
             Self::Zipf(a) => (weighed(model, a), dim),
+            Self::Unit => (model.input().chunks_exact(dim).flat_map(unit).collect(), dim),
             Self::Center => (centred(model.input(), dim), dim),
             Self::AllButTheTop(n) => {
                 let rows = centred(model.input(), dim);

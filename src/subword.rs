@@ -156,6 +156,54 @@ impl Ngrams {
         self.rows.get(row.checked_mul(4 * dim)?..)?.get(..4 * dim)
     }
 
+    /// The same n-grams in fewer buckets, whose number divides that of the buckets that there are. The
+    /// vector of a bucket is the mean of those that fall into it, weighted by the n-grams that the words
+    /// have there.
+    ///
+    /// # Errors
+    /// What is wrong with the number.
+    pub(crate) fn folded<'w>(
+        &self,
+        buckets: u32,
+        words: impl Iterator<Item = &'w [u8]>,
+        dim: usize,
+    ) -> std::result::Result<Self, String> {
+        let all = self.subwords.buckets;
+        if buckets == 0 || !all.is_multiple_of(buckets) {
+            return Err(format!("{buckets} does not divide the {all} buckets that there are"));
+        }
+        let mut uses = vec![0u32; all as usize];
+        for word in words {
+            self.subwords.each(word, |bucket| uses[bucket as usize] += 1);
+        }
+        let mut sums = vec![0.0f32; buckets as usize * dim];
+        let mut weights = vec![0.0f32; buckets as usize];
+        let mut own = vec![0.0f32; dim];
+        for (bucket, &uses) in (0..all).zip(&uses) {
+            let Some(row) = self.row(bucket, dim) else { continue };
+            // A bucket that no word reaches has a say where all are such.
+            let (to, weight) = ((bucket % buckets) as usize, uses as f32 + 1e-3);
+            own.fill(0.0);
+            add_row(row, &mut own);
+            for (sum, x) in sums[to * dim..][..dim].iter_mut().zip(&own) {
+                *sum += weight * x;
+            }
+            weights[to] += weight;
+        }
+        let there: Vec<u32> =
+            (0..buckets).filter(|&bucket| weights[bucket as usize] > 0.0).collect();
+        let rows: Vec<u8> = there
+            .iter()
+            .flat_map(|&bucket| {
+                let weight = weights[bucket as usize];
+                sums[bucket as usize * dim..][..dim].iter().map(move |x| x / weight)
+            })
+            .flat_map(f32::to_le_bytes)
+            .collect();
+        let subwords = Subwords { buckets, ..self.subwords };
+        Ok(Self { subwords, buckets: Some(there.into()), rows: rows.into(), pruned: self.pruned })
+    }
+
     /// Adds the vectors of `word`'s n-grams to `sum`, whose length is the dimension. Returns how
     /// many n-grams count in a mean.
     pub fn add(&self, word: &[u8], sum: &mut [f32]) -> usize {
@@ -273,5 +321,28 @@ mod tests {
         assert_eq!(ngrams.compose(b"zebra", 2), None);
         ngrams.pruned = true;
         assert!(close(ngrams.compose(b"kin", 2).unwrap(), [2.0, 4.0]));
+    }
+
+    #[test]
+    fn folded_buckets_are_weighted_means() {
+        let subwords = Subwords { min_n: 3, max_n: 3, buckets: 6 };
+        let rows: Vec<u8> = (0..6).flat_map(|i| (i as f32).to_le_bytes()).collect();
+        let ngrams = Ngrams { subwords, buckets: None, rows: rows.into(), pruned: false };
+        let words = ["king", "kings", "queen"];
+        let mut uses = [0.0f32; 6];
+        for word in words {
+            subwords.each(word.as_bytes(), |bucket| uses[bucket as usize] += 1.0);
+        }
+        let folded = ngrams.folded(2, words.iter().map(|word| word.as_bytes()), 1).unwrap();
+        for to in 0..2usize {
+            let from = [to, to + 2, to + 4];
+            let weight: f32 = from.iter().map(|&b| uses[b]).sum();
+            let mean = from.iter().map(|&b| uses[b] * b as f32).sum::<f32>() / weight;
+            let mut row = [0.0];
+            add_row(folded.row(to as u32, 1).unwrap(), &mut row);
+            assert!((row[0] - mean).abs() < 0.01, "{row:?} {mean}");
+        }
+        assert_eq!(folded.subwords.buckets, 2);
+        assert!(ngrams.folded(4, std::iter::empty(), 1).unwrap_err().contains("does not divide"));
     }
 }

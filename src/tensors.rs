@@ -71,6 +71,11 @@ impl<'a> Tensors<'a> {
         self.metadata.info(name).map(|info| &info.shape[..])
     }
 
+    /// The type of a tensor, if it is there.
+    pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.metadata.info(name).map(|info| info.dtype)
+    }
+
     /// An entry of the metadata.
     pub(crate) fn entry(&self, name: &str) -> Option<&String> {
         self.metadata.metadata().as_ref().and_then(|all| all.get(name))

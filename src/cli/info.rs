@@ -291,14 +291,14 @@ fn curve(of: &Curve) -> Vec<(&'static str, String)> {
     });
     let epochs = show::rounded(last.epochs);
     let mut lines = vec![("scores", format!("{times} in {epochs} epochs{kept}"))];
-    let width = of.sets.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let width = of.sets.iter().map(|name| show::width(name)).max().unwrap_or(0);
     lines.extend((0..of.sets.len()).map(|set| {
         let scores: Vec<f64> = of
             .points
             .iter()
             .map(|point| point.scores.get(set).copied().flatten().unwrap_or(f64::NAN))
             .collect();
-        ("", format!("{:width$}  {}", of.sets[set], show::chart(&scores)))
+        ("", format!("{}  {}", show::padded(&of.sets[set], width), show::chart(&scores)))
     }));
     lines
 }

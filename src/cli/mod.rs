@@ -4,6 +4,7 @@
 mod cache;
 mod compare;
 mod completions;
+mod context;
 mod convert;
 mod cooccur;
 mod demo;
@@ -55,7 +56,9 @@ enum Command {
     Demo(demo::Demo),
     Train(Box<train::Train>),
     Cooccur(cooccur::Cooccur),
+    Context(context::Context),
     Walk(walk::Walk),
+    Ask(query::ask::Ask),
     Similar(query::similar::Similar),
     Analogy(query::analogy::Analogy),
     Similarity(query::similarity::Similarity),
@@ -126,7 +129,9 @@ impl Cli {
             Command::Demo(demo) => demo.run(),
             Command::Train(train) => train.run(),
             Command::Cooccur(cooccur) => cooccur.run(),
+            Command::Context(context) => context.run(),
             Command::Walk(walk) => walk.run(),
+            Command::Ask(ask) => ask.run(),
             Command::Similar(similar) => similar.run(),
             Command::Analogy(analogy) => analogy.run(),
             Command::Similarity(similarity) => similarity.run(),
@@ -151,10 +156,19 @@ impl Cli {
     }
 }
 
-/// A parser for the name of a format.
+/// A parser for the name of a format of models.
 fn format_parser() -> impl TypedValueParser<Value = Format> {
+    parser_of(|format| format.is_read())
+}
+
+/// A parser for the name of a format, of other programs too.
+fn any_format_parser() -> impl TypedValueParser<Value = Format> {
+    parser_of(|_| true)
+}
+
+fn parser_of(wanted: fn(&Format) -> bool) -> impl TypedValueParser<Value = Format> {
     let value = |format: Format| PossibleValue::new(format.name()).help(format.help());
-    PossibleValuesParser::new(Format::all().map(value))
+    PossibleValuesParser::new(Format::all().filter(wanted).map(value))
         .map(|name| Format::named(&name).expect("a possible value is the name of a format"))
 }
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
 
 /// A whole number with separators: `1,234,567`.
 pub(crate) fn number(n: impl TryInto<u64>) -> String {
@@ -112,6 +113,16 @@ fn controls(c: char) -> bool {
     let direction = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2066}'..='\u{2069}');
     c.is_control() || direction || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+/// The columns that a text takes at a terminal: two for a Chinese character, none for an accent.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// A text with spaces behind it up to so many columns.
+pub(crate) fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
 /// A line of at most a thousand characters: the middle of a longer one is left out.

@@ -9,10 +9,12 @@
 //! Socher, Manning 2014). Words that the vocabulary lacks take no place in a window. A window never
 //! crosses the end of a sentence.
 
+mod association;
 mod counts;
 mod pairs;
 mod source;
 
+pub use self::association::{Association, Margins, Measure};
 pub use self::counts::{Count, Counts, CountsAbout};
 pub(crate) use self::counts::{CountRows, MAX_COUNT, Record};
 pub use self::pairs::{Pair, Pairs, Partition};

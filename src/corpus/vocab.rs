@@ -90,6 +90,14 @@ impl Vocab {
             .filter(|&id| (id as usize) < self.len() && self.word(id) == word)
     }
 
+    /// The ids of the words that begin with `prefix`, in the order of their bytes.
+    pub fn beginning_with(&self, prefix: &[u8]) -> &[u32] {
+        let begins = |id: &u32| self.word(*id).starts_with(prefix);
+        let from = self.order.partition_point(|&id| self.word(id) < prefix);
+        let count = self.order[from..].partition_point(begins);
+        &self.order[from..from + count]
+    }
+
     /// The id of `word`, or an error. [`Vocab::near`] finds the closest spellings.
     ///
     /// # Errors

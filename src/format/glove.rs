@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::Kind;
 use super::lines::{
     fields, in_pieces, is_gap, last_field, lines, number, open_end, read_lines, without_gaps,
 };
 use super::word2vec::{header, text_size};
 use super::written::{Words, put_numbers};
+use super::{Kind, Reads, Writes};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::memory::{Mapped, Staged};
@@ -28,9 +28,9 @@ pub(super) const FORMAT: Kind = Kind {
     program: "GloVe",
     extensions: &[],
     holds: &[],
-    looks: looks_glove,
-    read,
-    write,
+    reads: Some(Reads { looks: looks_glove, read }),
+    writes: Writes::File(write),
+    widths: &[],
     size: text_size,
 };
 

@@ -3,13 +3,20 @@
 //!
 //! This file is over 300 lines because a third of it is tests.
 
+pub mod contexts;
 pub mod counts;
 mod fasttext;
+mod finalfusion;
 mod glove;
 mod lines;
 mod model;
+mod numpy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pieces;
+mod projector;
 mod rows;
+mod static_embedding;
 mod vendor;
 mod word2vec;
 mod written;
@@ -18,20 +25,28 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-pub use self::vendor::{ImportOptions, import, write_npy};
+pub use self::numpy::write_npy;
+pub use self::vendor::{ImportOptions, import};
 pub use self::written::put_line;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::memory::{Mapped, Staged, replace};
+use crate::memory::{Mapped, Staged, Width, replace};
 use crate::tables::{Role, Weights, is_model};
 use crate::text::{Packing, unpack_beside};
-/// All formats, in the order in which a file's content is tried.
-const ALL: [Format; 5] = [
+/// All formats, in the order in which a file's content is tried. The last ones are only written.
+const ALL: &[Format] = &[
     Format(&model::FORMAT),
     Format(&fasttext::FORMAT),
+    Format(&fasttext::quantise::FORMAT),
+    Format(&finalfusion::FORMAT),
     Format(&word2vec::TEXT),
     Format(&word2vec::BINARY),
     Format(&glove::FORMAT),
+    Format(&numpy::FORMAT),
+    #[cfg(feature = "parquet")]
+    Format(&parquet::FORMAT),
+    Format(&projector::FORMAT),
+    Format(&static_embedding::FORMAT),
 ];
 
 /// A file format for word vectors.
@@ -50,13 +65,29 @@ struct Kind {
     extensions: &'static [&'static str],
     /// The parts of a model that it holds besides words and input vectors.
     holds: &'static [Part],
+    /// How files are read. Formats without this are written for other programs, and `import` may read
+    /// them.
+    reads: Option<Reads>,
+    writes: Writes,
+    /// The widths that numbers can have besides 32 bits.
+    widths: &'static [Width],
+    /// About how many bytes a model takes.
+    size: fn(&Contents) -> u64,
+}
+
+/// How a format is read.
+struct Reads {
     /// Whether a file's content is in this format.
     looks: fn(&[u8]) -> bool,
     read: fn(&Path, &Mapped<u8>) -> Result<Embeddings>,
-    /// Writes a model, and returns what a user should know about how it was written.
-    write: fn(&Embeddings, &mut Staged) -> Result<Vec<String>>,
-    /// About how many bytes a model takes.
-    size: fn(&Contents) -> u64,
+}
+
+/// How a model is written. The function returns what a user should know about how it was done.
+enum Writes {
+    /// To one file.
+    File(fn(&Embeddings, &mut Staged) -> Result<Vec<String>>),
+    /// To several files beside the path, which are all replaced once they are written.
+    Files(fn(&Embeddings, &Path, &mut Vec<Staged>) -> Result<Vec<String>>),
 }
 
 /// A part of a model besides words and input vectors.
@@ -143,7 +174,22 @@ impl Format {
 
     /// All formats.
     pub fn all() -> impl Iterator<Item = Self> {
-        ALL.into_iter()
+        ALL.iter().copied()
+    }
+
+    /// Whether files in this format are read as models.
+    pub fn is_read(self) -> bool {
+        self.0.reads.is_some()
+    }
+
+    /// Whether numbers can have this width.
+    pub fn has_width(self, width: Width) -> bool {
+        width == Width::F32 || self.0.widths.contains(&width)
+    }
+
+    /// Whether a model in this format is a folder of files.
+    pub fn is_folder(self) -> bool {
+        self == Self(&static_embedding::FORMAT)
     }
 
     /// The name of the format.
@@ -181,8 +227,8 @@ impl Format {
             return Ok(format);
         }
         let Some(extension) = extension else { return Ok(Self::own()) };
-        if extension == "ftz" {
-            return Err(Error::input(path, "quantised files are not written: name it .bin"));
+        if extension == "parquet" {
+            return Err(Error::input(path, NO_PARQUET));
         }
         let mut known: Vec<String> =
             Self::all().flat_map(|f| f.0.extensions).map(|e| format!(".{e}")).collect();
@@ -198,7 +244,7 @@ impl Format {
     /// The format of a file, recognised by its content.
     pub fn of_content(file: &[u8]) -> Option<Self> {
         let file = file.strip_prefix(MARK).unwrap_or(file);
-        Self::all().find(|format| (format.0.looks)(file))
+        Self::all().find(|format| format.0.reads.as_ref().is_some_and(|reads| (reads.looks)(file)))
     }
 
     /// The names of those parts of `model` that a file in this format would leave out.
@@ -226,6 +272,10 @@ impl std::fmt::Debug for Format {
         f.write_str(self.0.name)
     }
 }
+
+/// What is said where Parquet is not built in.
+pub(crate) const NO_PARQUET: &str = "is Parquet, which a build with the feature `parquet` knows: \
+                                     cargo install --path . --features parquet";
 
 /// The bytes by which the format of a packed file is recognised.
 const HEAD: u64 = 4 << 20;
@@ -318,13 +368,14 @@ pub fn parse(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     if let Some(text) = without_mark(file) {
         return parse(path, &text);
     }
-    if let Some(format) = Format::of_content(file) {
-        return (format.0.read)(path, file);
+    if let Some(reads) = Format::of_content(file).and_then(|format| format.0.reads.as_ref()) {
+        return (reads.read)(path, file);
     }
     if file.is_empty() {
         return Err(Error::format(path, 0, "an empty file, not a model"));
     }
-    let mut programs: Vec<_> = Format::all().map(|format| format.0.program).collect();
+    let read = Format::all().filter(|format| format.is_read());
+    let mut programs: Vec<_> = read.map(|format| format.0.program).collect();
     programs.dedup();
     let programs = programs.join(" nor of ");
     let problem =
@@ -348,11 +399,24 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// When the file can't be written, the format can't hold the model, or a number is not finite.
 pub fn write(embeddings: &Embeddings, path: &Path, format: Format) -> Result<Vec<String>> {
     embeddings.check_finite().map_err(|e| Error::input(path, e.to_string()))?;
+    let write = match format.0.writes {
+        Writes::File(write) => write,
+        Writes::Files(_) if Packing::named(path).is_some() => {
+            let problem = "several files are not packed: leave out the last part of the name";
+            return Err(Error::input(path, problem));
+        }
+        Writes::Files(write) => {
+            let mut files = Vec::new();
+            let notes = write(embeddings, path, &mut files)?;
+            files.into_iter().try_for_each(Staged::finish)?;
+            return Ok(notes);
+        }
+    };
     let Some(packing) = Packing::named(path) else {
-        return replace(path, |out| (format.0.write)(embeddings, out));
+        return replace(path, |out| write(embeddings, out));
     };
     let mut plain = Staged::new(path)?;
-    let notes = (format.0.write)(embeddings, &mut plain)?;
+    let notes = write(embeddings, &mut plain)?;
     std::io::Write::flush(&mut plain).map_err(Error::io(path))?;
     let plain_file = File::open(plain.temporary()).map_err(Error::io(path))?;
     replace(path, |out| packing.pack(plain_file, out).map_err(Error::io(path)))?;
@@ -373,7 +437,7 @@ mod tests {
         assert_eq!(to_write("a", None, true), "safetensors");
         assert_eq!(to_write("a.model", None, true), "none");
         assert_eq!(to_write("a.model", Some("text"), true), "text");
-        assert_eq!(to_write("a.ftz", None, true), "none");
+        assert_eq!(to_write("a.ftz", None, true), "ftz");
         assert_eq!(to_write("a.vec.gz", None, false), "text");
         assert_eq!(to_write("a.bin.ZST", None, true), "fasttext");
         assert_eq!(to_write("a.gz", None, false), "safetensors");

@@ -3,8 +3,9 @@
 //!
 //! | tensor | type, shape | what |
 //! | --- | --- | --- |
-//! | `input` | F32 `[words, dim]` | input vectors, usually called "the word vectors"; left out where words have none of their own (PV-DBOW), and `output` stands for them |
-//! | `output` | F32 `[words, dim]`, optional | output (context) vectors |
+//! | `input` | F32, F16 or I8 `[words, dim]` | input vectors, usually called "the word vectors"; left out where words have none of their own (PV-DBOW), and `output` stands for them |
+//! | `output` | the same, optional | output (context) vectors |
+//! | `input.scales`, `output.scales` | F32 `[words]`, with I8 | what the numbers of a row are multiplied with |
 //! | `tags` | F32 `[tags, dim]`, optional | vectors of tags, such as documents |
 //! | `positions` | F32 `[positions, dim]`, optional | weights of the positions around a centre, from left to right |
 //! | `ngrams` | F32 `[buckets, dim]`, optional | vectors of n-grams; an input vector is the mean of them and of the word's own |
@@ -29,10 +30,10 @@ use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Contents, Kind, Part};
+use super::{Contents, Kind, Part, Reads, Writes};
 use crate::embeddings::{Embeddings, Provenance};
 use crate::error::{Error, Result};
-use crate::memory::{Mapped, Numbers, Staged};
+use crate::memory::{Mapped, Narrow, Numbers, Scaled, Staged, Width};
 use crate::subword::{Ngrams, Subwords};
 use crate::tables::{Role, Weights};
 use crate::tensors::{Tensor, Tensors, header, looks_safetensors};
@@ -44,9 +45,9 @@ pub(super) const FORMAT: Kind = Kind {
     program: "wordloom",
     extensions: &["safetensors", "st"],
     holds: &Part::ALL,
-    looks: looks_safetensors,
-    read,
-    write,
+    reads: Some(Reads { looks: looks_safetensors, read }),
+    writes: Writes::File(write),
+    widths: &[Width::F16, Width::I8],
     size: |of: &Contents| {
         let words = of.words * (of.matrices * of.dim * 4 + 20) + of.bytes;
         words + of.buckets * (of.dim * 4 + 4) + of.tags * (of.dim * 4 + 20) + of.tag_bytes
@@ -68,8 +69,17 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     };
     let vocab = all.vocab("vocab", words)?;
     let matrix = |name: &str, rows: usize| -> Result<Option<Numbers>> {
-        let floats = || all.get::<f32>(name, Dtype::F32, Some(&[rows, dim]));
-        all.shape(name).map(|_| floats().map(Into::into)).transpose()
+        let shape = Some(&[rows, dim][..]);
+        Ok(Some(match all.dtype(name) {
+            None => return Ok(None),
+            Some(Dtype::F16) => Narrow::Halves(all.get(name, Dtype::F16, shape)?).into(),
+            Some(Dtype::I8) => {
+                let bytes = all.get(name, Dtype::I8, shape)?;
+                let scales = all.get(&format!("{name}.scales"), Dtype::F32, Some(&[rows]))?;
+                Narrow::Scaled(Scaled { bytes, scales, dim }).into()
+            }
+            Some(_) => all.get::<f32>(name, Dtype::F32, shape)?.into(),
+        }))
     };
     let output = matrix("output", words)?;
     let input = matrix("input", words)?.or_else(|| output.clone());
@@ -119,13 +129,15 @@ fn ngrams(all: &Tensors, rows: usize, dim: usize) -> Result<Ngrams> {
 fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
     let (vocab, dim) = (&embeddings.vocab, embeddings.dim() as u64);
     let words = vocab.len() as u64;
-    // Matrices come first, the first of them at a multiple of 64. The other tensors follow by
-    // falling size of their elements, so that each is aligned.
+    // Matrices of floats come first, the first of them at a multiple of 64. The other tensors follow
+    // by falling size of their elements, so that each is aligned.
     let (input, output, positions) = embeddings.matrices();
-    let floats = Content::Floats;
-    let mut tensors = Vec::new();
+    let (bytes, floats) = (Content::Bytes, Content::Floats);
+    let shape = [words, dim];
+    let mut narrow = Narrower::default();
+    let mut tensors: Vec<Entry> = Vec::new();
     if !output.is_some_and(|output| output.is(input)) {
-        tensors.push(("input", "F32", vec![words, dim], floats(input)));
+        tensors.extend(narrow.matrix(["input", "input.scales"], shape, input));
     }
     if let Some(tags) = embeddings.tags() {
         tensors.push((
@@ -136,7 +148,7 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
         ));
     }
     if let Some(output) = output {
-        tensors.push(("output", "F32", vec![words, dim], floats(output)));
+        tensors.extend(narrow.matrix(["output", "output.scales"], shape, output));
     }
     if let Some(positions) = positions {
         let shape = vec![positions.len() as u64 / dim, dim];
@@ -145,7 +157,6 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
     let mut notes = json!({ "format": "pt" });
     // Tensors of 4-byte elements. One of them goes before the 8-byte elements if those would
     // otherwise not be aligned; one of the two then has an odd length.
-    let bytes = Content::Bytes;
     let mut small = Vec::new();
     let all_buckets: Vec<u32>;
     if let Some(Ngrams { subwords, buckets, rows, pruned }) = embeddings.ngrams() {
@@ -183,6 +194,8 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
         tensors.push((ends, "U64", each, bytes(bytemuck::cast_slice(&vocab.ends))));
     }
     tensors.append(&mut small);
+    tensors.append(&mut narrow.halves);
+    tensors.append(&mut narrow.whole);
     for (name, vocab) in [("vocab.bytes", Some(vocab)), ("tags.bytes", tags)] {
         if let Some(vocab) = vocab {
             tensors.push((name, "U8", vec![vocab.bytes.len() as u64], bytes(&vocab.bytes)));
@@ -206,6 +219,41 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
     let lost = embeddings.pieces().filter(|pieces| pieces.word_piece().is_none());
     let note = "left out: the byte pairs by which words are divided into pieces";
     Ok(lost.map(|_| note.to_string()).into_iter().collect())
+}
+
+/// A tensor to be written: its name, type, shape and content.
+type Entry<'a> = (&'static str, &'static str, Vec<u64>, Content<'a>);
+
+/// Tensors of numbers that take fewer than four bytes, which stand behind the others.
+#[derive(Default)]
+struct Narrower<'a> {
+    halves: Vec<Entry<'a>>,
+    whole: Vec<Entry<'a>>,
+}
+
+impl<'a> Narrower<'a> {
+    /// The tensor of a matrix among those of four bytes; `None` where it is none of them. The names
+    /// are those of the matrix and of its scales.
+    fn matrix(
+        &mut self,
+        [name, scales]: [&'static str; 2],
+        shape: [u64; 2],
+        numbers: &'a Numbers,
+    ) -> Option<Entry<'a>> {
+        let entry = |kind, content| (name, kind, shape.to_vec(), content);
+        match numbers.narrow() {
+            Some(Narrow::Halves(bits)) => {
+                self.halves.push(entry("F16", Content::Bytes(bytemuck::cast_slice(bits))));
+                None
+            }
+            Some(Narrow::Scaled(rows)) => {
+                self.whole.push(entry("I8", Content::Bytes(&rows.bytes)));
+                let each = Content::Bytes(bytemuck::cast_slice(&rows.scales));
+                Some((scales, "F32", vec![shape[0]], each))
+            }
+            _ => Some(entry("F32", Content::Floats(numbers))),
+        }
+    }
 }
 
 /// What is in a tensor.
@@ -294,6 +342,32 @@ mod tests {
                 "data are aligned"
             );
             safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        }
+    }
+
+    #[test]
+    fn narrow_numbers_are_written_and_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        for (dim, output) in [(3, true), (2, false), (5, true)] {
+            let before = model(&["the", "of", "a"], dim, output, true);
+            for (width, most) in [(Width::F16, 0.0), (Width::I8, 0.06)] {
+                let narrow = before.in_width(width);
+                crate::format::write(&narrow, &path, Format::own()).unwrap();
+                let after = crate::format::read(&path).unwrap();
+                let same = |a: &[f32], b: &[f32]| {
+                    a.iter().zip(b).all(|(a, b)| (a - b).abs() <= most) && a.len() == b.len()
+                };
+                assert!(same(before.input(), after.input()), "{:?}", after.input());
+                assert!(same(&before.vector(1), &after.vector(1)));
+                assert_eq!(after.output().is_some(), output);
+                assert!(after.output().is_none_or(|rows| same(before.output().unwrap(), rows)));
+                let first = after.first(2);
+                assert!(same(&before.input()[..2 * dim], first.input()));
+                assert_eq!((first.vocab.len(), first.vocab.count(1)), (2, Some(2)));
+                let bytes = std::fs::read(&path).unwrap();
+                safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            }
         }
     }
 

@@ -24,7 +24,7 @@ use super::lines::{
 };
 use super::rows::Rows;
 use super::written::{Words, put_numbers};
-use super::{Contents, Kind};
+use super::{Contents, Kind, Reads, Writes};
 use crate::bytes::Cursor;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -36,9 +36,9 @@ pub(super) const TEXT: Kind = Kind {
     program: "word2vec",
     extensions: &["txt", "vec"],
     holds: &[],
-    looks: looks_text,
-    read: read_text,
-    write: write_text,
+    reads: Some(Reads { looks: looks_text, read: read_text }),
+    writes: Writes::File(write_text),
+    widths: &[],
     size: text_size,
 };
 
@@ -48,9 +48,9 @@ pub(super) const BINARY: Kind = Kind {
     program: "word2vec",
     extensions: &["bin"],
     holds: &[],
-    looks: looks_binary,
-    read: read_binary,
-    write: write_binary,
+    reads: Some(Reads { looks: looks_binary, read: read_binary }),
+    writes: Writes::File(write_binary),
+    widths: &[],
     size: |of: &Contents| of.words * (of.dim * 4 + 2) + of.bytes,
 };
 

@@ -28,7 +28,9 @@ impl<'a> Words<'a> {
             match words.spelling(word) {
                 Cow::Borrowed([]) => words.left_out.push(id),
                 Cow::Borrowed(_) => {}
-                Cow::Owned(new) if model.vocab.id(&new).is_some() => words.left_out.push(id),
+                Cow::Owned(new) if !fits(&new) || model.vocab.id(&new).is_some() => {
+                    words.left_out.push(id);
+                }
                 Cow::Owned(_) => words.changed += 1,
             }
         }
@@ -48,6 +50,13 @@ impl<'a> Words<'a> {
         self.model.vocab.len() - self.left_out.len()
     }
 
+    /// The words that are written, with their ids.
+    pub(super) fn each(&self) -> impl Iterator<Item = (u32, Cow<'_, [u8]>)> {
+        let ids = 0..self.model.vocab.len() as u32;
+        let kept = ids.filter(|id| self.left_out.binary_search(id).is_err());
+        kept.map(|id| (id, self.spelling(self.model.vocab.word(id))))
+    }
+
     /// Writes every word that can be written, and behind each what `row` makes of its vector. Rows
     /// are made on all threads.
     ///
@@ -58,13 +67,36 @@ impl<'a> Words<'a> {
         out: &mut Staged,
         row: impl Fn(&[f32], &mut Vec<u8>) + Sync,
     ) -> Result<()> {
+        self.write_all(out, true, row)
+    }
+
+    /// The same without the words.
+    ///
+    /// # Errors
+    /// As [`Words::write`].
+    pub(super) fn write_rows(
+        &self,
+        out: &mut Staged,
+        row: impl Fn(&[f32], &mut Vec<u8>) + Sync,
+    ) -> Result<()> {
+        self.write_all(out, false, row)
+    }
+
+    fn write_all(
+        &self,
+        out: &mut Staged,
+        named: bool,
+        row: impl Fn(&[f32], &mut Vec<u8>) + Sync,
+    ) -> Result<()> {
         let (words, dim) = (self.model.vocab.len(), self.model.dim());
         let rows = (PIECE / dim.max(1)).max(1);
         let all = |ids: Range<usize>| {
             let mut text = Vec::new();
             for id in ids.start as u32..ids.end as u32 {
                 if self.left_out.binary_search(&id).is_err() {
-                    text.extend_from_slice(&self.spelling(self.model.vocab.word(id)));
+                    if named {
+                        text.extend_from_slice(&self.spelling(self.model.vocab.word(id)));
+                    }
                     row(&self.model.vector(id), &mut text);
                 }
             }
@@ -93,12 +125,19 @@ impl<'a> Words<'a> {
 
 /// Adds a line of numbers alone, with spaces between them.
 pub fn put_line(vector: &[f32], line: &mut Vec<u8>) {
+    put_fields(vector, b' ', line);
+}
+
+/// Adds a line of numbers alone, with something between them.
+pub(super) fn put_fields(vector: &[f32], between: u8, line: &mut Vec<u8>) {
     let mut digits = zmij::Buffer::new();
-    let (first, rest) = vector.split_at(vector.len().min(1));
-    for &x in first {
+    for (place, &x) in vector.iter().enumerate() {
+        if place > 0 {
+            line.push(between);
+        }
         put_number(digits.format(x), line);
     }
-    put_numbers(rest, line);
+    line.push(b'\n');
 }
 
 fn put_number(digits: &str, line: &mut Vec<u8>) {

@@ -19,5 +19,5 @@ pub(crate) use self::level::{dispatch, level, level_name, outlined};
 #[cfg(all(target_arch = "x86_64", not(feature = "portable"), not(miri)))]
 pub(crate) use self::precision::MIXER;
 pub use self::precision::Precision;
-pub(crate) use self::precision::{narrow, widen};
+pub(crate) use self::precision::{narrow, nearest_half, widen};
 pub(crate) use self::tile::{LINE, Tile};

@@ -67,9 +67,47 @@ pub(crate) fn narrow(sum: f32) -> u16 {
     (sign | half) as u16
 }
 
+/// The nearest number of half precision, and of two as near the even one: its bits. Numbers beyond the
+/// largest become infinite.
+pub(crate) fn nearest_half(x: f32) -> u16 {
+    let (sign, magnitude) = (x.to_bits() >> 16 & 0x8000, x.to_bits() & 0x7fff_ffff);
+    let half = if magnitude > 0x7f80_0000 {
+        0x7e00
+    } else if magnitude >= 0x477f_f000 {
+        0x7c00
+    } else if magnitude >= 0x3880_0000 {
+        // Rounds at the 13 bits that are cut off; what is carried ends in the exponent.
+        (magnitude - 0x3800_0000 + 0xfff + (magnitude >> 13 & 1)) >> 13
+    } else {
+        // Whole multiples of 2^-24: adding 2^23 rounds to the even one of two as near.
+        let scaled = f32::from_bits(magnitude) * 16_777_216.0;
+        (scaled + 8_388_608.0).to_bits() - 8_388_608f32.to_bits()
+    };
+    (sign | half) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_half_is_the_nearest_of_all() {
+        let finite = || (0..0x7c00u16).map(widen);
+        for (low, high) in finite().zip(finite().skip(1)) {
+            let bits = nearest_half(low);
+            let middle = low.midpoint(high);
+            let even = if bits % 2 == 0 { bits } else { bits + 1 };
+            let near = |x: f32| nearest_half(x);
+            assert_eq!((widen(bits), near(high), near(-low)), (low, bits + 1, bits | 0x8000));
+            assert_eq!(near(middle), even, "{middle}");
+            assert_eq!((near(middle.next_down()), near(middle.next_up())), (bits, bits + 1));
+        }
+        for (x, bits) in [(65_519.0, 0x7bff), (65_520.0, 0x7c00), (f32::INFINITY, 0x7c00)] {
+            assert_eq!(nearest_half(x), bits);
+        }
+        assert!(widen(nearest_half(f32::NAN)).is_nan());
+        assert_eq!(nearest_half(f32::from_bits(1)), 0);
+    }
 
     #[test]
     fn every_half_is_widened_right_and_stays_itself() {

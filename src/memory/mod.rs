@@ -21,8 +21,8 @@ mod primitives;
 mod primitives;
 
 pub use self::mapped::Mapped;
-pub use self::numbers::Numbers;
-pub(crate) use self::numbers::{Blocks, Narrow};
+pub(crate) use self::numbers::{Blocks, Narrow, Scaled};
+pub use self::numbers::{Numbers, Width};
 pub(crate) use self::primitives::prefetch;
 pub(crate) use self::replace::remove_if_abandoned;
 pub use self::replace::{Staged, remove_unfinished, replace};

@@ -1,4 +1,6 @@
 //! The numbers of a matrix that no longer changes.
+//!
+//! This file is over 300 lines because all that knows how narrow numbers are kept is here.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use super::{Mapped, prefetch};
-use crate::math::{LINE, widen};
+use crate::math::{LINE, nearest_half, widen};
 
 /// Narrow numbers are widened this many at a time: a multiple of the numbers in any block.
 const PIECE: usize = 1 << 16;
@@ -36,6 +38,32 @@ pub(crate) enum Narrow {
     Uppers(Mapped<u16>),
     /// Numbers that share their scales with others.
     Blocks(Blocks),
+    /// Rows of whole numbers, each row with a scale.
+    Scaled(Scaled),
+}
+
+/// Rows of whole numbers from -127 to 127. A row has a scale, with which its numbers are multiplied.
+#[derive(Clone, Debug)]
+pub(crate) struct Scaled {
+    /// The numbers, as signed bytes.
+    pub(crate) bytes: Mapped<u8>,
+    /// The scale of each row.
+    pub(crate) scales: Mapped<f32>,
+    /// The numbers of a row.
+    pub(crate) dim: usize,
+}
+
+/// How many bits a number of a file has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Width {
+    /// 32: as they were learnt
+    #[default]
+    F32,
+    /// 16: half precision, with three digits
+    F16,
+    /// 8: whole numbers from -127 to 127, with a scale for each vector
+    I8,
 }
 
 /// Blocks of numbers.
@@ -66,6 +94,7 @@ impl Narrow {
         match self {
             Self::Halves(bits) | Self::Uppers(bits) => bits.len(),
             Self::Blocks(blocks) => blocks.bytes.len() / blocks.size * blocks.numbers,
+            Self::Scaled(rows) => rows.bytes.len(),
         }
     }
 
@@ -82,6 +111,18 @@ impl Narrow {
             Self::Blocks(blocks) => {
                 (blocks.widen)(blocks.kind, &blocks.bytes[blocks.place(range)], to);
             }
+            Self::Scaled(Scaled { bytes, scales, dim }) => {
+                let (mut at, mut to) = (range.start, to);
+                while !to.is_empty() {
+                    let row = at / dim;
+                    let length = to.len().min((row + 1) * dim - at);
+                    let (now, later) = to.split_at_mut(length);
+                    for (to, &byte) in now.iter_mut().zip(&bytes[at..]) {
+                        *to = scales[row] * f32::from(byte as i8);
+                    }
+                    (at, to) = (at + length, later);
+                }
+            }
         }
     }
 
@@ -94,6 +135,11 @@ impl Narrow {
                 let bytes = blocks.bytes.part(blocks.place(range))?;
                 Self::Blocks(Blocks { bytes, ..blocks.clone() })
             }
+            Self::Scaled(Scaled { bytes, scales, dim }) => {
+                let rows = range.start / dim..range.end / dim;
+                let scales = scales.part(self::bytes::<f32>(rows))?;
+                Self::Scaled(Scaled { bytes: bytes.part(range)?, scales, dim: *dim })
+            }
         })
     }
 
@@ -103,6 +149,7 @@ impl Narrow {
         match self {
             Self::Halves(bits) | Self::Uppers(bits) => of_bits(bits),
             Self::Blocks(blocks) => blocks.bytes.as_ptr_range(),
+            Self::Scaled(rows) => rows.bytes.as_ptr_range(),
         }
     }
 
@@ -166,6 +213,50 @@ impl Numbers {
                 a.place() == b.place()
             }
             _ => false,
+        }
+    }
+
+    /// The same numbers in another width: rows of `dim`. Those that are in it already stay as they are.
+    pub(crate) fn in_width(&self, width: Width, dim: usize) -> Self {
+        let piece = dim.max(1) * (PIECE / dim.max(1)).max(1);
+        let count = self.len().div_ceil(piece);
+        let range = |i: usize| i * piece..self.len().min((i + 1) * piece);
+        match (width, &self.0) {
+            (Width::F32, _) => self.floats().clone().into(),
+            (Width::F16, Kept::Narrow { narrow: Narrow::Halves(_), .. })
+            | (Width::I8, Kept::Narrow { narrow: Narrow::Scaled(_), .. }) => self.clone(),
+            (Width::F16, _) => {
+                let mut halves = vec![0; self.len()];
+                halves.par_chunks_mut(piece).enumerate().for_each(|(i, halves)| {
+                    let floats = self.part(range(i));
+                    halves.iter_mut().zip(&floats[..]).for_each(|(h, x)| *h = nearest_half(*x));
+                });
+                Narrow::Halves(halves.into()).into()
+            }
+            (Width::I8, _) => {
+                let rows = |i: usize| {
+                    let (mut bytes, mut scales) = (Vec::new(), Vec::new());
+                    for row in self.part(range(i)).chunks_exact(dim.max(1)) {
+                        let scale = row.iter().fold(0.0f32, |most, x| most.max(x.abs())) / 127.0;
+                        let whole = |x: &f32| if scale > 0.0 { (x / scale).round() } else { 0.0 };
+                        bytes.extend(row.iter().map(|x| whole(x) as i8 as u8));
+                        scales.push(scale);
+                    }
+                    (bytes, scales)
+                };
+                let all: Vec<_> = (0..count).into_par_iter().map(rows).collect();
+                let bytes: Vec<u8> = all.iter().flat_map(|(bytes, _)| bytes).copied().collect();
+                let scales: Vec<f32> = all.iter().flat_map(|(_, scales)| scales).copied().collect();
+                Narrow::Scaled(Scaled { bytes: bytes.into(), scales: scales.into(), dim }).into()
+            }
+        }
+    }
+
+    /// The numbers as they are kept, if they take fewer bytes than floats.
+    pub(crate) fn narrow(&self) -> Option<&Narrow> {
+        match &self.0 {
+            Kept::Floats(_) => None,
+            Kept::Narrow { narrow, .. } => Some(narrow),
         }
     }
 
@@ -259,6 +350,7 @@ impl Numbers {
             Kept::Floats(all) => all.par_chunks(PIECE).all(floats),
             Kept::Narrow { narrow: Narrow::Halves(all), .. } => bits(all, INFINITE[0]),
             Kept::Narrow { narrow: Narrow::Uppers(all), .. } => bits(all, INFINITE[1]),
+            Kept::Narrow { narrow: Narrow::Scaled(rows), .. } => floats(&rows.scales),
             Kept::Narrow { narrow, .. } => narrow.pieces().all(|range| {
                 let mut piece = vec![0.0; range.len()];
                 narrow.widen(range, &mut piece);

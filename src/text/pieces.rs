@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
@@ -245,6 +245,31 @@ impl From<WordPiece> for Pieces {
 }
 
 impl WordPiece {
+    /// The piece that stands for a word that can't be divided.
+    pub(crate) fn unknown(&self) -> &str {
+        &self.unknown
+    }
+
+    /// These rules as a `tokenizer.json`, with the numbers of the pieces.
+    pub(crate) fn as_tokenizer(&self, vocab: &Map<String, Value>) -> Value {
+        json!({
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+            "normalizer": {
+                "type": "BertNormalizer", "clean_text": self.clean,
+                "handle_chinese_chars": self.chinese, "strip_accents": self.accents,
+                "lowercase": self.lowercase,
+            },
+            "pre_tokenizer": { "type": "BertPreTokenizer" },
+            "post_processor": null,
+            "decoder": { "type": "WordPiece", "prefix": self.prefix, "cleanup": true },
+            "model": {
+                "type": "WordPiece", "unk_token": self.unknown,
+                "continuing_subword_prefix": self.prefix,
+                "max_input_chars_per_word": self.longest, "vocab": vocab,
+            },
+        })
+    }
+
     /// Calls `each` with the words of a text.
     fn words(&self, text: &str, each: &mut dyn FnMut(&str)) {
         let text = self.normalised(text);

@@ -149,3 +149,31 @@ fn devices_are_neither_replaced_nor_read_as_models() {
     place.fails("info null", &["null: ", "device"]);
     assert!(fs::symlink_metadata(place.path("null")).unwrap().is_symlink());
 }
+
+#[test]
+fn vectors_go_to_other_programs() {
+    let place = Place::with_royals();
+    place.run("convert m.vec m.npy").good();
+    assert_eq!(place.text("m.words.txt").lines().next(), Some("man"));
+    place.run("import m.npy --names m.words.txt -o again.vec").good();
+    assert_eq!(place.text("again.vec"), place.text("m.vec"));
+    place.run("convert m.vec m.tsv --top 2").good();
+    assert_eq!(place.text("m.metadata.tsv"), "man\nwoman\n");
+    assert_eq!(place.text("m.tsv").lines().next(), Some("1\t0\t0\t0\t0"));
+    place.run("convert m.vec m.fifu").good();
+    assert_eq!(place.run("vector m.fifu man").printed(), place.run("vector m.vec man").printed());
+    place.run("convert m.vec folder --to static").good();
+    place.run("convert m.vec folder --to static").good();
+    assert_eq!(
+        place.run("similar folder man -k 1").printed(),
+        place.run("similar m.vec man -k 1").printed()
+    );
+    place.run("convert m.vec m.safetensors --dtype i8 --normalize").good();
+    let cosine = place.run("similarity m.safetensors man king").printed();
+    assert!(cosine.starts_with("0.70") || cosine.starts_with("0.71"), "{cosine}");
+    place.fails("convert m.vec n.vec --dtype f16", &["n.vec: ", "--dtype"]);
+    place.fails("convert m.vec n.npy.gz", &["n.npy.gz: ", "not packed"]);
+    place.fails("convert m.vec n.ftz --buckets 3", &["m.vec", "no n-grams"]);
+    place.misuses("train cbow m.vec -o n.npy --to npy", &["--to"]);
+    assert!(!place.has("n.npy") && !place.has("n.words.txt"));
+}

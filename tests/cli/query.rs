@@ -231,3 +231,25 @@ fn questions_are_read_as_the_text_was() {
     let same = place.run(&format!("vector low.safetensors {first}")).printed();
     assert_eq!(vector.split_once(' ').unwrap().1, same.split_once(' ').unwrap().1);
 }
+
+#[test]
+fn all_kinds_of_questions_are_asked_in_one_place() {
+    let place = Place::with_royals();
+    let input = "bread\nk 1\nking - man + woman\nanalogy man king woman\nsimilarity man king\n\
+                 rank man king\nodd king queen bread man\nvector man\nrestrict /^q/\nman\n\
+                 restrict all\nmethod mul\nsimilar rank\nrank\nquit\nman\n";
+    let ran = place.ask("ask m.vec", input);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert!(lines[0].starts_with("bread\tcheese\t0.9950\t"), "{lines:?}");
+    assert_eq!(lines[2], "man king woman\tqueen\t0.9258");
+    assert_eq!(lines[3], "man king\t0.7071");
+    assert!(lines[5].starts_with("king queen bread man\tbread\t"));
+    assert_eq!(lines[6], "man 1 0 0 0 0");
+    assert_eq!(lines[7], "man\tqueen\t0.0000");
+    assert_eq!(lines.len(), 8, "rank is no word here, and nothing is asked after the end");
+    assert!(ran.code == Some(1) && ran.err.contains("unknown word 'rank'"), "{}", ran.err);
+    let help = place.ask("ask m.vec", "help\n").printed();
+    assert!(help.contains("similarity cat dog"));
+    let json = place.ask("ask m.vec --json -k 1", "similarity man king\n").json();
+    assert_eq!(json["query"], "man king");
+}

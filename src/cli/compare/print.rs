@@ -211,13 +211,17 @@ fn table(
     let number = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c));
     let columns: Vec<(usize, bool)> = (0..rows[0].len())
         .map(|i| {
-            let width = rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+            let width = rows.iter().map(|row| show::width(&row[i])).max().unwrap_or(0);
             (width, i > 0 && rows.iter().skip(1).all(|row| number(&row[i])))
         })
         .collect();
     for row in &rows {
         let cell = |(cell, &(width, right)): (&String, &(usize, bool))| {
-            if right { format!("  {cell:>width$}") } else { format!("  {cell:width$}") }
+            if right {
+                format!("  {cell:>width$}")
+            } else {
+                format!("  {}", show::padded(cell, width))
+            }
         };
         let line: Vec<String> = row.iter().zip(&columns).map(cell).collect();
         writeln!(out, "{}", line.concat().trim_end())?;

@@ -156,7 +156,7 @@ impl Report<'_> {
             writeln!(out, "  {}: {why}", count(n, "session", "sessions"))?;
         }
         let name = |ranking: &Ranking| show::shown(&ranking.name).into_owned();
-        let width = rankings.iter().map(|r| name(r).chars().count()).max().unwrap_or(0);
+        let width = rankings.iter().map(|r| show::width(&name(r))).max().unwrap_or(0);
         let k = options.k;
         let (hit, gain) = (format!("HR@{k}"), format!("NDCG@{k}"));
         writeln!(
@@ -167,8 +167,8 @@ impl Report<'_> {
         for (ranking, NextScores { hit_rate, ndcg, mrr }) in rankings.iter().zip(scores) {
             writeln!(
                 out,
-                "{:width$}  {:>6}  {:<12}  {:>8}  {:<12}  {:>5}  {:>8}  {:>10.2}",
-                name(ranking),
+                "{}  {:>6}  {:<12}  {:>8}  {:<12}  {:>5}  {:>8}  {:>10.2}",
+                show::padded(&name(ranking), width),
                 score(hit_rate.score),
                 range(hit_rate.interval),
                 score(ndcg.score),

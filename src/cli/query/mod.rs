@@ -6,7 +6,9 @@
 
 pub(super) mod analogy;
 mod arguments;
+pub(super) mod ask;
 pub(super) mod odd_one_out;
+mod prompt;
 pub(super) mod rank;
 pub(super) mod recommend;
 mod restrict;
@@ -22,9 +24,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Map, Value, json};
 use wordloom::corpus::{trim, words};
 use wordloom::query;
-use wordloom::{Embeddings, Error, Result};
+use wordloom::{Embeddings, Error, Result, Vocab};
 
 pub(super) use self::arguments::options_first;
+use self::prompt::Prompt;
 use super::progress::say;
 use super::show;
 
@@ -64,6 +67,11 @@ pub(crate) trait Answering {
 
     /// The models that are asked.
     fn models(&self) -> Vec<&Embeddings>;
+
+    /// The words that can be asked for.
+    fn vocab(&self) -> Option<&Vocab> {
+        self.models().first().map(|model| &model.vocab)
+    }
 
     /// Whether the terms of a question may be signed if there are several.
     fn sums(&self) -> bool {
@@ -137,14 +145,18 @@ impl QueryOptions {
 
 /// Answers `questions`, or the questions on standard input if there are none. The exit code is a
 /// failure if a question had no answer, unless it was asked at a prompt.
-fn run(json: bool, questions: &[Vec<String>], by: &impl Answering) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(
+    json: bool,
+    questions: &[Vec<String>],
+    by: &impl Answering,
+) -> anyhow::Result<ExitCode> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let long = if json { Form::Json } else { Form::Long };
     let input = std::io::stdin();
     let all_answered = if !questions.is_empty() {
         write(by, questions, None, long, &mut out)?
     } else if input.is_terminal() {
-        prompted(input.lock(), by, long, &mut out)?
+        prompted(by, long, &mut out)?
     } else {
         let form = if json { Form::Json } else { Form::Line };
         let mut input = BufReader::with_capacity(AHEAD, input.lock());
@@ -228,7 +240,7 @@ fn suggest(by: &impl Answering, error: Error) -> Error {
         Error::UnknownWord { word, ngrams, .. }
             if SUGGESTED.fetch_add(1, Ordering::Relaxed) < MAX_SUGGESTED =>
         {
-            let near = by.models().first().map(|model| model.vocab.near(&word, 3));
+            let near = by.vocab().map(|vocab| vocab.near(&word, 3));
             Error::UnknownWord { word, ngrams, near: near.unwrap_or_default() }
         }
         error => error,
@@ -236,26 +248,16 @@ fn suggest(by: &impl Answering, error: Error) -> Error {
 }
 
 /// Asks for questions at a prompt until the input ends.
-fn prompted(
-    mut input: impl BufRead,
-    by: &impl Answering,
-    form: Form,
-    out: &mut impl Write,
-) -> std::io::Result<bool> {
-    let mut line = Vec::new();
-    loop {
-        let _ = write!(std::io::stderr(), "> ");
-        line.clear();
-        if input.read_until(b'\n', &mut line)? == 0 {
-            let _ = writeln!(std::io::stderr());
-            // The person at the prompt has already seen what went wrong.
-            return Ok(true);
-        }
-        if let Some(question) = terms(&line, |word| knows(by, word)) {
+fn prompted(by: &impl Answering, form: Form, out: &mut impl Write) -> std::io::Result<bool> {
+    let mut prompt = Prompt::new(by.vocab(), &[])?;
+    while let Some(line) = prompt.line()? {
+        if let Some(question) = terms(line.as_bytes(), |word| knows(by, word)) {
             write(by, &[question], None, form, out)?;
             out.flush()?;
         }
     }
+    // The person at the prompt has already seen what went wrong.
+    Ok(true)
 }
 
 /// Answers each line of `input`. All lines that have arrived, up to [`BLOCK`], are answered
@@ -293,7 +295,7 @@ fn batch(
 }
 
 /// A question as it can be shown.
-fn asked(question: &[String]) -> String {
+pub(crate) fn asked(question: &[String]) -> String {
     show::shown(&question.join(" ")).into_owned()
 }
 
@@ -356,7 +358,6 @@ fn unseen<'q>(by: &impl Answering, question: &'q [String]) -> Vec<&'q str> {
 #[cfg(test)]
 mod tests {
     use wordloom::Provenance;
-    use wordloom::Vocab;
 
     use super::*;
 

@@ -32,10 +32,11 @@ impl OddOneOut {
     }
 }
 
-struct Odd<'a>(&'a Embeddings);
+/// Answers with the odd one of some words.
+pub(super) struct Odd<'a>(pub(super) &'a Embeddings);
 
 /// The odd word, and every word with how well it fits, the best first.
-struct OddAnswer {
+pub(super) struct OddAnswer {
     odd: String,
     fits: Vec<(String, f64)>,
 }
@@ -59,11 +60,10 @@ impl Answering for Odd<'_> {
     }
 
     fn long(&self, _: &[String], answer: &OddAnswer) -> String {
-        let width = answer.fits.iter().map(|(word, _)| word.chars().count()).max().unwrap_or(0);
-        let fits = answer
-            .fits
-            .iter()
-            .map(|(word, fit)| format!("  {:width$}  {fit:.4}\n", show::shown(word)));
+        let width = answer.fits.iter().map(|(word, _)| show::width(word)).max().unwrap_or(0);
+        let fits = answer.fits.iter().map(|(word, fit)| {
+            format!("  {}  {fit:.4}\n", show::padded(&show::shown(word), width))
+        });
         std::iter::once(format!("{}\n", show::shown(&answer.odd))).chain(fits).collect()
     }
 

@@ -35,11 +35,12 @@ impl Rank {
     }
 }
 
-struct Ranks<'a>(&'a Embeddings);
+/// Answers with the ranks of pairs of words.
+pub(super) struct Ranks<'a>(pub(super) &'a Embeddings);
 
 /// The ranks of the second word among the neighbours of the first, and the other way round, and
 /// their cosine.
-struct RankAnswer {
+pub(super) struct RankAnswer {
     rank: usize,
     back: usize,
     cosine: f64,

@@ -73,6 +73,11 @@ impl<'a> Among<'a> {
         self.some.as_ref().unwrap_or(self.all)
     }
 
+    /// Whether these are all vectors, although no more than the first may be searched.
+    pub(crate) fn is_all(&self) -> bool {
+        self.some.is_none()
+    }
+
     /// How many of the vectors are searched.
     pub(crate) fn first(&self) -> usize {
         self.first

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 use wordloom::format;
-use wordloom::query::{Agreed, Combine, Index, Neighbour, Query, ensemble, is_sum};
+use wordloom::query::{Agreed, Combine, Index, Neighbour, Query, Sketch, ensemble, is_sum};
 use wordloom::{Embeddings, Error, Result};
 
 use super::restrict::{Among, Restrict};
@@ -140,6 +140,14 @@ impl<'a, Q> NeighbourAnswers<'a, Q> {
         Self { asked, among, index, query, k, sums, told: Cell::new(false) }
     }
 
+    /// The same answers by a sketch of the model, where all of it is searched.
+    pub(super) fn with_sketch(mut self, sketch: Option<&'a Sketch>) -> Self {
+        if let (Some(sketch), true) = (sketch, self.among.is_all()) {
+            self.index = self.index.with_sketch(sketch);
+        }
+        self
+    }
+
     /// Says once which words the searches leave out.
     fn tell(&self) {
         let bad = self.index.not_finite().filter(|&bad| bad > 0 && !self.told.replace(true));
@@ -193,9 +201,11 @@ impl<Q: Fn(&[String]) -> Result<Query>> Answering for NeighbourAnswers<'_, Q> {
 /// A question, and below it neighbours, one a line.
 pub(super) fn neighbours(model: &Embeddings, question: &[String], near: &[Neighbour]) -> String {
     let words: Vec<String> = near.iter().map(|near| word(model, near.id)).collect();
-    let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
-    let near =
-        words.iter().zip(near).map(|(word, near)| format!("  {word:width$}  {:.4}\n", near.score));
+    let width = words.iter().map(|word| show::width(word)).max().unwrap_or(0).min(40);
+    let near = words
+        .iter()
+        .zip(near)
+        .map(|(word, near)| format!("  {}  {:.4}\n", show::padded(word, width), near.score));
     std::iter::once(asked_shortly(question) + "\n").chain(near).collect()
 }
 
@@ -241,13 +251,11 @@ impl<Q: Fn(&Embeddings, &[String]) -> Result<Query>> Answering for Ensemble<Q> {
 
     fn long(&self, question: &[String], answer: &Vec<Agreed>) -> String {
         let words: Vec<String> = answer.iter().map(|near| word(&self.models[0], near.id)).collect();
-        let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0).min(40);
+        let width = words.iter().map(|word| show::width(word)).max().unwrap_or(0).min(40);
         let near = words.iter().zip(answer).map(|(word, near)| {
             let Agreed { mean, spread, models, .. } = near;
-            format!(
-                "  {word:width$}  {mean:.4} ±{spread:.4}  in {models} of {}\n",
-                self.models.len()
-            )
+            let word = show::padded(word, width);
+            format!("  {word}  {mean:.4} ±{spread:.4}  in {models} of {}\n", self.models.len())
         });
         std::iter::once(asked(question) + "\n").chain(near).collect()
     }

@@ -32,7 +32,8 @@ impl Similarity {
     }
 }
 
-struct Cosines<'a>(&'a Embeddings);
+/// Answers with the cosines of pairs of words.
+pub(super) struct Cosines<'a>(pub(super) &'a Embeddings);
 
 impl Answering for Cosines<'_> {
     type Answer = f64;

@@ -33,7 +33,8 @@ impl Vector {
     }
 }
 
-struct VectorAnswers<'a>(&'a Embeddings);
+/// Answers with vectors.
+pub(super) struct VectorAnswers<'a>(pub(super) &'a Embeddings);
 
 impl<'a> Answering for VectorAnswers<'a> {
     type Answer = Found<'a>;

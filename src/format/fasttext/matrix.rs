@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::memory::Mapped;
 use crate::subword::{Ngrams, Subwords, add_row};
 /// The number of centroids for each part of a row.
-const CENTROIDS: usize = 256;
+pub(super) const CENTROIDS: usize = 256;
 /// The most coordinates that one byte of code may stand for, more than real files have. It bounds
 /// the memory that decoding allocates.
 const LONGEST_PART: usize = 16;
@@ -30,12 +30,12 @@ struct Quantised<'a> {
     norms: Option<(&'a [u8], Centroids<'a>)>,
 }
 
-struct Centroids<'a> {
+pub(super) struct Centroids<'a> {
     /// The number of parts of a row.
-    parts: usize,
+    pub(super) parts: usize,
     /// The number of coordinates in each part but the last, which has the rest.
-    part: usize,
-    bytes: &'a [u8],
+    pub(super) part: usize,
+    pub(super) bytes: &'a [u8],
 }
 
 impl<'a> Matrix<'a> {
@@ -146,7 +146,7 @@ impl<'a> Centroids<'a> {
     }
 
     /// Adds the row with the given codes to `sum`, multiplied by `norm`.
-    fn add(&self, codes: &[u8], norm: f32, sum: &mut [f32]) {
+    pub(super) fn add(&self, codes: &[u8], norm: f32, sum: &mut [f32]) {
         for (i, (code, sum)) in codes.iter().zip(sum.chunks_mut(self.part)).enumerate() {
             let first = CENTROIDS * self.part * i + usize::from(*code) * sum.len();
             let numbers = self.bytes[4 * first..].as_chunks::<4>().0;

@@ -24,6 +24,7 @@
 //! field and the way out.
 
 mod matrix;
+pub(super) mod quantise;
 mod write;
 
 use std::path::Path;
@@ -33,7 +34,7 @@ use serde_json::{Map, Value, json};
 
 use self::matrix::Matrix;
 use super::rows::too_large;
-use super::{Contents, Kind, Part};
+use super::{Contents, Kind, Part, Reads, Writes};
 use crate::bytes::Cursor;
 use crate::corpus::{Facts, Vocab};
 use crate::embeddings::{Embeddings, Provenance};
@@ -43,15 +44,21 @@ use crate::subword::{Subwords, add_row, scale};
 
 pub(super) const FORMAT: Kind = Kind {
     name: "fasttext",
-    help: "fastText's model, with n-grams (.bin; .ftz is read)",
+    help: "fastText's model, with n-grams (.bin)",
     program: "fastText",
     extensions: &["bin"],
-    holds: &[Part::Counts, Part::Output, Part::Ngrams, Part::Settings],
-    looks: looks_fasttext,
-    read,
-    write: write::write,
-    size: |of: &Contents| of.words * (2 * of.dim * 4 + 10) + of.bytes,
+    holds: &HELD,
+    reads: Some(Reads { looks: looks_fasttext, read }),
+    writes: Writes::File(write::write),
+    widths: &[],
+    size,
 };
+
+const HELD: [Part; 4] = [Part::Counts, Part::Output, Part::Ngrams, Part::Settings];
+
+fn size(of: &Contents) -> u64 {
+    of.words * (2 * of.dim * 4 + 10) + of.bytes
+}
 
 const MAGIC: i32 = 793_712_314;
 
@@ -192,12 +199,26 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     // the nodes of a tree. Rows of nothing but zeros were not known to the program that wrote the
     // file.
     let of_words = method != SUPERVISED && loss != HIERARCHICAL_SOFTMAX && output.rows == words;
-    let output = output.dense.filter(|rows| of_words && rows.iter().any(|byte| *byte != 0));
-    let output = output.map(|rows| {
-        let copy = || Mapped::filled(rows.len() / 4, |all| add_row(&rows, all));
-        rows.part(0..rows.len()).or_else(copy).ok_or_else(|| too_large(path, words, dim))
-    });
-    let output = output.transpose()?;
+    let output = match &output.dense {
+        _ if !of_words => None,
+        Some(rows) if rows.iter().all(|byte| *byte == 0) => None,
+        Some(rows) => {
+            let copy = || Mapped::filled(rows.len() / 4, |all| add_row(rows, all));
+            Some(
+                rows.part(0..rows.len())
+                    .or_else(copy)
+                    .ok_or_else(|| too_large(path, words, dim))?,
+            )
+        }
+        None => {
+            let decoded = Mapped::filled(words * dim, |all: &mut [f32]| {
+                let rows = all.par_chunks_mut(dim).enumerate();
+                rows.for_each(|(row, vector)| output.add(row, vector));
+            });
+            let decoded = decoded.ok_or_else(|| too_large(path, words, dim))?;
+            Some(decoded).filter(|rows| rows.iter().any(|x| *x != 0.0))
+        }
+    };
 
     let vectors = Mapped::filled(words * dim, |all: &mut [f32]| {
         all.par_chunks_mut(dim).enumerate().for_each(|(row, vector)| {

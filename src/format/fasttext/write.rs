@@ -16,7 +16,7 @@ pub(super) fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<Str
     check(embeddings, out.path())?;
     let (words, dim, ngrams) = (embeddings.vocab.len(), embeddings.dim(), embeddings.ngrams());
     let buckets = ngrams.map_or(0, |ngrams| ngrams.subwords.buckets);
-    out.put(&head(embeddings))?;
+    out.put(&head(embeddings, None))?;
     out.put(&rows_follow(words + buckets as usize, dim))?;
     let mut block = vec![0.0f32; BLOCK * dim];
     for first in (0..words).step_by(BLOCK) {
@@ -44,7 +44,7 @@ pub(super) fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<Str
 const BLOCK: usize = 4096;
 
 /// Refuses models that the format can't hold.
-fn check(embeddings: &Embeddings, path: &Path) -> Result<()> {
+pub(super) fn check(embeddings: &Embeddings, path: &Path) -> Result<()> {
     let vocab = &embeddings.vocab;
     let buckets = embeddings.ngrams().map_or(0, |ngrams| ngrams.subwords.buckets);
     if i32::try_from(vocab.len()).is_err() || i32::try_from(buckets).is_err() {
@@ -69,8 +69,8 @@ fn check(embeddings: &Embeddings, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Everything that comes before the rows.
-fn head(embeddings: &Embeddings) -> Vec<u8> {
+/// Everything that comes before the rows. The `kept` buckets have rows, if not all have.
+pub(super) fn head(embeddings: &Embeddings, kept: Option<&[u32]>) -> Vec<u8> {
     let Embeddings { vocab, provenance, .. } = embeddings;
     let known = |name: &str| provenance.settings.get(name).or_else(|| provenance.text.get(name));
     let rule = embeddings.ngrams().map(|ngrams| ngrams.subwords);
@@ -106,12 +106,16 @@ fn head(embeddings: &Embeddings) -> Vec<u8> {
         put(&x.to_le_bytes());
     }
     put(&tokens.to_le_bytes());
-    put(&(-1i64).to_le_bytes());
+    put(&kept.map_or(-1, |kept| kept.len() as i64).to_le_bytes());
     for (word, count) in vocab.words().zip(counts()) {
         put(word);
         put(&[0]);
         put(&count.to_le_bytes());
         put(&[0]);
+    }
+    for (row, bucket) in (0i32..).zip(kept.unwrap_or_default()) {
+        put(&bucket.to_le_bytes());
+        put(&row.to_le_bytes());
     }
     head
 }
@@ -123,7 +127,7 @@ fn rows_follow(rows: usize, dim: usize) -> Vec<u8> {
 
 /// Sets `row` to the own row of a word: the row whose mean with the rows of the word's n-grams is
 /// the word's vector.
-fn own_row(embeddings: &Embeddings, word: u32, row: &mut [f32], mean: &mut [f32]) {
+pub(super) fn own_row(embeddings: &Embeddings, word: u32, row: &mut [f32], mean: &mut [f32]) {
     let (vector, bytes) = (embeddings.vector(word), embeddings.vocab.word(word));
     let mut n = 1;
     if let Some(ngrams) = embeddings.ngrams() {

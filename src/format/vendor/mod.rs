@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-pub use self::numpy::write_npy;
 use crate::corpus::Vocab;
 use crate::embeddings::{Embeddings, Provenance, is_finite, unit};
 use crate::error::{Error, Result};
 use crate::memory::Mapped;
 
 /// By these names a field or column is recognised as the name of a row, or as its vector.
-const NAMES: [&str; 8] = ["text", "name", "input", "combined", "title", "content", "id", "key"];
+const NAMES: [&str; 9] =
+    ["text", "word", "name", "input", "combined", "title", "content", "id", "key"];
 const VECTORS: [&str; 5] = ["embedding", "vector", "embeddings", "values", "emb"];
 /// The longest vector.
 const MAX_DIM: usize = 65_536;
@@ -95,9 +95,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Embeddings> {
         Some("parquet") => parquet::of_columns(path, options)?,
         #[cfg(not(feature = "parquet"))]
         Some("parquet") => {
-            let problem = "is Parquet, which a build with the feature `parquet` reads: \
-                           cargo install --path . --features parquet";
-            return Err(Error::input(path, problem));
+            return Err(Error::input(path, super::NO_PARQUET));
         }
         _ => {
             let problem = "is of none of these kinds: .jsonl, .csv, .npy, .npz, .parquet";

@@ -8,27 +8,7 @@ use zip::ZipArchive;
 use super::{ImportOptions, NAMES, Rows, VECTORS};
 use crate::error::{Error, Result};
 use crate::math::widen;
-use crate::memory::{self, Mapped};
-
-/// Writes a matrix of float32 with rows of `dim` numbers as `.npy`.
-///
-/// # Errors
-/// When the file can't be written.
-pub fn write_npy(path: &Path, rows: &[f32], dim: usize) -> Result<()> {
-    let shape = (rows.len() / dim.max(1), dim);
-    let about = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape:?}, }}");
-    // The numbers begin at a multiple of 64 bytes.
-    let length = (10 + about.len() + 1).next_multiple_of(64) - 10;
-    memory::replace(path, |out| {
-        out.put(b"\x93NUMPY\x01\x00")?;
-        out.put(&(length as u16).to_le_bytes())?;
-        out.put(format!("{about:<0$}\n", length - 1).as_bytes())?;
-        rows.chunks(1 << 16).try_for_each(|rows| {
-            let bytes: Vec<u8> = rows.iter().flat_map(|x| x.to_le_bytes()).collect();
-            out.put(&bytes)
-        })
-    })
-}
+use crate::memory::Mapped;
 
 /// The longest header, which describes an array.
 const MAX_HEADER: usize = 1 << 20;
