@@ -340,6 +340,25 @@ impl Embeddings {
         }
     }
 
+    /// The model of some rows alone, in this order, with their output vectors and all else. Of the
+    /// n-grams either all stay, from which words that are gone are composed, or only those that the
+    /// words of these rows have.
+    #[must_use]
+    pub fn pruned(&self, rows: &[u32], all_ngrams: bool) -> Self {
+        let mut small = self.only(rows);
+        small.output = self.output.as_ref().map(|output| {
+            let row = |&id: &u32| {
+                let begin = id as usize * self.dim;
+                output.part(begin..begin + self.dim).into_owned()
+            };
+            rows.iter().flat_map(row).collect::<Vec<f32>>().into()
+        });
+        let of_words = |ngrams: &Ngrams| ngrams.of_words(small.vocab.words(), self.dim);
+        let ngrams =
+            if all_ngrams { self.ngrams.clone() } else { self.ngrams.as_ref().map(of_words) };
+        Self { ngrams, positions: self.positions.clone(), tags: self.tags.clone(), ..small }
+    }
+
     /// The model whose input and output vectors are kept in another width. Vectors of n-grams and of
     /// tags stay as they are.
     #[must_use]

@@ -33,7 +33,9 @@
 
 #![cfg_attr(test, allow(clippy::float_cmp, clippy::needless_range_loop, clippy::format_collect))]
 
+pub mod align;
 mod bytes;
+pub mod cluster;
 pub mod compare;
 pub mod cooccur;
 pub mod corpus;

@@ -156,6 +156,20 @@ impl Ngrams {
         self.rows.get(row.checked_mul(4 * dim)?..)?.get(..4 * dim)
     }
 
+    /// Only the buckets that the n-grams of some words fall into.
+    pub(crate) fn of_words<'w>(&self, words: impl Iterator<Item = &'w [u8]>, dim: usize) -> Self {
+        let mut reached = vec![false; self.subwords.buckets as usize];
+        for word in words {
+            self.subwords.each(word, |bucket| reached[bucket as usize] = true);
+        }
+        let kept: Vec<u32> = (0..self.subwords.buckets)
+            .filter(|&bucket| reached[bucket as usize] && self.row(bucket, dim).is_some())
+            .collect();
+        let rows: Vec<u8> =
+            kept.iter().filter_map(|&bucket| self.row(bucket, dim)).flatten().copied().collect();
+        Self { buckets: Some(kept.into()), rows: rows.into(), ..self.clone() }
+    }
+
     /// The same n-grams in fewer buckets, whose number divides that of the buckets that there are. The
     /// vector of a bucket is the mean of those that fall into it, weighted by the n-grams that the words
     /// have there.

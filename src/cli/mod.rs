@@ -1,7 +1,9 @@
 //! The command line: the commands that exist, and the match that runs them. A command is a file, or
 //! a folder if it needs several files.
 
+mod align;
 mod cache;
+mod cluster;
 mod compare;
 mod completions;
 mod context;
@@ -20,6 +22,7 @@ mod metrics;
 mod names;
 mod outputs;
 pub(crate) mod progress;
+mod prune;
 mod query;
 pub(crate) mod show;
 mod train;
@@ -74,7 +77,10 @@ enum Command {
     Info(info::Info),
     Inspect(inspect::Inspect),
     InputEmbed(input_embed::InputEmbed),
+    Align(align::Align),
+    Cluster(cluster::Cluster),
     Convert(convert::Convert),
+    Prune(prune::Prune),
     Import(import::Import),
     Cache(cache::Cache),
     Completions(completions::Completions),
@@ -147,7 +153,10 @@ impl Cli {
             Command::Info(info) => info.run(),
             Command::Inspect(inspect) => inspect.run(),
             Command::InputEmbed(input) => input.run(),
+            Command::Align(align) => align.run(),
+            Command::Cluster(cluster) => cluster.run(),
             Command::Convert(convert) => convert.run(),
+            Command::Prune(prune) => prune.run(),
             Command::Import(import) => import.run(),
             Command::Cache(cache) => cache.run(),
             Command::Completions(completions) => Ok(completions.run()),

@@ -3,11 +3,13 @@
 mod bootstrap;
 mod eigen;
 mod principal;
+mod procrustes;
 mod rank;
 
 pub(crate) use self::bootstrap::{Clusters, Draw, Statistic, bootstrap};
 pub(crate) use self::eigen::eigenvectors;
 pub(crate) use self::principal::{components, dot};
+pub(crate) use self::procrustes::rotation;
 pub(crate) use self::rank::{Ranked, pearson};
 use crate::random::{generator, mix, normal};
 /// The share of draws that an interval holds.

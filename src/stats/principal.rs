@@ -44,7 +44,7 @@ pub(crate) fn components(rows: &[f64], dim: usize, k: usize) -> Vec<(Vec<f64>, f
 
 /// Makes `vectors` unit vectors at right angles, in their order. Returns the length that each had
 /// before it was scaled. A vector that is a sum of those before it becomes zeros.
-fn orthonormal(vectors: &mut [Vec<f64>]) -> Vec<f64> {
+pub(super) fn orthonormal(vectors: &mut [Vec<f64>]) -> Vec<f64> {
     let mut lengths = Vec::new();
     for i in 0..vectors.len() {
         let (done, rest) = vectors.split_at_mut(i);

@@ -39,7 +39,7 @@ fn no_output_may_be_an_input_or_another_output() {
 fn what_is_written_has_a_name_that_says_what_it_is() {
     let place = Place::with_model();
     place.fails("train skip-gram text.txt -q -o m.model", &[".model stands for no format", "--to"]);
-    place.fails("convert m.safetensors m.ftz", &["name it .bin"]);
+    place.fails("convert m.safetensors m.pkl", &[".pkl stands for no format", ".bin, "]);
     place.fails("convert m.safetensors -", &["standard output"]);
     place.run("convert m.safetensors m.vec.gz").good();
     place.run("convert m.vec.gz n.vec").good();

@@ -13,6 +13,7 @@ mod files;
 mod graph;
 mod query;
 mod recipe;
+mod relations;
 mod sessions;
 mod shell;
 mod stop;

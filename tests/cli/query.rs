@@ -241,7 +241,7 @@ fn all_kinds_of_questions_are_asked_in_one_place() {
     let ran = place.ask("ask m.vec", input);
     let lines: Vec<&str> = ran.out.lines().collect();
     assert!(lines[0].starts_with("bread\tcheese\t0.9950\t"), "{lines:?}");
-    assert_eq!(lines[2], "man king woman\tqueen\t0.9258");
+    assert_eq!(lines[2], "man king woman\tqueen\t0.9586");
     assert_eq!(lines[3], "man king\t0.7071");
     assert!(lines[5].starts_with("king queen bread man\tbread\t"));
     assert_eq!(lines[6], "man 1 0 0 0 0");

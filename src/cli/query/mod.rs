@@ -11,7 +11,7 @@ pub(super) mod odd_one_out;
 mod prompt;
 pub(super) mod rank;
 pub(super) mod recommend;
-mod restrict;
+pub(crate) mod restrict;
 pub(super) mod similar;
 pub(super) mod similarity;
 pub(super) mod vector;

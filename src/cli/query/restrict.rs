@@ -53,19 +53,35 @@ impl<'a> Among<'a> {
     /// # Errors
     /// When none is left, or a file can't be read.
     pub(crate) fn new(all: &'a Embeddings, restrict: Option<&Restrict>) -> Result<Self> {
-        let rows = match restrict {
+        match restrict {
             None => return Ok(Self { all, first: usize::MAX, some: None }),
             Some(&Restrict::First(first)) => return Ok(Self { all, first, some: None }),
-            Some(Restrict::File(path)) => words_of(path, all)?,
-            Some(Restrict::Found(expression)) => {
-                let found = |id: &u32| expression.is_match(&all.vocab.text(*id));
-                (0..all.vocab.len() as u32).filter(found).collect()
-            }
-        };
+            Some(_) => {}
+        }
+        let rows = Self::rows(all, restrict)?;
         if rows.is_empty() {
             return Err(Error::Refused("`restrict` leaves no word of the model".into()));
         }
         Ok(Self { all, first: usize::MAX, some: Some(all.only(&rows)) })
+    }
+
+    /// The rows of a model that are chosen, in their order.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub(crate) fn rows(all: &Embeddings, restrict: Option<&Restrict>) -> Result<Vec<u32>> {
+        let words = all.vocab.len() as u32;
+        Ok(match restrict {
+            None => (0..words).collect(),
+            Some(&Restrict::First(first)) => {
+                (0..words.min(u32::try_from(first).unwrap_or(u32::MAX))).collect()
+            }
+            Some(Restrict::File(path)) => words_of(path, all)?,
+            Some(Restrict::Found(expression)) => {
+                let found = |id: &u32| expression.is_match(&all.vocab.text(*id));
+                (0..words).filter(found).collect()
+            }
+        })
     }
 
     /// The vectors.
