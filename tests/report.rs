@@ -37,6 +37,14 @@ addEventListener("load", () => setTimeout(() => {
     type("sea3"); seen.lists = $("#lists > div").map(list => [...list.querySelectorAll("button")].map(b => b.textContent));
     seen.marked = $("#maps circle.here").length;
     document.querySelector("#lists button").click(); seen.followed = input.value;
+    type("sea1 - sea2 + sea3"); seen.sum = text("#lists .cosine").length;
+    seen.advice = text("#advice")[0]; seen.ranked = $("#ranking tbody tr").length;
+    seen.broken = $("#contents a").filter(a => !document.querySelector(a.getAttribute("href"))).length;
+    seen.contents = $("#contents a").length; seen.buttons = $("#save button").length; seen.run = text("#run")[0];
+    // Nothing is left of the differences with a set that has none.
+    const set = document.querySelector("#filter-set"), differences = () => $("#differences tbody tr").length;
+    seen.all = differences(); set.value = "more"; set.dispatchEvent(new Event("change")); seen.some = differences();
+    seen.hidden = $("#ranking td, #scores td").filter(cell => cell.getBoundingClientRect().right > document.documentElement.clientWidth).length;
     type("nowhere"); seen.unknown = text("#lists")[0];
     seen.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
   } catch (error) { seen.errors.push(String(error)); }
@@ -88,6 +96,7 @@ fn opened(browser: &str, page: &Path, profile: &Path, width: u32) -> Option<Stri
 fn the_page_works_in_a_browser() {
     let place = Place::with_text(600);
     place.write("sets/topics.tsv", topics::graded());
+    place.write("sets/more.tsv", "sea1\tsea2\t5\nsea1\thill1\t1\nsea3\tsea4\t4\nsea5\thill2\t0\n");
     // Words that a careless page would take for its own markup.
     place.write("text2.txt", "</script><b>x</b> <img> &amp; sea1 \" ' \\ sea2\n".repeat(30));
     let settings = "--dim 10 --epochs 4 --threads 1 --draws 200 --runs 2";
@@ -105,7 +114,7 @@ fn the_page_works_in_a_browser() {
         .replace("<style>", &format!("{problems}<style>"))
         .replace("</body>", &format!("{SCRIPT}</body>"));
     place.write("driven.html", driven);
-    for width in [1200, 500] {
+    for width in [1200, 390] {
         let profile = tempfile::tempdir().unwrap();
         let Some(document) = opened(browser, &place.path("driven.html"), profile.path(), width)
         else {
@@ -128,14 +137,22 @@ fn the_page_works_in_a_browser() {
         ] {
             assert!(headings.contains(&json!(heading)), "{headings:?}");
         }
-        assert!(seen["short"][0].as_str().unwrap().starts_with("topics: "), "{seen}");
+        assert!(seen["short"][1].as_str().unwrap().starts_with("topics: "), "{seen}");
+        let advice = seen["advice"].as_str().unwrap();
+        assert!(advice.starts_with("Use ") || advice.starts_with("No difference"), "{advice}");
+        assert_eq!([&seen["ranked"], &seen["broken"], &seen["buttons"]], [2, 0, 3], "{seen}");
+        assert!(seen["contents"].as_u64().unwrap() > 9, "{seen}");
+        assert!(seen["run"].as_str().unwrap().contains("compare text.txt text2.txt"), "{seen}");
+        assert_eq!([&seen["all"], &seen["some"]], [2, 1], "a filter by set");
+        assert_eq!(seen["sum"], 20, "ten words near a sum, for each method");
+        assert_eq!(seen["hidden"], 0, "no score is out of sight at {width}");
         assert_eq!(
             [&seen["means"], &seen["bars"]],
-            [2, 2],
-            "a point and an interval for each method"
+            [4, 4],
+            "a point and an interval for each method and set"
         );
         assert!(seen["ticks"].as_u64().unwrap() >= 2);
-        assert_eq!(seen["curves"], json!([3, 3]));
+        assert_eq!(seen["curves"], json!([3, 3, 3, 3]));
         assert_eq!(seen["maps"][0], seen["maps"][1]);
         assert!(seen["maps"][0].as_u64().unwrap() >= 40);
         assert!(seen["confounds"].as_array().unwrap().contains(&json!("0.05")), "{seen}");

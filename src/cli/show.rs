@@ -120,6 +120,12 @@ pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
+/// The columns of the terminal that standard output goes to; as many as one may want where it goes
+/// elsewhere.
+pub(crate) fn terminal_width() -> usize {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |size| size.0.0.into())
+}
+
 /// A text with spaces behind it up to so many columns.
 pub(crate) fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))

@@ -9,6 +9,7 @@
 //! This file is longer than 300 lines because a third of it defines and documents the public data
 //! of a comparison.
 
+mod advice;
 mod baselines;
 mod map;
 mod neighbours;
@@ -21,11 +22,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::advice::Advice;
 pub use self::baselines::{sif, tfidf};
 use self::neighbours::Lists;
 pub use self::neighbours::{Agreement, Band, Differing};
 pub use self::presets::{PRESETS, Preset, PresetOf, PresetSettings};
-pub use self::report::Report;
+pub use self::report::{About, Report};
 use self::scores::FullVocabulary;
 pub use self::scores::{Composed, Curve, Difference, Score, Scores, SetScores};
 use crate::corpus::Vocab;
@@ -87,6 +89,8 @@ pub struct Comparison {
     pub sets: Vec<SetScores>,
     /// The scores of shorter trainings; empty if there are none.
     pub curves: Vec<Curve>,
+    /// Which methods lead, and what to use.
+    pub advice: Advice,
     /// How far the methods agree on which words are near.
     pub neighbours: Agreement,
 }
@@ -133,18 +137,35 @@ pub struct Confound {
     pub values: Vec<String>,
 }
 
-/// Groups models by their histories. Models whose histories differ only in seed and time are runs
-/// of one method. With `apart`, each model is a method of its own, as every model without a history
-/// always is.
-pub fn group(runs: Vec<TrainedRun>, apart: bool) -> Vec<Contender> {
+/// Which models are runs of one method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grouping {
+    /// Those whose histories differ only in seed and time. Models without a history are methods of
+    /// their own.
+    #[default]
+    Histories,
+    /// None.
+    Apart,
+    /// Those of the same name.
+    Names,
+}
+
+/// Groups models. A method of several runs has the name of the training method, if that tells it
+/// apart, or else that of its first run.
+pub fn group(runs: Vec<TrainedRun>, by: Grouping) -> Vec<Contender> {
     let mut groups: Vec<(Option<Value>, Contender)> = Vec::new();
     for run in runs {
         let history = &run.model.provenance;
-        let kind = (!apart && !history.method.is_empty()).then(|| {
+        let of_history = || {
             let mut settings = history.settings.clone();
             settings.as_object_mut().map(|all| all.shift_remove("seed"));
             serde_json::json!([history.method, settings, history.corpus.hash, run.model.dim()])
-        });
+        };
+        let kind = match by {
+            Grouping::Names => Some(Value::from(run.name.clone())),
+            Grouping::Histories if !history.method.is_empty() => Some(of_history()),
+            _ => None,
+        };
         match groups.iter_mut().find(|(known, _)| kind.is_some() && *known == kind) {
             Some((_, contender)) => contender.runs.push(run),
             None => {
@@ -157,11 +178,10 @@ pub fn group(runs: Vec<TrainedRun>, apart: bool) -> Vec<Contender> {
     }
     let mut contenders: Vec<Contender> =
         groups.into_iter().map(|(_, contender)| contender).collect();
-    // A group has the name of its method if that tells it apart, or else the name of its first
-    // file.
     let method = |contender: &Contender| contender.runs[0].model.provenance.method.clone();
     let methods: Vec<String> = contenders.iter().map(method).collect();
-    for (contender, method) in contenders.iter_mut().zip(&methods).filter(|_| !apart) {
+    let by_method = by == Grouping::Histories;
+    for (contender, method) in contenders.iter_mut().zip(&methods).filter(|_| by_method) {
         if !method.is_empty() && methods.iter().filter(|other| *other == method).count() == 1 {
             contender.name.clone_from(method);
         }
@@ -196,7 +216,7 @@ pub fn compare(
     if contenders[0].is_sparse() {
         return Err(Error::Refused("counts alone: compare them with vectors of documents".into()));
     }
-    let methods = contenders.iter().map(method).collect();
+    let methods: Vec<MethodSummary> = contenders.iter().map(method).collect();
     let confounds = confounds(&contenders);
     let own =
         sets.iter().map(|set| FullVocabulary::new(&contenders, set, &options.policy)).collect();
@@ -222,8 +242,20 @@ pub fn compare(
     let words = contenders[0].runs[0].model.vocab.len();
     let CompareOptions { policy, draws, .. } = *options;
     let of = if of_tags { "documents" } else { "words" };
-    let comparison =
-        Comparison { of, words, cut, policy, draws, methods, confounds, sets, curves, neighbours };
+    let advice = advice::advice(&methods, &sets);
+    let comparison = Comparison {
+        of,
+        words,
+        cut,
+        policy,
+        draws,
+        methods,
+        confounds,
+        sets,
+        curves,
+        advice,
+        neighbours,
+    };
     Ok(Compared { comparison, lists, contenders })
 }
 

@@ -5,20 +5,33 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use super::neighbours::LISTED;
-use super::{Compared, map};
+use super::{Compared, Contender, map};
 
 const TEMPLATE: &str = include_str!("report.html");
 /// The text in the template that the numbers replace.
 const PLACE: &str = "/*comparison*/null";
 /// The number of words on a map.
 const MAPPED: usize = 600;
+/// The most numbers of vectors that a page has, some 8 MB. Beyond that it has none.
+const MOST_NUMBERS: usize = 6_000_000;
 
 /// The data that the page shows.
 pub struct Report(Value);
 
+/// Where a comparison comes from. What is not known is empty.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct About {
+    /// The command that made it.
+    pub command: String,
+    /// The day on which it was made.
+    pub date: String,
+    /// The processor and the number of threads.
+    pub machine: String,
+}
+
 impl Report {
-    /// The comparison with the lists of neighbours and a map of each method.
-    pub fn new(of: &Compared) -> Self {
+    /// The comparison with the lists of neighbours and a map of each method, and vectors for sums.
+    pub fn new(of: &Compared, about: &About) -> Self {
         let Compared { comparison, lists, contenders } = of;
         let vocab = &contenders[0].runs[0].model.vocab;
         let listed: Vec<usize> =
@@ -61,6 +74,17 @@ impl Report {
             };
             maps.push((places, share));
         }
+        let numbers: usize = contenders.iter().map(|c| c.runs[0].model.dim() * listed.len()).sum();
+        let vectors: Vec<String> = if numbers > MOST_NUMBERS {
+            Vec::new()
+        } else {
+            let of = |contender: &Contender| {
+                let model = &contender.runs[0].model;
+                let ids = &ids[..listed.len()];
+                base64(&ids.iter().flat_map(|&id| whole(&model.vector(id))).collect::<Vec<u8>>())
+            };
+            contenders.iter().map(of).collect()
+        };
         let rounded = |x: &f64| (x * 1000.0).round() / 1000.0;
         let map = |(places, share): &(Vec<[f64; 2]>, f64)| json!({ "share": share, "places": places.as_flattened().iter().map(rounded).collect::<Vec<_>>() });
         Self(json!({
@@ -69,6 +93,8 @@ impl Report {
             "words": words,
             "listed": listed.len(),
             "near": near,
+            "vectors": vectors,
+            "about": about,
             "maps": maps.iter().map(map).collect::<Vec<_>>(),
         }))
     }
@@ -88,6 +114,13 @@ impl Report {
         let (before, after) = TEMPLATE.split_once(PLACE).unwrap_or((TEMPLATE, ""));
         [before, &data, after].iter().try_for_each(|part| out.write_all(part.as_bytes()))
     }
+}
+
+/// A vector in whole numbers from -127 to 127, as bytes. Its length is not kept.
+fn whole(vector: &[f32]) -> Vec<u8> {
+    let largest = vector.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+    let scale = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+    vector.iter().map(|x| (x * scale).round() as i8 as u8).collect()
 }
 
 /// Bytes as base64 text (RFC 4648).

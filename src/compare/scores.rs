@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{CompareOptions, Contender, TrainedRun};
 use crate::eval::{Measure, Outcome, Policy, Section, Set, Unknown};
-use crate::stats::{self, Statistic, deviation, interval, mean};
+use crate::stats::{self, Statistic, deviation, interval, interval_among, mean};
 /// A difference is called detected if its corrected p-value is below this.
 const SIGNIFICANCE: f64 = 0.05;
 /// A difference of this many standard errors is detected four times in five: 1.96 + 0.84.
@@ -86,7 +86,8 @@ pub struct Difference {
     pub methods: [usize; 2],
     /// The score of the first method less that of the second.
     pub difference: f64,
-    /// The 95 % interval of the difference, low and high.
+    /// The interval of the difference, low and high. As `corrected`, it is of all differences
+    /// together: where these are 95 % intervals, all of them hold at once 95 times of 100.
     pub interval: [f64; 2],
     /// The p-value: how often chance alone would make a difference this large.
     pub p: f64,
@@ -179,17 +180,21 @@ pub(super) fn scores(
     own: Vec<FullVocabulary>,
     options: &CompareOptions,
 ) -> Vec<SetScores> {
-    let mut all: Vec<SetScores> = sets
+    let (mut all, drawn): (Vec<SetScores>, Vec<Vec<Drawn>>) = sets
         .iter()
         .zip(outcomes)
         .zip(own)
         .map(|((set, outcomes), own)| of_set(contenders, set, outcomes, own, options))
-        .collect();
+        .unzip();
     let p: Vec<f64> = all.iter().flat_map(|set| &set.differences).map(|d| d.p).collect();
     let differences = all.iter_mut().flat_map(|set| &mut set.differences);
-    for (difference, corrected) in differences.zip(stats::holm(&p)) {
+    let all_drawn = drawn.iter().flatten();
+    for ((difference, drawn), (corrected, among)) in differences.zip(all_drawn).zip(stats::holm(&p))
+    {
         difference.corrected = corrected;
         difference.detected = corrected < SIGNIFICANCE;
+        difference.interval =
+            interval_among(&drawn.draws, among).map(|x| x.clamp(-drawn.most, drawn.most));
     }
     all
 }
@@ -200,7 +205,7 @@ fn of_set(
     outcomes: &[Outcomes],
     own: FullVocabulary,
     options: &CompareOptions,
-) -> SetScores {
+) -> (SetScores, Vec<Drawn>) {
     // All methods have the same vocabulary here, and so the same items.
     let first = &outcomes[0].runs[0];
     let clusters = &first.clusters;
@@ -211,7 +216,7 @@ fn of_set(
     let statistics: Vec<Statistic> = answers.map(statistic).collect();
     let mut rows = stats::bootstrap(clusters, options.draws, options.seed, &statistics).into_iter();
 
-    let (mut measures, mut differences) = (Vec::new(), Vec::new());
+    let (mut measures, mut differences, mut all_drawn) = (Vec::new(), Vec::new(), Vec::new());
     for (place, measure) in first.measures.iter().enumerate() {
         let of = |outcome: &Outcome| outcome.value(&outcome.measures[place]);
         let runs: Vec<Vec<f64>> =
@@ -242,10 +247,10 @@ fn of_set(
             let [low, high] = measure.range();
             let exact = |method: usize| contenders[method].is_sparse();
             let of = |pair| difference((pair, exact), &runs, &drawn, high - low, options.seed);
-            differences = pairs.map(of).collect();
+            (differences, all_drawn) = pairs.map(of).unzip();
         }
     }
-    SetScores {
+    let scores = SetScores {
         name: set.name.clone(),
         kind: set.kind(),
         total: first.total,
@@ -255,7 +260,14 @@ fn of_set(
         measures,
         differences,
         sections: outcomes.iter().map(|o| o.runs[0].sections.clone()).collect(),
-    }
+    };
+    (scores, all_drawn)
+}
+
+/// What was drawn of a difference, and the most that it can be.
+struct Drawn {
+    draws: Vec<f64>,
+    most: f64,
 }
 
 /// The difference of two methods, from the scores of their runs and the draws of their means. No
@@ -266,7 +278,7 @@ fn difference(
     drawn: &[Vec<f64>],
     most: f64,
     seed: u64,
-) -> Difference {
+) -> (Difference, Drawn) {
     let mut differences: Vec<f64> = drawn[a].iter().zip(&drawn[b]).map(|(x, y)| x - y).collect();
     // Both methods are taken to have the same variance over seeds, estimated from the runs of both;
     // but a method without seeds has none.
@@ -278,15 +290,16 @@ fn difference(
     let error = (squares / freedom as f64 * share).sqrt();
     stats::widen(&mut differences, error, freedom, seed);
     let finite: Vec<f64> = differences.iter().copied().filter(|x| x.is_finite()).collect();
-    Difference {
+    let difference = Difference {
         methods: [a, b],
         difference: mean(&runs[a]) - mean(&runs[b]),
-        interval: interval(&differences).map(|x| x.clamp(-most, most)),
+        interval: [f64::NAN; 2],
         p: stats::p_value(&differences),
         corrected: 1.0,
         detectable: Some(FOUR_OF_FIVE * deviation(&finite)).filter(|least| *least <= most),
         detected: false,
-    }
+    };
+    (difference, Drawn { draws: differences, most })
 }
 
 /// The learning curves of the methods that have shorter trainings.

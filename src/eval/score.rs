@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::stats::{holm, interval, p_value};
+use crate::stats::{holm, interval_among, p_value};
 
 /// The score of a method, and its 95 % interval.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -28,14 +28,16 @@ pub(super) fn differences<'d>(
     (score, drawn): (f64, &[f64]),
     others: impl Iterator<Item = (f64, &'d [f64])>,
 ) -> Vec<Difference> {
-    let mut all: Vec<Difference> = others
+    let all: Vec<(f64, Vec<f64>)> = others
         .map(|(other, of_other)| {
-            let drawn: Vec<f64> = drawn.iter().zip(of_other).map(|(a, b)| a - b).collect();
-            let difference = Score { score: score - other, interval: interval(&drawn) };
-            Difference { difference, p: p_value(&drawn) }
+            let less = drawn.iter().zip(of_other).map(|(a, b)| a - b);
+            (score - other, less.collect())
         })
         .collect();
-    let corrected = holm(&all.iter().map(|difference| difference.p).collect::<Vec<_>>());
-    all.iter_mut().zip(corrected).for_each(|(difference, p)| difference.p = p);
-    all
+    let corrected = holm(&all.iter().map(|(_, drawn)| p_value(drawn)).collect::<Vec<_>>());
+    let difference = |((score, drawn), (p, among)): (&(f64, Vec<f64>), (f64, usize))| {
+        let interval = interval_among(drawn, among);
+        Difference { difference: Score { score: *score, interval }, p }
+    };
+    all.iter().zip(corrected).map(difference).collect()
 }

@@ -19,9 +19,15 @@ const LEVEL: f64 = 0.95;
 /// Draws without a score (not a number) are left out. If there is no other draw, the interval is
 /// not a number.
 pub(crate) fn interval(draws: &[f64]) -> [f64; 2] {
+    interval_among(draws, 1)
+}
+
+/// The same for one of so many intervals, of which all together are to hold (Bonferroni).
+pub(crate) fn interval_among(draws: &[f64], intervals: usize) -> [f64; 2] {
     let mut sorted: Vec<f64> = draws.iter().copied().filter(|x| !x.is_nan()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
-    [(1.0 - LEVEL) / 2.0, f64::midpoint(1.0, LEVEL)].map(|share| quantile(&sorted, share))
+    let outside = (1.0 - LEVEL) / 2.0 / intervals.max(1) as f64;
+    [outside, 1.0 - outside].map(|share| quantile(&sorted, share))
 }
 
 /// The number below which `share` of the sorted numbers lie, interpolated linearly between the two
@@ -44,14 +50,19 @@ pub(crate) fn p_value(differences: &[f64]) -> f64 {
     if known == 0 { 1.0 } else { (2.0 * (rarer + 1) as f64 / (known + 1) as f64).min(1.0) }
 }
 
-/// The p-values `p`, corrected for their number (Holm 1979), in the same order.
-pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
+/// The p-values `p`, corrected for their number (Holm 1979), in the same order, each with the number of
+/// intervals for [`interval_among`] that agrees with it: below `1 - LEVEL` the interval leaves out 0.
+pub(crate) fn holm(p: &[f64]) -> Vec<(f64, usize)> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
-    let (mut corrected, mut largest) = (vec![0.0; p.len()], 0.0f64);
+    let (mut corrected, mut largest, mut among) = (vec![(0.0, 1); p.len()], 0.0f64, p.len());
     for (rank, &i) in order.iter().enumerate() {
+        // After the first that is not detected, none is.
+        if largest < 1.0 - LEVEL {
+            among = p.len() - rank;
+        }
         largest = largest.max((p[i] * (p.len() - rank) as f64).min(1.0));
-        corrected[i] = largest;
+        corrected[i] = (largest, among);
     }
     corrected
 }
@@ -100,7 +111,7 @@ mod tests {
             for (i, &mine) in p.iter().enumerate() {
                 let not_clearer = |q: f64| p.iter().filter(|&&r| r >= q).count() as f64;
                 let most = p.iter().filter(|&&q| q <= mine).map(|&q| q * not_clearer(q)).fold(0.0, f64::max);
-                prop_assert!((corrected[i] - most.min(1.0)).abs() < 1e-12);
+                prop_assert!((corrected[i].0 - most.min(1.0)).abs() < 1e-12);
             }
         }
     }
@@ -115,7 +126,11 @@ mod tests {
         assert_eq!(p_value(&[1.0; 99]), 0.02);
         assert_eq!(p_value(&[0.0; 9]), 1.0);
         assert_eq!(p_value(&[f64::NAN]), 1.0);
-        assert_eq!(holm(&[0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02]);
+        assert_eq!(
+            holm(&[0.01, 0.04, 0.03, 0.005]),
+            [(0.03, 3), (0.06, 2), (0.06, 2), (0.02, 4)],
+            "what is not detected has the interval of the first that is not"
+        );
         assert_eq!(deviation(&[1.0, 3.0]), 2f64.sqrt());
     }
 

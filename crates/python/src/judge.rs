@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde_json::json;
-use wordloom::compare::{CompareOptions, Contender, TrainedRun, group};
+use wordloom::compare::{CompareOptions, Contender, Grouping, TrainedRun, group};
 use wordloom::eval::{Policy, Set, SetOptions, Sets, Unknown};
 
 use crate::model::Model;
@@ -86,7 +86,8 @@ pub(crate) fn compare(
         model: model.e.clone(),
         sparse: None,
     };
-    let contenders: Vec<Contender> = group(models.iter().zip(names).map(run).collect(), apart);
+    let by = if apart { Grouping::Apart } else { Grouping::Histories };
+    let contenders: Vec<Contender> = group(models.iter().zip(names).map(run).collect(), by);
     py.detach(|| {
         pooled(|| {
             let sets = read(&sets, false)?.sets;

@@ -7,11 +7,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use wordloom::compare::{CompareOptions, Report, TrainedRun, compare, group};
+use wordloom::compare::{About, CompareOptions, Grouping, Report, TrainedRun, compare, group};
 use wordloom::corpus::{DocumentOptions, TextOptions, expand};
 use wordloom::eval::{ColumnNames, Policy, Set, SetOptions, Sets};
 use wordloom::tables::is_model;
-use wordloom::{Error, format, replace};
+use wordloom::{Error, format, replace, train};
 
 use self::trainings::TrainingOptions;
 use super::eval::{Drawing, how};
@@ -23,6 +23,7 @@ const EXAMPLES: &str = "Examples:
   wordloom compare texts/ --methods skip-gram,cbow --settings native --runs 5 --sets sets/
   wordloom compare text.txt --methods skip-gram,cbow --seconds 60 --sets sets/
   wordloom compare a.safetensors b.vec c.bin --sets sets/       trained already
+  wordloom compare a.vec b.vec c.vec --names old,new,new --sets sets/
   wordloom compare reviews.tsv --methods pv-dbow,pv-dm --sets labels.tsv    documents
 
 Trained models are kept in --keep DIR: a comparison that was stopped goes on where
@@ -55,6 +56,10 @@ pub(crate) struct Compare {
     /// Treat each model as a method of its own, even if only the seed differs
     #[arg(long, conflicts_with = "methods")]
     apart: bool,
+    /// Names for the models, in their order [default: by their methods, or else their files]. Models of
+    /// the same name are runs of one method
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', conflicts_with_all = ["methods", "apart"])]
+    names: Vec<String>,
     #[command(flatten)]
     policy: Policy,
     #[command(flatten)]
@@ -76,6 +81,21 @@ pub(super) fn adapt_help(command: clap::Command) -> clap::Command {
     })
 }
 
+/// The command, the day and the machine.
+fn about() -> About {
+    let command = std::env::args_os().skip(1).map(|argument| show::argument(argument.as_ref()));
+    let command = std::iter::once("wordloom".to_string()).chain(command);
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or_else(|| std::env::consts::ARCH.into(), |(_, name)| name.to_string());
+    let threads = show::counted(train::threads(None) as u64, "thread", "threads");
+    About {
+        command: command.collect::<Vec<_>>().join(" "),
+        date: jiff::Timestamp::now().to_string()[..10].to_string(),
+        machine: format!("{model}, {threads}, {}", train::simd_of_processor()),
+    }
+}
+
 impl Compare {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         // Whatever can fail at once is checked before hours are spent.
@@ -89,7 +109,7 @@ impl Compare {
         }
         progress::listen(OnSignal::Stop);
         let contenders = if self.training.methods.is_empty() {
-            group(self.models()?, self.apart)
+            group(self.models()?, self.grouping())
         } else {
             self.training.contenders(&self.text, &self.documents)?
         };
@@ -101,7 +121,7 @@ impl Compare {
         let compared = compare(contenders, &sets, &options)?;
         progress::stop_if_asked()?;
         if let Some(file) = &self.report {
-            let page = Report::new(&compared);
+            let page = Report::new(&compared, &about());
             replace(file, |out| page.write(out).map_err(Error::io(file)))?;
             let size = show::size(std::fs::metadata(file).map_or(0, |about| about.len()));
             progress::say(&format!("report: {} ({size})", file.display()));
@@ -117,6 +137,14 @@ impl Compare {
         Ok(ExitCode::SUCCESS)
     }
 
+    fn grouping(&self) -> Grouping {
+        match (self.apart, self.names.is_empty()) {
+            (true, _) => Grouping::Apart,
+            (_, false) => Grouping::Names,
+            _ => Grouping::Histories,
+        }
+    }
+
     /// The models that are named in place of text.
     fn models(&self) -> anyhow::Result<Vec<TrainedRun>> {
         let plain = TextOptions { inputs: self.text.inputs.clone(), ..TextOptions::default() };
@@ -125,17 +153,24 @@ impl Compare {
                 "options for reading text are for training: name what to train by --methods";
             return Err(Error::Refused(problem.into()).into());
         }
-        let run = |path: &PathBuf| {
+        let (models, names) = (self.text.inputs.len(), self.names.len());
+        if names > 0 && names != models {
+            let problem =
+                format!("{names} names for {models} models: give one for each by `names`");
+            return Err(Error::Refused(problem).into());
+        }
+        let run = |(at, path): (usize, &PathBuf)| {
             if path.is_dir() && !is_model(path) {
                 let problem = "is a directory, not a model: name what to train on it by --methods";
                 return Err(Error::Input { path: path.clone(), problem: problem.into() });
             }
             let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
-            let name = name.unwrap_or_default().to_string_lossy().into_owned();
+            let file = name.unwrap_or_default().to_string_lossy().into_owned();
+            let name = self.names.get(at).cloned().unwrap_or(file);
             let model = format::read_table(path, self.table.as_deref())?;
             note(&model.provenance.notes);
             Ok(TrainedRun { name, model, sparse: None })
         };
-        Ok(self.text.inputs.iter().map(run).collect::<Result<_, _>>()?)
+        Ok(self.text.inputs.iter().enumerate().map(run).collect::<Result<_, _>>()?)
     }
 }

@@ -28,13 +28,21 @@ pub(crate) fn print(out: &mut impl Write, all: &Comparison) -> Result<()> {
     } else {
         writeln!(out, "{words} {of}, the same for all.")?;
     }
+    if !all.advice.sentence.is_empty() {
+        writeln!(out, "{}", show::shown(&all.advice.sentence))?;
+    }
     scores(out, all, &names)?;
     if names.len() > 1 {
         differences(out, all, &names)?;
     }
     composed(out, all, &names)?;
     writeln!(out, "\nCost of a run (median)")?;
-    table(out, ["method", "runs", "time", "words/s", "peak memory"], all.methods.iter().map(cost))?;
+    table(
+        out,
+        5,
+        ["method", "runs", "time", "words/s", "peak memory"],
+        all.methods.iter().map(cost),
+    )?;
     for curve in &all.curves {
         learning(out, all, curve, names[curve.method])?;
     }
@@ -63,11 +71,11 @@ fn scores(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> 
         }));
         row
     });
-    table(out, ["set", "measure", "items"].iter().chain(names), rows)
+    table(out, 3, ["set", "measure", "items"].iter().chain(names), rows)
 }
 
 fn differences(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
-    writeln!(out, "\nDifferences (p corrected by Holm for all of them)")?;
+    writeln!(out, "\nDifferences (p and intervals corrected for all of them together)")?;
     let rows = all.sets.iter().flat_map(|set| {
         set.differences.iter().map(|d| {
             let [a, b] = d.methods.map(|m| names[m]);
@@ -84,7 +92,7 @@ fn differences(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result
             ]
         })
     });
-    table(out, ["set", "of", "points", "95 %", "p", ""], rows)
+    table(out, 6, ["set", "of", "points", "95 %", "p", ""], rows)
 }
 
 /// Writes the scores of methods that have vectors for unseen words.
@@ -107,7 +115,7 @@ fn composed(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()
         out,
         "\nWith vectors for unseen words: other items than above, so not to be compared with the others"
     )?;
-    table(out, ["set", "method", "items", "by n-grams", "score"], rows.into_iter())
+    table(out, 5, ["set", "method", "items", "by n-grams", "score"], rows.into_iter())
 }
 
 /// The verdict on a difference, in words.
@@ -152,7 +160,7 @@ fn learning(out: &mut impl Write, all: &Comparison, curve: &Curve, name: &str) -
         row
     });
     let sets = all.sets.iter().map(|set| &set.name[..]);
-    table(out, ["epochs", "time"].into_iter().chain(sets), rows)
+    table(out, 2, ["epochs", "time"].into_iter().chain(sets), rows)
 }
 
 fn overlap(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
@@ -171,7 +179,7 @@ fn overlap(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()>
         std::iter::once(format!("{first} to {last}")).chain(pairs().map(share)).collect()
     });
     let heads = pairs().map(|(a, b)| format!("{} | {}", names[a], names[b]));
-    table(out, std::iter::once(all.of.to_string()).chain(heads), rows)
+    table(out, 1, std::iter::once(all.of.to_string()).chain(heads), rows)
 }
 
 fn differing(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<()> {
@@ -196,12 +204,15 @@ fn confounds(out: &mut impl Write, all: &Comparison, names: &[&str]) -> Result<(
         let value = |value: &String| if value.is_empty() { "-".into() } else { value.clone() };
         std::iter::once(confound.setting.clone()).chain(confound.values.iter().map(value)).collect()
     });
-    table(out, ["setting"].iter().chain(names), rows)
+    table(out, 1, ["setting"].iter().chain(names), rows)
 }
 
-/// Writes columns that are as wide as they have to be. Numbers are aligned to the right.
+/// Writes columns that are as wide as they have to be. Numbers are aligned to the right. Where all
+/// are wider than the terminal, the columns behind the first `keys` are written in several tables, each
+/// with these before them.
 fn table(
     out: &mut impl Write,
+    keys: usize,
     head: impl IntoIterator<Item = impl Display>,
     rows: impl Iterator<Item = Vec<String>>,
 ) -> Result<()> {
@@ -215,16 +226,48 @@ fn table(
             (width, i > 0 && rows.iter().skip(1).all(|row| number(&row[i])))
         })
         .collect();
-    for row in &rows {
-        let cell = |(cell, &(width, right)): (&String, &(usize, bool))| {
-            if right {
-                format!("  {cell:>width$}")
-            } else {
-                format!("  {}", show::padded(cell, width))
-            }
-        };
-        let line: Vec<String> = row.iter().zip(&columns).map(cell).collect();
-        writeln!(out, "{}", line.concat().trim_end())?;
+    let keys: Vec<usize> = (0..keys.min(columns.len())).collect();
+    for (place, some) in tables(&columns, &keys, show::terminal_width()).into_iter().enumerate() {
+        if place > 0 {
+            writeln!(out)?;
+        }
+        for row in &rows {
+            let cell = |&i: &usize| match columns[i] {
+                (width, true) => format!("  {:>width$}", row[i]),
+                (width, false) => format!("  {}", show::padded(&row[i], width)),
+            };
+            let line: Vec<String> = some.iter().map(cell).collect();
+            writeln!(out, "{}", line.concat().trim_end())?;
+        }
     }
     Ok(())
+}
+
+/// The columns of each table: all of them in one, if they fit.
+fn tables(columns: &[(usize, bool)], keys: &[usize], room: usize) -> Vec<Vec<usize>> {
+    let width = |of: &[usize]| of.iter().map(|&i| columns[i].0 + 2).sum::<usize>();
+    let mut tables = vec![keys.to_vec()];
+    for (i, column) in columns.iter().enumerate().skip(keys.len()) {
+        let last = tables.last_mut().expect("there is one");
+        if last.len() > keys.len() && width(last) + column.0 + 2 > room {
+            tables.push([keys, &[i]].concat());
+        } else {
+            last.push(i);
+        }
+    }
+    tables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tables;
+
+    #[test]
+    fn columns_are_divided_where_they_do_not_fit() {
+        let columns = [(3, false), (8, true), (8, true), (8, true)];
+        assert_eq!(tables(&columns, &[0], 100), [vec![0, 1, 2, 3]]);
+        assert_eq!(tables(&columns, &[0], 25), [vec![0, 1, 2], vec![0, 3]]);
+        assert_eq!(tables(&columns, &[0], 5), [vec![0, 1], vec![0, 2], vec![0, 3]]);
+        assert_eq!(tables(&columns, &[0, 1, 2, 3], 5), [vec![0, 1, 2, 3]]);
+    }
 }

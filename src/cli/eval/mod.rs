@@ -26,7 +26,7 @@ use super::show::{self, range, score};
 
 const EXAMPLES: &str = "Examples:
   wordloom eval my.safetensors questions-words.txt
-  wordloom eval a.safetensors b.bin sets/               all sets of a folder
+  wordloom eval a.safetensors b.bin sets/               all sets of a folder, in one table
   wordloom eval my.safetensors sets/ --restrict 30000 --json
   wordloom eval nodes.safetensors labels.tsv --shares 0.1,0.5,0.9
   wordloom eval nodes.safetensors --links graph.tsv     which edges does the graph lack?
@@ -125,7 +125,7 @@ impl Eval {
         let Sets { sets, left_out } = Set::read(&sets, &options)?;
         note(&left_out);
         let mut out = std::io::stdout().lock();
-        let (mut reports, mut all_used) = (Vec::new(), true);
+        let (mut reports, mut all, mut all_used) = (Vec::new(), Vec::new(), true);
         for path in &models {
             let model = format::read_table(path, self.table.as_deref())?;
             note(&model.provenance.notes);
@@ -146,8 +146,24 @@ impl Eval {
                 }));
                 continue;
             }
-            table(&mut out, path, &model, &scored)?;
+            let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());
+            writeln!(out, "{}: {words} words x {dim}", show::shown(&show::path(path)))?;
+            if models.len() == 1 {
+                let of_model = [(String::new(), scored)];
+                table(&mut out, &of_model)?;
+                sections(&mut out, &of_model)?;
+                writeln!(out)?;
+            } else {
+                all.push((show::path(path), scored));
+            }
             self.shares.print(&mut out, &shares)?;
+        }
+        if !all.is_empty() {
+            writeln!(out)?;
+            let all = shortened(all);
+            table(&mut out, &all)?;
+            sections(&mut out, &all)?;
+            writeln!(out)?;
         }
         if self.json {
             let all = json!({ "policy": self.policy, "draws": self.drawing.draws, "left_out": left_out, "models": reports });
@@ -241,62 +257,108 @@ impl<'a> Scored<'a> {
     }
 }
 
-/// Writes the scores of a model, one a line, and below them those of sections.
-fn table(
-    out: &mut impl Write,
-    path: &Path,
-    model: &Embeddings,
-    sets: &[Scored],
-) -> std::io::Result<()> {
-    let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());
-    writeln!(out, "{}: {words} words x {dim}", show::shown(&show::path(path)))?;
-    let width =
-        |names: &mut dyn Iterator<Item = &str>| names.map(|n| n.chars().count()).max().unwrap_or(0);
-    let name_width = width(&mut sets.iter().map(|scored| &scored.set.name[..])).max(12);
-    let title = format!(
-        "{:name_width$}  {:<19} {:>6}  {:<14} {:>7}  coverage",
-        "set", "measure", "score", "95 %", "used"
-    );
-    writeln!(out, "{title}")?;
-    for Scored { set, outcome, scores } in sets {
-        for (i, (measure, value, interval)) in scores.iter().enumerate() {
-            let name = if i == 0 { show::shown(&set.name) } else { "".into() };
-            let line = format!(
-                "{name:name_width$}  {measure:<19} {:>6}  {:<14}",
-                score(*value),
-                range(*interval)
-            );
-            if i > 0 {
-                writeln!(out, "{}", line.trim_end())?;
-                continue;
+/// The names of models without the folders that all of them are in.
+fn shortened<T>(mut all: Vec<(String, T)>) -> Vec<(String, T)> {
+    let folder = |name: &str| name.rfind(['/', '\\']).map_or(0, |at| at + 1);
+    let first = all.first().map(|(name, _)| name[..folder(name)].to_string()).unwrap_or_default();
+    if all.iter().all(|(name, _)| name[..folder(name)] == first) {
+        for (name, _) in &mut all {
+            name.drain(..first.len());
+        }
+    }
+    all
+}
+
+/// Writes the scores of models, set by set, one score a line. A single model has no name.
+fn table(out: &mut impl Write, models: &[(String, Vec<Scored>)]) -> std::io::Result<()> {
+    let sets = || models[0].1.iter().map(|scored| scored.set);
+    let set_width = sets().map(|set| show::width(&set.name)).max().unwrap_or(0).max(12);
+    let several = models.len() > 1;
+    let name_width = models.iter().map(|(name, _)| show::width(name)).max().unwrap_or(0);
+    let model_column = |name: &str| {
+        let name = show::padded(&show::shown(name), name_width.max(5));
+        if several { name + "  " } else { String::new() }
+    };
+    writeln!(
+        out,
+        "{}  {:<19} {}{:>6}  {:<14} {:>7}  coverage",
+        show::padded("set", set_width),
+        "measure",
+        model_column("model"),
+        "score",
+        "95 %",
+        "used"
+    )?;
+    for (place, set) in sets().enumerate() {
+        let measures = models.iter().map(|(_, scored)| scored[place].scores.len()).max();
+        for at in 0..measures.unwrap_or(0) {
+            for (nth, (name, scored)) in models.iter().enumerate() {
+                let Scored { outcome, scores, .. } = &scored[place];
+                let Some((measure, value, interval)) = scores.get(at) else { continue };
+                let set_name = if at == 0 && nth == 0 { show::shown(&set.name) } else { "".into() };
+                let measure = if nth == 0 { measure } else { "" };
+                let line = format!(
+                    "{}  {measure:<19} {}{:>6}  {:<14}",
+                    show::padded(&set_name, set_width),
+                    model_column(name),
+                    score(*value),
+                    range(*interval)
+                );
+                if at > 0 {
+                    writeln!(out, "{}", line.trim_end())?;
+                    continue;
+                }
+                let composed = match outcome.composed {
+                    0 => String::new(),
+                    n => format!(", {} by n-grams", show::number(n as u64)),
+                };
+                let coverage = show::percent(outcome.known as f64, outcome.total as f64);
+                let used = show::number(outcome.used() as u64);
+                writeln!(out, "{line} {used:>7}  {coverage}{composed}")?;
             }
-            let composed = match outcome.composed {
-                0 => String::new(),
-                n => format!(", {} by n-grams", show::number(n as u64)),
-            };
-            let coverage = show::percent(outcome.known as f64, outcome.total as f64) + &composed;
-            writeln!(out, "{line} {:>7}  {coverage}", show::number(outcome.used() as u64))?;
         }
     }
-    for Scored { set, outcome, .. } in
-        sets.iter().filter(|scored| scored.outcome.sections.len() > 1)
-    {
-        let sections = &outcome.sections;
-        let width = width(&mut sections.iter().map(|s| &s.name[..])).max(set.name.chars().count());
-        let heads = ["known", "of", "3CosAdd", "3CosMul", "nearest to C"];
-        writeln!(
-            out,
-            "\n{:width$}  {:>7} {:>7} {:>9} {:>9} {:>14}",
-            set.name, heads[0], heads[1], heads[2], heads[3], heads[4]
-        )?;
-        for Section { name, total, known, add, mul, nearest } in sections {
-            let share = |right: &usize| score(*right as f64 / *known as f64);
-            let (add, mul, nearest) = (share(add), share(mul), share(nearest));
-            let name = show::shown(name);
-            writeln!(out, "{name:width$}  {known:>7} {total:>7} {add:>9} {mul:>9} {nearest:>14}")?;
+    Ok(())
+}
+
+/// Writes the scores of the sections of sets. Of several models, they are those of 3CosAdd.
+fn sections(out: &mut impl Write, models: &[(String, Vec<Scored>)]) -> std::io::Result<()> {
+    let several = models.len() > 1;
+    for (place, Scored { set, outcome, .. }) in models[0].1.iter().enumerate() {
+        if outcome.sections.len() < 2 {
+            continue;
+        }
+        let names = outcome.sections.iter().map(|section| show::width(&section.name));
+        let width = names.max().unwrap_or(0).max(show::width(&set.name));
+        let head = show::padded(&show::shown(&set.name), width);
+        if several {
+            let names: Vec<String> = models.iter().map(|(name, _)| format!("{name:>9}")).collect();
+            writeln!(out, "\n{head}  {:>7} {}", "of", names.join("  "))?;
+        } else {
+            let heads = ["known", "of", "3CosAdd", "3CosMul", "nearest to C"];
+            let [known, of, add, mul, nearest] = heads;
+            writeln!(out, "\n{head}  {known:>7} {of:>7} {add:>9} {mul:>9} {nearest:>14}")?;
+        }
+        for (at, Section { name, total, known, add, mul, nearest }) in
+            outcome.sections.iter().enumerate()
+        {
+            let name = show::padded(&show::shown(name), width);
+            let share = |right: usize, known: usize| score(right as f64 / known as f64);
+            if several {
+                let of = |(model, scored): &(String, Vec<Scored>)| {
+                    let section = &scored[place].outcome.sections[at];
+                    let width = show::width(model).max(9);
+                    format!("{:>width$}", share(section.add, section.known))
+                };
+                let all: Vec<String> = models.iter().map(of).collect();
+                writeln!(out, "{name}  {total:>7} {}", all.join("  "))?;
+            } else {
+                let [add, mul, nearest] = [add, mul, nearest].map(|right| share(*right, *known));
+                writeln!(out, "{name}  {known:>7} {total:>7} {add:>9} {mul:>9} {nearest:>14}")?;
+            }
         }
     }
-    writeln!(out)
+    Ok(())
 }
 
 /// The message for a set of which a model knows nothing.
