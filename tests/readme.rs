@@ -1,5 +1,5 @@
-//! The sessions in README: its `console` blocks are run, one after the other, in a folder of their
-//! own.
+//! The sessions in README and in the pages of the guide: the `console` blocks of a page are run, one after
+//! the other, in a folder of their own.
 #![allow(missing_docs)]
 
 #[expect(dead_code, reason = "this file uses a part of it")]
@@ -45,21 +45,32 @@ fn elide(line: &str) -> String {
     out
 }
 
-#[test]
-fn sessions_run_as_shown() {
-    let readme =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+/// Runs the sessions of a page, which make a file.
+fn run(page: &str, makes: &str) {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
     let place = Place::new();
-    // trycmd runs the commands of `README.md` in `README.in`, if there is such a folder, so nothing
-    // is written to the repository.
-    fs::create_dir(place.path("README.in")).unwrap();
-    place.write("README.md", without_decimals(&readme));
+    // trycmd runs the commands of `page.md` in `page.in`, if there is such a folder, so nothing is
+    // written to the repository.
+    fs::create_dir(place.path("page.in")).unwrap();
+    place.write("page.md", without_decimals(&text));
     let cases = trycmd::TestCases::new();
     // The command is registered, since trycmd skips a command that it does not find.
     cases.register_bin("wordloom", Path::new(env!("CARGO_BIN_EXE_wordloom")));
     cases.env("WORDLOOM_CACHE", place.cache().display().to_string());
-    cases.case(place.path("README.md")).run();
-    assert!(place.has("README.in/demo.safetensors"), "the sessions of README were not run");
+    cases.case(place.path("page.md")).run();
+    assert!(place.has(&format!("page.in/{makes}")), "the sessions of {page} were not run");
+}
+
+#[test]
+fn sessions_of_readme_run_as_shown() {
+    run("README.md", "demo.safetensors");
+}
+
+#[test]
+fn sessions_of_the_guide_run_as_shown() {
+    run("docs/guide/start.md", "static/modules.json");
+    run("docs/guide/asking.md", "my.counts");
+    run("docs/guide/evaluating.md", "b.safetensors");
 }
 
 #[test]

@@ -1,20 +1,45 @@
 //! `wordloom cache`: shows or removes the encoded corpora that are kept.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use wordloom::Corpus;
 use wordloom::corpus::cache;
 
+use super::progress::say;
 use super::show;
 
 const EXAMPLES: &str = "Examples:
   wordloom cache                 show what is kept
   wordloom cache --clear         remove it
 
-The directory is $WORDLOOM_CACHE, or else `wordloom` where the system keeps caches.";
+The directory is $WORDLOOM_CACHE, or else `wordloom` where the system keeps caches.
+Where its corpora take more than $WORDLOOM_CACHE_LIMIT (50GB), those that were not
+used for the longest time are removed when a new one is made.";
+
+/// The bytes that encoded corpora may take, unless the environment says otherwise.
+const LIMIT: u64 = 50_000_000_000;
+
+/// Removes the corpora that were not used for the longest time where there are too many with a new one,
+/// and says so.
+pub(super) fn keep_within_limit(directory: &Path, new: &Corpus) -> wordloom::Result<()> {
+    let limit = match std::env::var("WORDLOOM_CACHE_LIMIT") {
+        Ok(limit) if !limit.is_empty() => show::parse_size(&limit).map_err(|problem| {
+            wordloom::Error::Refused(format!("WORDLOOM_CACHE_LIMIT: {problem}"))
+        })?,
+        _ => LIMIT,
+    };
+    let removed = cache::keep_within(directory, limit, &new.path)?;
+    if !removed.is_empty() {
+        let bytes = show::size(removed.iter().map(|entry| entry.bytes).sum());
+        let corpora = show::counted(removed.len() as u64, "encoded corpus", "encoded corpora");
+        let limit = show::size(limit);
+        say(&format!("wordloom: cache: removed {corpora} ({bytes}) to keep within {limit}"));
+    }
+    Ok(())
+}
 
 /// Show or remove the encoded corpora that let another training on the same text begin at once
 #[derive(clap::Args)]
@@ -49,7 +74,14 @@ impl Cache {
                 Ok(corpus) => {
                     let (tokens, words) =
                         (show::number(corpus.facts.tokens), show::number(corpus.facts.vocabulary));
-                    format!("{tokens} tokens of {words} words")
+                    let from = match &corpus.sources[..] {
+                        [] => String::new(),
+                        [one] => format!(", {}", show::shown(one)),
+                        [first, rest @ ..] => {
+                            format!(", {} and {} more", show::shown(first), rest.len())
+                        }
+                    };
+                    format!("{tokens} tokens of {words} words{from}")
                 }
                 Err(_) => "unreadable".into(),
             };

@@ -105,7 +105,7 @@ impl Cooccur {
             }
         };
         if self.running.json {
-            writeln!(std::io::stdout(), "{facts}")?;
+            writeln!(std::io::stdout(), "{}", show::plain(facts))?;
         }
         let (number, size) = (show::number(counts), show::size(counts * self.to.bytes()));
         match &self.output {

@@ -47,7 +47,7 @@ pub(crate) struct Embed {
     common: Option<Common>,
     #[command(flatten, next_help_heading = "Splitting")]
     tokenizer: Tokenizer,
-    /// Write a file: NumPy's .npy, or a file of vectors [default: print them]
+    /// Write a file: NumPy's .npy, .parquet, or any other file of vectors [default: print them]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     /// The format to write [default: by OUT's extension, or else safetensors]

@@ -70,7 +70,7 @@ impl Info {
                 "geometry": lie.as_ref().map(Lie::json),
                 "provenance": model.provenance,
             });
-            writeln!(out, "{facts}")?;
+            writeln!(out, "{}", show::plain(facts))?;
             return Ok(ExitCode::SUCCESS);
         }
         let mut lines = vec![

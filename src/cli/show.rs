@@ -165,6 +165,23 @@ pub(crate) fn rounded(x: f64) -> f64 {
     (x * 1e6).round() / 1e6
 }
 
+/// JSON that any program reads as it is meant. An integer that JavaScript or R would round is a text
+/// of 16 hexadecimal digits, as hashes are shown elsewhere; an `f32` has the digits that it has alone.
+pub(crate) fn plain(value: Value) -> Value {
+    match value {
+        Value::Number(n) => match (n.as_u64(), n.as_f64()) {
+            (Some(whole), _) if whole > 1 << 53 => format!("{whole:016x}").into(),
+            (None, Some(x)) if n.is_f64() && f64::from(x as f32).to_bits() == x.to_bits() => {
+                serde_json::json!(json(x as f32))
+            }
+            _ => Value::Number(n),
+        },
+        Value::Array(all) => all.into_iter().map(plain).collect(),
+        Value::Object(all) => all.into_iter().map(|(name, value)| (name, plain(value))).collect(),
+        other => other,
+    }
+}
+
 /// The settings of a training in one line, without those that have no effect.
 pub(crate) fn training(method: &str, all: impl serde::Serialize) -> String {
     let mut all = serde_json::to_value(all).unwrap_or_default();
@@ -286,6 +303,17 @@ pub(crate) fn with_options(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_read_as_it_is_meant() {
+        let all = serde_json::json!({
+            "hash": 5_668_169_822_845_802_717u64, "words": 1u64 << 53, "lr": f64::from(0.025f32),
+            "exact": 0.1, "list": [-3, null, "x", f64::from(1e-5f32)],
+        });
+        let text = plain(all).to_string();
+        let expected = r#"{"hash":"4ea9626c315018dd","words":9007199254740992,"lr":0.025,"exact":0.1,"list":[-3,null,"x",1e-5]}"#;
+        assert_eq!(text, expected);
+    }
 
     #[test]
     fn numbers_are_readable() {

@@ -110,7 +110,7 @@ impl Walk {
                 "steps": steps, "steps_per_second": (steps as f64 / seconds).round(),
                 "notes": graph.notes,
             });
-            writeln!(std::io::stdout(), "{facts}")?;
+            writeln!(std::io::stdout(), "{}", show::plain(facts))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -138,7 +138,7 @@ impl Walk {
                 "edges": graph.edges(), "weighted": graph.is_weighted(),
                 "directed": graph.is_directed(), "notes": graph.notes,
             });
-            writeln!(std::io::stdout(), "{facts}")?;
+            writeln!(std::io::stdout(), "{}", show::plain(facts))?;
         }
         Ok(ExitCode::SUCCESS)
     }

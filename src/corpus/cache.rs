@@ -24,7 +24,7 @@ pub struct CachedCorpus {
     pub path: PathBuf,
     /// The size of the file, in bytes.
     pub bytes: u64,
-    /// When it was written.
+    /// When it was written, or last used.
     pub written: SystemTime,
 }
 
@@ -65,7 +65,10 @@ fn user() -> Option<u32> {
 
 /// Makes a directory for corpora, which nobody else can read, and removes what killed processes
 /// left in it.
-fn prepare(directory: &Path) -> Result<()> {
+///
+/// # Errors
+/// When it can't be made, or belongs to another user.
+pub fn prepare(directory: &Path) -> Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -102,6 +105,10 @@ pub fn corpus(
     };
     let path = directory.join(format!("{key:016x}.{EXTENSION}"));
     if let Ok(corpus) = Corpus::open(&path) {
+        // What is used stays longest in a cache with a limit. Where that can't be told, it does not.
+        if let Ok(file) = std::fs::File::options().write(true).open(&path) {
+            let _ = file.set_modified(SystemTime::now());
+        }
         return Ok((corpus, true));
     }
     prepare(directory)?;
@@ -135,6 +142,27 @@ pub fn entries(directory: &Path) -> Result<Vec<CachedCorpus>> {
     }
     found.sort_by(|a, b| b.written.cmp(&a.written).then_with(|| a.path.cmp(&b.path)));
     Ok(found)
+}
+
+/// Removes the encoded corpora in `directory` that were not used for the longest time, until all take
+/// `limit` bytes at most; but `kept` stays. Returns those that were removed.
+///
+/// # Errors
+/// When the directory can't be read.
+pub fn keep_within(directory: &Path, limit: u64, kept: &Path) -> Result<Vec<CachedCorpus>> {
+    let entries = entries(directory)?;
+    let mut all: u64 = entries.iter().map(|entry| entry.bytes).sum();
+    let mut removed = Vec::new();
+    for entry in entries.into_iter().rev().filter(|entry| entry.path != kept) {
+        if all <= limit {
+            break;
+        }
+        // One that another process has removed is gone as well.
+        let _ = std::fs::remove_file(&entry.path);
+        all -= entry.bytes;
+        removed.push(entry);
+    }
+    Ok(removed)
 }
 
 /// Removes all encoded corpora in `directory`, and the unfinished ones that interrupted runs left.

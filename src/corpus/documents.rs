@@ -5,7 +5,7 @@
 //!
 //! This file is over 300 lines because all ways of finding documents stand together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
@@ -74,6 +74,10 @@ pub struct Documents<'a> {
 }
 
 impl Produce for Documents<'_> {
+    fn sources(&self) -> Vec<PathBuf> {
+        self.text.sources()
+    }
+
     /// That of the text, and of the options.
     fn key(&self) -> Result<Option<u64>> {
         let Some(text) = self.text.key()? else { return Ok(None) };

@@ -337,6 +337,10 @@ impl TextOptions {
 }
 
 impl Produce for TextOptions {
+    fn sources(&self) -> Vec<PathBuf> {
+        self.inputs.clone()
+    }
+
     /// A hash of every setting, and of what the system knows about each input: its path, length,
     /// place on the disk, and when it was changed.
     fn key(&self) -> Result<Option<u64>> {
@@ -430,6 +434,10 @@ pub struct MoreText<'a> {
 }
 
 impl Produce for MoreText<'_> {
+    fn sources(&self) -> Vec<PathBuf> {
+        self.text.sources()
+    }
+
     /// That of the text, and of the vocabulary.
     fn key(&self) -> Result<Option<u64>> {
         let Some(text) = self.text.key()? else { return Ok(None) };

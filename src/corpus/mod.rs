@@ -103,6 +103,8 @@ pub struct Corpus {
     pub facts: Facts,
     /// What the user should know about how the text was read, one line for each.
     pub notes: Vec<String>,
+    /// The files that it was made from, as they were named; empty where that is not known.
+    pub sources: Vec<String>,
     tokens: Mapped<u32>,
     ends: Mapped<u64>,
     tags: Option<Tags>,
@@ -116,6 +118,11 @@ pub trait Produce: Sync {
     /// # Errors
     /// When an input can't be examined.
     fn key(&self) -> Result<Option<u64>>;
+
+    /// The files that the corpus is made from, as they were named: by default none.
+    fn sources(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 
     /// Writes the sequences. Returns the vocabulary, and the facts that are known about the source.
     ///
@@ -132,6 +139,7 @@ pub trait Produce: Sync {
 pub fn encode(producer: &impl Produce, path: &Path, progress: &Progress) -> Result<Corpus> {
     let mut writer = CorpusWriter::new(path)?;
     let (vocab, facts) = producer.write(&mut writer, progress)?;
+    writer.sources = producer.sources().iter().map(|path| path.display().to_string()).collect();
     writer.finish(&vocab, facts)
 }
 
@@ -183,6 +191,11 @@ impl Corpus {
             tags,
             facts: header.facts.clone(),
             notes: header.notes.clone(),
+            sources: if header.sections.iter().any(|(name, ..)| name == SOURCES) {
+                lines_of(&sections.get::<u8>(SOURCES)?)
+            } else {
+                Vec::new()
+            },
         };
         let last = corpus.ends.last().copied().unwrap_or(0);
         if corpus.tokens.len() as u64 != corpus.facts.tokens
@@ -266,6 +279,14 @@ impl Corpus {
     }
 }
 
+/// The section with the names of the files that a corpus was made from, a line each.
+const SOURCES: &str = "sources";
+
+/// The lines of a text.
+fn lines_of(text: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(text).lines().map(String::from).collect()
+}
+
 /// The names of the sections of a vocabulary: bytes, ends, counts and order.
 const WORD_SECTIONS: [&str; 4] = ["words", "word ends", "counts", "order"];
 
@@ -327,6 +348,7 @@ pub struct CorpusWriter {
     tokens: u64,
     hash: Xxh3,
     notes: Vec<String>,
+    sources: Vec<String>,
 }
 
 impl CorpusWriter {
@@ -348,6 +370,7 @@ impl CorpusWriter {
             tokens: 0,
             hash: Xxh3::new(),
             notes: Vec::new(),
+            sources: Vec::new(),
         })
     }
 
@@ -452,6 +475,13 @@ impl CorpusWriter {
         facts.sentences = ends.len() as u64;
         facts.vocabulary = vocab.len() as u64;
         facts.hash = self.hash.digest();
+        // Where the text was is no part of what it was.
+        let sources = self.sources.join("\n");
+        if !sources.is_empty() {
+            let at = self.pad()?;
+            sections.push((SOURCES.to_string(), at, sources.len() as u64));
+            self.out.put(sources.as_bytes())?;
+        }
         let mut notes = std::mem::take(&mut self.notes);
         if notes.len() > MAX_NOTES {
             let more = notes.len() - MAX_NOTES;

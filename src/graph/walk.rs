@@ -116,6 +116,10 @@ pub struct GraphWalks {
 }
 
 impl Produce for GraphWalks {
+    fn sources(&self) -> Vec<std::path::PathBuf> {
+        vec![self.graph.graph.clone()]
+    }
+
     /// A hash of the settings, and of what the system knows about the file.
     fn key(&self) -> Result<Option<u64>> {
         let mut hash = Xxh3::new();

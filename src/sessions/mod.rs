@@ -211,6 +211,10 @@ impl SessionOptions {
 }
 
 impl Produce for SessionOptions {
+    fn sources(&self) -> Vec<PathBuf> {
+        self.inputs.clone()
+    }
+
     /// A hash of the settings, and of what the system knows about the files.
     fn key(&self) -> Result<Option<u64>> {
         let mut hash = Xxh3::new();

@@ -36,3 +36,36 @@ fn options_of_other_programs_are_told() {
     place
         .misuses("train cbow text.txt -o m.bin --nonsense", &["unexpected argument", "--nonsense"]);
 }
+
+#[test]
+fn the_cache_says_which_text_and_keeps_to_a_limit() {
+    let place = Place::with_text(50);
+    place.write("other.txt", "one two three two one two\n".repeat(20));
+    let train = |text: &str| format!("train cbow {text} -o m.safetensors -q --dim 5 --epochs 1");
+    place.run(&train("text.txt")).good();
+    place.run(&train("other.txt --min-count 1")).good();
+    let listed = place.run("cache").printed();
+    assert!(listed.contains(", text.txt") && listed.contains(", other.txt"), "{listed}");
+    // The one that was not used for the longest time goes first.
+    place.run(&train("text.txt")).good();
+    let limit = "3kB";
+    let mut command = place.wordloom(&train("text.txt --min-count 2"));
+    let output = command.env("WORDLOOM_CACHE_LIMIT", limit).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("cache: removed ") && said.contains("keep within 3.0 kB"), "{said}");
+    let listed = place.run("cache").printed();
+    assert!(!listed.contains("other.txt") && listed.contains(", text.txt"), "{listed}");
+    let mut command = place.wordloom(&train("text.txt --min-count 3"));
+    let output = command.env("WORDLOOM_CACHE_LIMIT", "much").output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("WORDLOOM_CACHE_LIMIT: expected a size")
+    );
+}
+
+#[test]
+fn a_model_is_trained_like_another() {
+    let place = Place::with_model();
+    let json = place.run("train --like m.safetensors -o n.safetensors -q --json").json();
+    assert_eq!(json["provenance"]["settings"]["dim"], 10);
+    assert!(json["provenance"]["corpus"]["hash"].is_string());
+}

@@ -128,7 +128,7 @@ impl Compare {
         }
         let mut out = std::io::stdout().lock();
         if self.json {
-            writeln!(out, "{}", serde_json::to_value(&compared.comparison)?)?;
+            writeln!(out, "{}", show::plain(serde_json::to_value(&compared.comparison)?))?;
         } else {
             print::print(&mut out, &compared.comparison)?;
             writeln!(out)?;

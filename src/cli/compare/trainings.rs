@@ -16,6 +16,7 @@ use wordloom::train::{Recipe, RecipeChange};
 use wordloom::{Corpus, Error, Progress, format};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::cli::cache::keep_within_limit;
 use crate::cli::{note, progress, show};
 
 /// Which trainings to do.
@@ -158,13 +159,16 @@ impl TrainingOptions {
     ) -> anyhow::Result<Corpus> {
         let directory = self.cache.clone().unwrap_or_else(cache::directory);
         let reading = Progress::default();
-        let (corpus, _) = progress::counting(false, &reading, || match documents {
+        let (corpus, reused) = progress::counting(false, &reading, || match documents {
             Some(options) => {
                 let documents = Documents { text, options, known: None };
                 cache::corpus(&documents, &directory, &reading)
             }
             None => cache::corpus(text, &directory, &reading),
         })?;
+        if !reused {
+            keep_within_limit(&directory, &corpus)?;
+        }
         note(&corpus.notes);
         Ok(corpus)
     }

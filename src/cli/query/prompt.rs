@@ -46,7 +46,7 @@ impl Prompt {
         let mut editor = Editor::with_config(config.build()).map_err(io::Error::other)?;
         editor.set_helper(Some(Words { vocab: vocab.cloned(), commands }));
         let directory = cache::directory();
-        let history = std::fs::create_dir_all(&directory).ok().map(|()| directory.join("history"));
+        let history = cache::prepare(&directory).ok().map(|()| directory.join("history"));
         if let Some(history) = &history {
             // A first session has none.
             let _ = editor.load_history(history);

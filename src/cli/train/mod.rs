@@ -21,17 +21,40 @@ use self::window::{DocumentTraining, GraphTraining, SessionTraining, WindowOptio
 const EXAMPLES: &str = "Examples:
   wordloom train skip-gram text.txt -o my.safetensors
   wordloom train cbow texts/ more.txt.gz -o my.safetensors --lowercase --dim 200 --epochs 10
-  zcat *.gz | wordloom train skip-gram - -o my.vec
-  wordloom train skip-gram text.txt --subwords 3..6 -o my.safetensors
-  wordloom train skip-gram text.txt --dry-run          what would it take?
-  wordloom train skip-gram text.txt -o my.safetensors --time 1h --watch men.txt
+  wordloom train glove text.txt -o my.safetensors --x-max 10
+  wordloom train pv-dbow reviews.tsv --tag-column id --text-column text -o my.safetensors
+  wordloom train deepwalk graph.tsv -o my.safetensors
+  wordloom train item2vec sessions.txt -o my.safetensors
+  wordloom train METHOD --help                         options and examples of a method
   wordloom train --recipe my.safetensors new.txt -o new.safetensors      as a model was trained
   wordloom train --update my.safetensors new.txt -o new.safetensors      more text for a model";
 
-const DOCUMENTS: &str = "Examples:
+const SKIP_GRAM: &str = "Examples:
+  wordloom train skip-gram text.txt -o my.safetensors
+  wordloom train skip-gram texts/ more.txt.gz -o my.safetensors --text raw --dim 200
+  zcat *.gz | wordloom train skip-gram - -o my.vec
+  wordloom train skip-gram text.txt --subwords 3..6 -o my.safetensors
+  wordloom train skip-gram text.txt --dry-run          what would it take?
+  wordloom train skip-gram text.txt -o my.safetensors --time 1h --watch men.txt";
+
+const CBOW: &str = "Examples:
+  wordloom train cbow text.txt -o my.safetensors
+  wordloom train cbow texts/ more.txt.gz -o my.safetensors --text raw --epochs 10
+  wordloom train cbow text.txt -o my.bin --window 10 --subsample 1e-5
+  wordloom train cbow text.txt -o my.safetensors --position-weights
+  wordloom train cbow text.txt --dry-run               what would it take?";
+
+const FASTTEXT: &str = "Examples:
+  wordloom train fasttext text.txt -o my.safetensors
+  wordloom train fasttext text.txt -o my.bin           for fastText and gensim
+  wordloom train fasttext texts/ -o my.safetensors --text raw --subwords 2..5
+  wordloom train fasttext text.txt --buckets 200000 -o small.safetensors
+Then:
+  wordloom similar my.safetensors unheardof            a word that was never seen";
+
+const PV_DBOW: &str = "Examples:
   wordloom train pv-dbow reviews.tsv --tag-column id --text-column text -o my.safetensors
   wordloom train pv-dbow folder/ -o my.safetensors              a file is a document
-  wordloom train pv-dm lines.txt -o my.safetensors              a line is a document
   wordloom train pv-dbow news.jsonl --tag-column id,author --text-column title,body -o my.safetensors
   wordloom train pv-dbow labelled.txt --documents labels --words -o my.safetensors
 Then:
@@ -40,10 +63,29 @@ Then:
 
 Documents are learnt in a random order, whatever order the file has.";
 
-const GRAPHS: &str = "Examples:
+const PV_DM: &str = "Examples:
+  wordloom train pv-dm lines.txt -o my.safetensors              a line is a document
+  wordloom train pv-dm reviews.tsv --tag-column id --text-column text -o my.safetensors
+  wordloom train pv-dm folder/ -o my.safetensors --window 10 --epochs 20
+Then:
+  wordloom similar my.safetensors --tag 17         documents near document 17
+  wordloom infer my.safetensors 'A new document'   a vector for a document that was not learnt
+
+Documents are learnt in a random order, whatever order the file has.";
+
+const DEEPWALK: &str = "Examples:
   wordloom train deepwalk graph.tsv -o my.safetensors
-  wordloom train node2vec graph.mtx.gz -o my.safetensors -p 0.5 -q 2 --directed
   wordloom train deepwalk weighted.csv -o my.safetensors --walks 10 --epochs 5 --rewalk
+Then:
+  wordloom similar my.safetensors alice            nodes near a node
+  wordloom eval my.safetensors labels.tsv          do vectors tell the labels of nodes?
+
+A line of the graph is an edge: two names of nodes, and perhaps a weight.";
+
+const NODE2VEC: &str = "Examples:
+  wordloom train node2vec graph.tsv -o my.safetensors -p 0.25 -q 4
+  wordloom train node2vec graph.mtx.gz -o my.safetensors -p 0.5 -q 2 --directed
+  wordloom train node2vec weighted.csv -o my.safetensors --plus
 Then:
   wordloom similar my.safetensors alice            nodes near a node
   wordloom eval my.safetensors labels.tsv          do vectors tell the labels of nodes?
@@ -86,31 +128,31 @@ pub(crate) struct Train {
 #[derive(clap::Subcommand)]
 enum Method {
     /// Each word of a window predicts its centre: the better choice for small corpora
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = SKIP_GRAM)]
     SkipGram(WindowOptions),
     /// The mean of a window predicts its centre: faster, with slightly lower scores in our
     /// measurements
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = CBOW)]
     Cbow(WindowOptions),
     /// Skip-gram with character n-grams and fastText's defaults: it has vectors for unseen words,
     /// and better ones for rare words
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = FASTTEXT)]
     Fasttext(WindowOptions),
     Glove(Glove),
     /// Vectors of documents: each predicts the words of its document. The better choice for most
     /// collections
-    #[command(after_help = DOCUMENTS)]
+    #[command(after_help = PV_DBOW)]
     PvDbow(DocumentTraining),
     /// Vectors of documents and of words: the mean of a document's vector and of a window predicts
     /// its centre
-    #[command(after_help = DOCUMENTS)]
+    #[command(after_help = PV_DM)]
     PvDm(DocumentTraining),
     /// Vectors of the nodes of a graph: skip-gram over random walks
-    #[command(after_help = GRAPHS)]
+    #[command(after_help = DEEPWALK)]
     Deepwalk(GraphTraining),
     /// Vectors of the nodes of a graph: skip-gram over walks that keep near to where they came from,
     /// or lead away from it
-    #[command(after_help = GRAPHS)]
+    #[command(after_help = NODE2VEC)]
     Node2vec(GraphTraining),
     /// Vectors of items, and perhaps of users: skip-gram over sessions or baskets
     #[command(after_help = SESSIONS)]

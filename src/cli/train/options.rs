@@ -17,6 +17,7 @@ use wordloom::{Embeddings, Error, Progress, train};
 use super::course::CourseOptions;
 use super::done::{learnt, speed, summarise, unit};
 use super::raw;
+use crate::cli::cache::keep_within_limit;
 use crate::cli::progress::{self, say};
 use crate::cli::{format_parser, note, outputs, show};
 
@@ -283,6 +284,9 @@ impl RunOptions {
         })?;
         let cached = || threads.install(|| cache::corpus(producer, directory, &reading));
         let (corpus, reused) = progress::counting(self.quiet, &reading, cached)?;
+        if !reused {
+            keep_within_limit(directory, &corpus)?;
+        }
         if !self.quiet {
             tell(&corpus, if reused { "known from the cache" } else { "read" });
         }
@@ -299,7 +303,7 @@ impl RunOptions {
             facts[format!("{}_per_second", learnt(model))] = speed(model).round().into();
             facts["peak_memory"] = model.provenance.peak_memory.into();
             facts["provenance"] = serde_json::to_value(&model.provenance)?;
-            writeln!(std::io::stdout(), "{facts}")?;
+            writeln!(std::io::stdout(), "{}", show::plain(facts))?;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use crate::cli::progress::{self, say};
 pub(super) struct ByRecipe {
     /// Train as FILE says: a model, whose history is its recipe, or a JSON object with `method`,
     /// `settings` and perhaps `text`; - reads standard input
-    #[arg(long, value_name = "FILE", required_unless_present = "update")]
+    #[arg(long, alias = "like", value_name = "FILE", required_unless_present = "update")]
     recipe: Option<PathBuf>,
     /// Teach MODEL more text: its words stay, new frequent words join them, and training goes on
     /// from its vectors by its own recipe

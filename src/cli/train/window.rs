@@ -203,7 +203,7 @@ fn plan(
     };
     let mut out = std::io::stdout().lock();
     if running.json {
-        writeln!(out, "{}", plan.json())?;
+        writeln!(out, "{}", show::plain(plan.json()))?;
     } else {
         write!(out, "{plan}")?;
     }
