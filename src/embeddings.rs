@@ -29,6 +29,7 @@ pub struct Embeddings {
     positions: Option<Numbers>,
     tags: Option<Arc<Embeddings>>,
     pieces: Option<Pieces>,
+    width: Width,
 }
 
 /// The vector of a word that was asked for.
@@ -179,6 +180,7 @@ impl Embeddings {
             positions: None,
             tags: None,
             pieces: None,
+            width: Width::F32,
         }
     }
 
@@ -359,8 +361,18 @@ impl Embeddings {
         Self { ngrams, positions: self.positions.clone(), tags: self.tags.clone(), ..small }
     }
 
-    /// The model whose input and output vectors are kept in another width. Vectors of n-grams and of
-    /// tags stay as they are.
+    /// The width in which files hold the vectors, where they can.
+    pub(crate) fn width(&self) -> Width {
+        self.width
+    }
+
+    /// The same model, whose vectors are written in this width if they are kept so.
+    pub(crate) fn written_in(self, width: Width) -> Self {
+        Self { width, ..self }
+    }
+
+    /// The model whose input and output vectors are kept and written in another width. Vectors of
+    /// n-grams and of tags stay as they are.
     #[must_use]
     pub fn in_width(&self, width: Width) -> Self {
         let narrowed = |numbers: &Numbers| numbers.in_width(width, self.dim);
@@ -370,7 +382,7 @@ impl Embeddings {
             .output
             .as_ref()
             .map(|output| if output.is(&self.input) { input.clone() } else { narrowed(output) });
-        Self { input, output, ..self.clone() }
+        Self { input, output, width, ..self.clone() }
     }
 
     /// The model with its n-grams in fewer buckets. The vectors of known words stay.

@@ -2,6 +2,8 @@
 //! Vectors with Subword Information"), numbered as fastText numbers them. The vector of a word is
 //! the mean of its own row and the rows of its n-grams. A word that was never seen still has
 //! n-grams.
+//!
+//! This file is over 300 lines because a quarter of it is tests.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

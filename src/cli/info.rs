@@ -1,4 +1,6 @@
 //! `wordloom info`: what a file of word vectors holds, and where it comes from.
+//!
+//! This file is over 300 lines because it shows whatever a model may hold.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -311,7 +311,7 @@ mod tests {
             "exact": 0.1, "list": [-3, null, "x", f64::from(1e-5f32)],
         });
         let text = plain(all).to_string();
-        let expected = r#"{"hash":"4ea9626c315018dd","words":9007199254740992,"lr":0.025,"exact":0.1,"list":[-3,null,"x",1e-5]}"#;
+        let expected = r#"{"hash":"4ea9626c315018dd","words":9007199254740992,"lr":0.025,"exact":0.1,"list":[-3,null,"x",0.00001]}"#;
         assert_eq!(text, expected);
     }
 

@@ -14,6 +14,8 @@
 //! words have the length 1, and their lengths are in a chunk of their own. Behind them are rows of
 //! buckets of n-grams, where the vocabulary says which n-grams a word has: those of fastText are
 //! read, and of other kinds the words alone. A quantised matrix is not read.
+//!
+//! This file is over 300 lines because reader and writer of the layout stand together, with tests.
 
 use std::path::Path;
 

@@ -107,7 +107,13 @@ fn read(path: &Path, file: &Mapped<u8>) -> Result<Embeddings> {
     };
     let rules = |json: &str| serde_json::from_str::<WordPiece>(json).ok();
     let pieces = all.entry("pieces").and_then(|json| rules(json)).map(Pieces::from);
+    let width = match all.dtype("input").or(all.dtype("output")) {
+        Some(Dtype::F16) => Width::F16,
+        Some(Dtype::I8) => Width::I8,
+        _ => Width::F32,
+    };
     Ok(Embeddings::new(vocab, dim, input, output, provenance)
+        .written_in(width)
         .with_pieces(pieces)
         .with_ngrams(ngrams)
         .with_positions(positions.map(Into::into))
@@ -134,7 +140,7 @@ fn write(embeddings: &Embeddings, out: &mut Staged) -> Result<Vec<String>> {
     let (input, output, positions) = embeddings.matrices();
     let (bytes, floats) = (Content::Bytes, Content::Floats);
     let shape = [words, dim];
-    let mut narrow = Narrower::default();
+    let mut narrow = Narrower { width: embeddings.width(), ..Narrower::default() };
     let mut tensors: Vec<Entry> = Vec::new();
     if !output.is_some_and(|output| output.is(input)) {
         tensors.extend(narrow.matrix(["input", "input.scales"], shape, input));
@@ -227,6 +233,7 @@ type Entry<'a> = (&'static str, &'static str, Vec<u64>, Content<'a>);
 /// Tensors of numbers that take fewer than four bytes, which stand behind the others.
 #[derive(Default)]
 struct Narrower<'a> {
+    width: Width,
     halves: Vec<Entry<'a>>,
     whole: Vec<Entry<'a>>,
 }
@@ -241,7 +248,7 @@ impl<'a> Narrower<'a> {
         numbers: &'a Numbers,
     ) -> Option<Entry<'a>> {
         let entry = |kind, content| (name, kind, shape.to_vec(), content);
-        match numbers.narrow() {
+        match numbers.narrow(self.width) {
             Some(Narrow::Halves(bits)) => {
                 self.halves.push(entry("F16", Content::Bytes(bytemuck::cast_slice(bits))));
                 None

@@ -60,7 +60,7 @@ fn write(embeddings: &Embeddings, path: &Path, files: &mut Vec<Staged>) -> Resul
     let (mut array, mut list) = (Staged::new(path)?, Staged::new(&beside(path, ".words.txt"))?);
     let words = Words::new(embeddings, |word| !word.contains(&b'\n') && !word.contains(&b'\r'));
     let dim = embeddings.dim();
-    let halves = match embeddings.matrices().0.narrow() {
+    let halves = match embeddings.matrices().0.narrow(embeddings.width()) {
         Some(Narrow::Halves(bits)) => Some(bits),
         _ => None,
     };

@@ -90,7 +90,7 @@ fn write(embeddings: &Embeddings, path: &Path, files: &mut Vec<Staged>) -> Resul
 /// The tensor, whose last rows beyond those of the words are zeros.
 fn write_rows(embeddings: &Embeddings, words: &Words, rows: u64, out: &mut Staged) -> Result<()> {
     let (numbers, dim) = (embeddings.matrices().0, embeddings.dim());
-    let (kind, size) = match numbers.narrow() {
+    let (kind, size) = match numbers.narrow(embeddings.width()) {
         Some(Narrow::Halves(_)) => ("F16", 2),
         Some(Narrow::Scaled(_)) => ("I8", 1),
         _ => ("F32", 4),
@@ -99,13 +99,13 @@ fn write_rows(embeddings: &Embeddings, words: &Words, rows: u64, out: &mut Stage
     let tensor = ("embeddings", kind, vec![rows, dim as u64], bytes);
     out.put(&header(json!({ "format": "pt" }), &[tensor], 0))?;
     // Numbers of one byte have one scale here, which is not written: it is the same for all rows.
-    let largest = match numbers.narrow() {
+    let largest = match numbers.narrow(embeddings.width()) {
         Some(Narrow::Scaled(rows)) => rows.scales.iter().fold(0.0f32, |most, x| most.max(*x)),
         _ => 0.0,
     };
     for (id, _) in words.each() {
         let row = id as usize * dim..(id as usize + 1) * dim;
-        match numbers.narrow() {
+        match numbers.narrow(embeddings.width()) {
             Some(Narrow::Halves(bits)) => out.put(bytemuck::cast_slice(&bits[row]))?,
             Some(Narrow::Scaled(rows)) => {
                 let share = if largest > 0.0 { rows.scales[id as usize] / largest } else { 0.0 };

@@ -1,5 +1,7 @@
 //! The arithmetic of CBOW: the mean of input rows, plain or weighted by position, and the
 //! correction of these rows.
+//!
+//! This file is over 300 lines because a fifth of it is tests.
 
 use fearless_simd::{Simd, prelude::*};
 

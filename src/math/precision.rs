@@ -96,7 +96,7 @@ mod tests {
         for (low, high) in finite().zip(finite().skip(1)) {
             let bits = nearest_half(low);
             let middle = low.midpoint(high);
-            let even = if bits % 2 == 0 { bits } else { bits + 1 };
+            let even = bits + bits % 2;
             let near = |x: f32| nearest_half(x);
             assert_eq!((widen(bits), near(high), near(-low)), (low, bits + 1, bits | 0x8000));
             assert_eq!(near(middle), even, "{middle}");

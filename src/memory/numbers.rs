@@ -252,11 +252,12 @@ impl Numbers {
         }
     }
 
-    /// The numbers as they are kept, if they take fewer bytes than floats.
-    pub(crate) fn narrow(&self) -> Option<&Narrow> {
-        match &self.0 {
-            Kept::Floats(_) => None,
-            Kept::Narrow { narrow, .. } => Some(narrow),
+    /// The numbers as they are kept, if that is this width, of fewer bytes than floats.
+    pub(crate) fn narrow(&self, width: Width) -> Option<&Narrow> {
+        match (&self.0, width) {
+            (Kept::Narrow { narrow: kept @ Narrow::Halves(_), .. }, Width::F16)
+            | (Kept::Narrow { narrow: kept @ Narrow::Scaled(_), .. }, Width::I8) => Some(kept),
+            _ => None,
         }
     }
 

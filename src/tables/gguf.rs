@@ -3,6 +3,8 @@
 //!
 //! The header is read here, in the mapped file and with every size checked. What blocks of numbers
 //! mean, of which there are some thirty kinds, is the knowledge of the crate `rlx-gguf`.
+//!
+//! This file is over 300 lines because half of it is tests.
 
 use std::path::Path;
 

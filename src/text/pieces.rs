@@ -1,6 +1,8 @@
 //! Text as pieces of a vocabulary, by the rules of a model: `WordPiece`, as BERT's models have it
 //! (Devlin et al. 2019), and byte pairs, as GPT-2's and later ones. A text is first cleaned as the
 //! rules say and cut into words; each word is then divided into pieces.
+//!
+//! This file is over 300 lines because the rules of two kinds of tokenizers have so many steps.
 
 use std::sync::Arc;
 

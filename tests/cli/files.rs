@@ -177,3 +177,25 @@ fn vectors_go_to_other_programs() {
     place.misuses("train cbow m.vec -o n.npy --to npy", &["--to"]);
     assert!(!place.has("n.npy") && !place.has("n.words.txt"));
 }
+
+#[test]
+fn models_are_floats_unless_they_are_asked_for_in_another_width() {
+    let place = Place::with_model();
+    let width = |name: &str| {
+        let file = place.read(name);
+        let header = String::from_utf8_lossy(&file[8..2000.min(file.len())]).into_owned();
+        let input = header.split_once("\"input\":{\"dtype\":\"").unwrap().1;
+        input.split('"').next().unwrap().to_string()
+    };
+    assert_eq!(width("m.safetensors"), "F32");
+    for (dtype, written) in [("f16", "F16"), ("i8", "I8"), ("f32", "F32")] {
+        place.run(&format!("convert m.safetensors n.safetensors --dtype {dtype}")).good();
+        assert_eq!(width("n.safetensors"), written);
+        // It stays as it is until something else is asked for.
+        place.run("convert n.safetensors o.safetensors").good();
+        assert_eq!(
+            (width("o.safetensors"), place.read("o.safetensors")),
+            (written.into(), place.read("n.safetensors"))
+        );
+    }
+}

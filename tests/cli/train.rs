@@ -113,7 +113,7 @@ fn a_text_is_encoded_once_until_it_changes() {
     let listed = place.run("cache").printed();
     assert!(listed.contains("3 encoded corpora"), "{listed}");
     assert_eq!(listed.lines().count(), 4);
-    assert!(listed.contains("30,000 tokens of 40 words, just now"));
+    assert!(listed.contains("30,000 tokens of 40 words, text.txt, just now"));
     let cleared = place.run("cache --clear").printed();
     assert!(cleared.contains("removed 3 files"), "{cleared}");
     assert_eq!(fs::read_dir(place.cache()).unwrap().count(), 0);

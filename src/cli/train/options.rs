@@ -1,5 +1,7 @@
 //! What all commands that read text share: which files they read, how they run, and what they say
 //! and write.
+//!
+//! This file is over 300 lines because all methods share its options.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,8 @@
 //! the length of a row (product quantisation, Jégou, Douze & Schmid 2011; Joulin et al. 2016,
 //! "FastText.zip"). fastText itself makes such files of classifiers alone, and loads them of any
 //! model. Where few buckets of n-grams have a row, these alone are written, as pruned n-grams.
+//!
+//! This file is over 300 lines because a third of it is its test and the search for centroids.
 
 use rayon::prelude::*;
 
