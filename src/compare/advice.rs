@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Comparison, MethodSummary, SetScores};
+use super::{MethodSummary, SetScores};
 
 /// Which methods are best, as far as the differences that were detected tell.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -123,14 +123,6 @@ fn sentence(
         open = rest;
     }
     format!("It depends on the use: {}.", parts.join("; "))
-}
-
-impl Comparison {
-    /// The methods with their scores on one line each, best group first: see [`Advice`].
-    pub fn ranked(&self) -> impl Iterator<Item = (usize, usize)> {
-        let groups = self.advice.groups.iter().enumerate();
-        groups.flat_map(|(place, group)| group.iter().map(move |&method| (place + 1, method)))
-    }
 }
 
 #[cfg(test)]

@@ -77,6 +77,8 @@ fn write(embeddings: &Embeddings, path: &Path, files: &mut Vec<Staged>) -> Resul
     for file in [&mut array, &mut list] {
         file.flush().map_err(Error::io(path))?;
     }
+    let mut notes = words.notes();
+    notes.push(format!("the words are in {}", list.path().display()));
     files.extend([array, list]);
-    Ok(words.notes())
+    Ok(notes)
 }

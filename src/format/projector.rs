@@ -39,6 +39,8 @@ fn write(embeddings: &Embeddings, path: &Path, files: &mut Vec<Staged>) -> Resul
         about.put(b"\n")?;
     }
     words.write_rows(&mut vectors, |vector, line| put_fields(vector, b'\t', line))?;
+    let mut notes = words.notes();
+    notes.push(format!("the words are in {}", about.path().display()));
     files.extend([vectors, about]);
-    Ok(words.notes())
+    Ok(notes)
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::pieces::in_turn;
-use crate::embeddings::Embeddings;
+use crate::embeddings::{Embeddings, is_finite};
 use crate::error::Result;
 use crate::memory::Staged;
 
@@ -128,29 +128,27 @@ pub fn put_line(vector: &[f32], line: &mut Vec<u8>) {
     put_fields(vector, b' ', line);
 }
 
-/// Adds a line of numbers alone, with something between them.
+/// Adds the numbers of a line of text, each behind a space, and the line's end.
+pub(super) fn put_numbers(vector: &[f32], line: &mut Vec<u8>) {
+    line.push(b' ');
+    put_fields(vector, b' ', line);
+}
+
+/// The bytes of a number and of what is beside it, mostly.
+const NUMBER: usize = 13;
+
+/// Adds a line of numbers alone, with something between them. They are the shortest digits that read
+/// back as the same float.
 pub(super) fn put_fields(vector: &[f32], between: u8, line: &mut Vec<u8>) {
+    line.reserve(vector.len() * NUMBER);
     let mut digits = zmij::Buffer::new();
+    let finite = is_finite(vector);
     for (place, &x) in vector.iter().enumerate() {
         if place > 0 {
             line.push(between);
         }
-        put_number(digits.format(x), line);
-    }
-    line.push(b'\n');
-}
-
-fn put_number(digits: &str, line: &mut Vec<u8>) {
-    line.extend_from_slice(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
-}
-
-/// Adds the numbers of a line of text, each behind a space, and the line's end. They are the
-/// shortest digits that read back as the same float.
-pub(super) fn put_numbers(vector: &[f32], line: &mut Vec<u8>) {
-    let mut digits = zmij::Buffer::new();
-    for &x in vector {
-        line.push(b' ');
-        put_number(digits.format(x), line);
+        let text = if finite { digits.format_finite(x) } else { digits.format(x) };
+        line.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
     }
     line.push(b'\n');
 }
