@@ -312,17 +312,25 @@ impl Embeddings {
     pub fn without_not_finite(&self) -> Self {
         let kept: Vec<u32> =
             (0..self.vocab.len() as u32).filter(|&id| is_finite(&self.vector(id))).collect();
+        let tags = self.tags().map(|tags| Arc::new(tags.without_not_finite()));
+        Self { tags, ..self.of_rows(&kept) }
+    }
+
+    /// The model of some rows, in this order, with their output vectors. All else stays.
+    fn of_rows(&self, kept: &[u32]) -> Self {
         let words: Vec<&[u8]> = kept.iter().map(|&id| self.vocab.word(id)).collect();
         let counts = kept.iter().filter_map(|&id| self.vocab.count(id)).collect();
-        let rows = |all: &[f32]| {
-            let row = |&id: &u32| &all[id as usize * self.dim..][..self.dim];
-            kept.iter().flat_map(row).copied().collect::<Vec<f32>>()
+        let rows = |all: &Numbers| -> Numbers {
+            let row = |&id: &u32| {
+                let begin = id as usize * self.dim;
+                all.part(begin..begin + self.dim).into_owned()
+            };
+            kept.iter().flat_map(row).collect::<Vec<f32>>().into()
         };
         Self {
             vocab: Vocab::new(&words, counts),
-            input: rows(self.input()).into(),
-            output: self.output().map(|output| rows(output).into()),
-            tags: self.tags().map(|tags| Arc::new(tags.without_not_finite())),
+            input: rows(&self.input),
+            output: self.output.as_ref().map(rows),
             ..self.clone()
         }
     }
@@ -347,18 +355,12 @@ impl Embeddings {
     /// words of these rows have.
     #[must_use]
     pub fn pruned(&self, rows: &[u32], all_ngrams: bool) -> Self {
-        let mut small = self.only(rows);
-        small.output = self.output.as_ref().map(|output| {
-            let row = |&id: &u32| {
-                let begin = id as usize * self.dim;
-                output.part(begin..begin + self.dim).into_owned()
-            };
-            rows.iter().flat_map(row).collect::<Vec<f32>>().into()
-        });
-        let of_words = |ngrams: &Ngrams| ngrams.of_words(small.vocab.words(), self.dim);
-        let ngrams =
-            if all_ngrams { self.ngrams.clone() } else { self.ngrams.as_ref().map(of_words) };
-        Self { ngrams, positions: self.positions.clone(), tags: self.tags.clone(), ..small }
+        let mut small = self.of_rows(rows);
+        if !all_ngrams {
+            let of_words = |ngrams: Ngrams| ngrams.of_words(small.vocab.words(), self.dim);
+            small.ngrams = small.ngrams.clone().map(of_words);
+        }
+        small
     }
 
     /// The width in which files hold the vectors, where they can.

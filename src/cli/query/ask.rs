@@ -12,10 +12,10 @@ use super::odd_one_out::Odd;
 use super::prompt::Prompt;
 use super::rank::Ranks;
 use super::restrict::{Among, Restrict};
-use super::similar::{NeighbourAnswers, Search};
+use super::similar::{NeighbourAnswers, Search, query_of};
 use super::similarity::Cosines;
 use super::vector::VectorAnswers;
-use super::{Answering, Form, QueryOptions, expect, terms, write};
+use super::{Form, QueryOptions, expect, terms, write};
 use crate::cli::progress::say;
 use crate::cli::{note, show};
 
@@ -179,38 +179,27 @@ impl Session<'_> {
         question: Vec<String>,
         out: &mut impl Write,
     ) -> std::io::Result<()> {
-        let (model, form) = (self.model, self.form);
+        let (model, form, one) = (self.model, self.form, &[question]);
         let answered = match name {
-            "similarity" => one(&Cosines(model), question, form, out)?,
-            "rank" => one(&Ranks(model), question, form, out)?,
-            "odd" | "odd-one-out" => one(&Odd(model), question, form, out)?,
-            "vector" => one(&VectorAnswers(model), question, form, out)?,
+            "similarity" => write(&Cosines(model), one, None, form, out)?,
+            "rank" => write(&Ranks(model), one, None, form, out)?,
+            "odd" | "odd-one-out" => write(&Odd(model), one, None, form, out)?,
+            "vector" => write(&VectorAnswers(model), one, None, form, out)?,
             _ => {
-                let query = |terms: &[String]| match (name, terms) {
-                    ("analogy", terms) => {
-                        expect(terms, 3, false)?;
-                        Query::analogy(model, &terms[0], &terms[1], &terms[2], self.method)
+                let query = |terms: &[String]| {
+                    if name != "analogy" {
+                        return query_of(model, terms, self.method);
                     }
-                    (_, [word]) => Query::word(model, word),
-                    (_, terms) => Query::expression(model, terms, self.method),
+                    expect(terms, 3, false)?;
+                    Query::analogy(model, &terms[0], &terms[1], &terms[2], self.method)
                 };
                 let answers =
                     NeighbourAnswers::new(model, &self.among, query, self.k, name != "analogy")
                         .with_sketch(self.sketch.get());
-                one(&answers, question, form, out)?
+                write(&answers, one, None, form, out)?
             }
         };
         self.all_answered &= answered;
         Ok(())
     }
-}
-
-/// Answers one question.
-fn one(
-    by: &impl Answering,
-    question: Vec<String>,
-    form: Form,
-    out: &mut impl Write,
-) -> std::io::Result<bool> {
-    write(by, &[question], None, form, out)
 }

@@ -84,10 +84,7 @@ impl Similar {
             self.words.into_iter().map(|word| vec![word]).collect::<Vec<_>>()
         };
         let Search { k, method, restrict } = self.search;
-        let query = |model: &Embeddings, terms: &[String]| match terms {
-            [word] => Query::word(model, word),
-            terms => Query::expression(model, terms, method),
-        };
+        let query = |model: &Embeddings, terms: &[String]| query_of(model, terms, method);
         if !self.ensemble.is_empty() {
             let open = |path: &PathBuf| self.asking.open_at(path);
             let models = self.ensemble.iter().map(open).collect::<Result<_>>()?;
@@ -111,6 +108,17 @@ impl Similar {
         };
         let among = Among::new(others.as_ref().unwrap_or(&model), restrict.as_ref())?;
         self.asking.run(&questions, &NeighbourAnswers::new(&model, &among, ask, k, true))
+    }
+}
+
+/// What a word, or a sum of several, asks.
+///
+/// # Errors
+/// As [`Query::word`] and [`Query::expression`].
+pub(super) fn query_of(model: &Embeddings, terms: &[String], method: Combine) -> Result<Query> {
+    match terms {
+        [word] => Query::word(model, word),
+        terms => Query::expression(model, terms, method),
     }
 }
 
