@@ -116,37 +116,35 @@ impl<'a> Embedder<'a> {
     /// The vectors of texts, in their order. The vector of a text does not depend on the others.
     pub fn texts<T: AsRef<[u8]> + Sync>(&self, texts: &[T]) -> Pooled {
         let (level, dim) = (Level::new(), self.model.dim());
-        let parts: Vec<Pooled> = texts
+        let mut rows = vec![0.0; texts.len() * dim];
+        let counts: Vec<[u32; 2]> = texts
             .par_chunks(TOGETHER)
-            .map(|texts| {
+            .zip(rows.par_chunks_mut(TOGETHER * dim))
+            .flat_map_iter(|(texts, rows)| {
                 let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                let words = &mut idle.unwrap_or_default();
-                let mut pooled = Pooled { rows: vec![0.0; texts.len() * dim], ..Pooled::default() };
-                for (text, row) in texts.iter().zip(pooled.rows.chunks_exact_mut(dim)) {
-                    let [known, unknown] = self.look_up(text.as_ref(), row, words);
+                let mut words = idle.unwrap_or_default();
+                let mut counts = Vec::with_capacity(texts.len());
+                for (text, row) in texts.iter().zip(rows.chunks_exact_mut(dim)) {
+                    let [known, unknown] = self.look_up(text.as_ref(), row, &mut words);
                     dispatch!(level, simd => {
                         let _ = simd;
                         self.add_rows(&words.rows, 1.0 / known.max(1) as f32, row, &mut words.room);
                     });
-                    pooled.known.push(known);
-                    pooled.unknown.push(unknown);
+                    counts.push([known, unknown]);
                 }
-                let idle = std::mem::take(words);
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
-                pooled
+                self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(words);
+                counts
             })
             .collect();
-        let mut all = Pooled::default();
-        for part in parts {
-            all.append(part);
-        }
-        all
+        let (known, unknown) = counts.into_iter().map(|[known, unknown]| (known, unknown)).unzip();
+        Pooled { rows, known, unknown }
     }
 
     /// Finds the words of a text: rows are told in `words`, and the vectors of words without one are
     /// added to `sum`. Returns how many are known, and how many are not.
     fn look_up(&self, text: &[u8], sum: &mut [f32], words: &mut Words) -> [u32; 2] {
         let Words { rows, unseen, .. } = words;
+        let (matrix, dim) = (self.model.matrices().0, self.model.dim());
         rows.clear();
         let [mut others, mut unknown] = [0; 2];
         if let Some(pieces) = self.model.pieces() {
@@ -156,7 +154,10 @@ impl<'a> Embedder<'a> {
         } else {
             self.tokenizer.each_word(text, |word| {
                 if let Some(place) = self.words.id(word) {
-                    rows.push(self.rows[place as usize]);
+                    let row = self.rows[place as usize];
+                    // Most rows lie beyond the caches, and are added once all are found.
+                    matrix.prefetch(row as usize * dim..(row as usize + 1) * dim);
+                    rows.push(row);
                     return;
                 }
                 if unseen.len() >= REMEMBERED {

@@ -409,10 +409,12 @@ impl Embeddings {
     /// same word in another normal form of Unicode, or as the text was split and put in lower case
     /// that the model was trained on.
     pub fn spelling(&self, word: &str) -> Option<String> {
+        if self.vocab.id(word.as_bytes()).is_some() { None } else { self.other_spelling(word) }
+    }
+
+    /// The same for a word that the vocabulary is known to lack.
+    fn other_spelling(&self, word: &str) -> Option<String> {
         let knows = |word: &str| self.vocab.id(word.as_bytes()).is_some();
-        if knows(word) {
-            return None;
-        }
         let mut told = Vec::new();
         self.tokenizer().each_word(word.as_bytes(), |word| {
             told.push(String::from_utf8_lossy(word).into_owned());
@@ -466,7 +468,7 @@ impl Embeddings {
     pub fn find(&self, word: &str) -> Result<Found<'_>> {
         let (mut id, mut other) = (self.vocab.id(word.as_bytes()), None);
         if id.is_none() {
-            other = self.spelling(word);
+            other = self.other_spelling(word);
             id = other.as_ref().and_then(|other| self.vocab.id(other.as_bytes()));
         }
         let spelling = other.as_deref().unwrap_or(word);

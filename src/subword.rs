@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::Vocab;
-use crate::memory::Mapped;
+use crate::memory::{Mapped, prefetch};
 
 /// Which n-grams a word has, and how they are numbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Subwords {
 
 /// The most characters of an n-gram. The time for a word grows with it.
 const MAX_LENGTH: usize = 100;
+
+/// The bytes of a line of the caches.
+const BYTES_OF_LINE: usize = 64;
 
 /// fastText's mark for the end of a sentence, which has no n-grams.
 const END_OF_SENTENCE: &[u8] = b"</s>";
@@ -223,14 +226,19 @@ impl Ngrams {
     /// Adds the vectors of `word`'s n-grams to `sum`, whose length is the dimension. Returns how
     /// many n-grams count in a mean.
     pub fn add(&self, word: &[u8], sum: &mut [f32]) -> usize {
-        let mut counted = 0;
+        let (mut counted, mut rows) = (0, Vec::with_capacity(32));
         self.subwords.each(word, |bucket| {
             let row = self.row(bucket, sum.len());
             counted += usize::from(row.is_some() || !self.pruned);
+            // Rows lie anywhere in a large file, so all are asked for before the first is waited for.
             if let Some(row) = row {
-                add_row(row, sum);
+                row.chunks(BYTES_OF_LINE).for_each(|line| prefetch(&line[0]));
+                rows.push(row);
             }
         });
+        for row in rows {
+            add_row(row, sum);
+        }
         counted
     }
 

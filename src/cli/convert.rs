@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use wordloom::format::{self, Format};
-use wordloom::{Embeddings, Error, Post, Width, cosine};
+use wordloom::{Embeddings, Error, Fitted, Hashing, Post, Width, cosine};
 
 use super::progress::{self, OnSignal, say};
 use super::query::tags_of;
@@ -24,7 +24,8 @@ const EXAMPLES: &str = "Examples:
   wordloom convert my.safetensors small.safetensors --dtype i8 --top 100000
   wordloom convert my.safetensors my.npy                  a matrix, and my.words.txt
   wordloom convert my.safetensors my.tsv                  for the Embedding Projector
-  wordloom convert my.safetensors folder --to static      for sentence-transformers and model2vec";
+  wordloom convert my.safetensors folder --to static      for sentence-transformers and model2vec
+  wordloom convert my.safetensors my.floret --buckets 100000  for spacy init vectors --mode floret";
 
 /// Words whose composed vectors are compared, where n-grams are put into fewer buckets.
 const COMPARED: usize = 10_000;
@@ -63,7 +64,8 @@ pub(crate) struct Convert {
     #[arg(long, value_enum, value_name = "WIDTH")]
     dtype: Option<Width>,
     /// Put n-grams into so many buckets in place of those that there are, which must be a multiple of
-    /// that: vectors composed of them are less exact, and the answer says by how much
+    /// that: vectors composed of them are less exact, and the answer says by how much. floret's table
+    /// has so many rows [default: 50,000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     buckets: Option<u32>,
     /// Leave out words whose vectors have numbers that are not finite, and say how many
@@ -114,10 +116,10 @@ impl Convert {
         for post in changes {
             model = post.apply(&model).with_context(|| show::path(&self.model))?;
         }
-        if let Some(buckets) = self.buckets {
+        let to = Format::to_write(&self.out, self.to, model.ngrams().is_some())?;
+        if let (Some(buckets), false) = (self.buckets, to.is_fitted()) {
             model = folded(&model, buckets).with_context(|| show::path(&self.model))?;
         }
-        let to = Format::to_write(&self.out, self.to, model.ngrams().is_some())?;
         if let Some(width) = self.dtype {
             if !to.has_width(width) {
                 let problem =
@@ -127,12 +129,30 @@ impl Convert {
             model = model.in_width(width);
         }
         warn_of_loss(&model, to);
-        note(&format::write(&model, &self.out, to)?);
+        if to.is_fitted() {
+            self.fit(&model).with_context(|| show::path(&self.model))?;
+        } else {
+            note(&format::write(&model, &self.out, to)?);
+        }
         let (words, dim) = (show::number(model.vocab.len() as u64), model.dim());
         let size = size_of(&self.out);
         let what = if self.tags { "tags" } else { "words" };
         say(&format!("{words} {what} x {dim} -> {} ({})", self.out.display(), show::size(size)));
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Writes a table that is fitted to the vectors.
+    fn fit(&self, model: &Embeddings) -> anyhow::Result<()> {
+        let mut hashing = Hashing::default();
+        hashing.rows = self.buckets.unwrap_or(hashing.rows);
+        let fitted = progress::bar(
+            false,
+            (Fitted::passes(model.dim()), "fitting n-grams"),
+            |progress| &progress.done,
+            |progress| Fitted::to(model, hashing, progress),
+        )?;
+        note(&[fitted.told()]);
+        Ok(format::write_floret(&self.out, &fitted)?)
     }
 }
 

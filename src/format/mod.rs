@@ -7,6 +7,7 @@ pub mod contexts;
 pub mod counts;
 mod fasttext;
 mod finalfusion;
+mod floret;
 mod glove;
 mod lines;
 mod model;
@@ -25,6 +26,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+pub use self::floret::write_floret;
 pub use self::numpy::write_npy;
 pub use self::vendor::{ImportOptions, import};
 pub use self::written::put_line;
@@ -39,6 +41,7 @@ const ALL: &[Format] = &[
     Format(&fasttext::FORMAT),
     Format(&fasttext::quantise::FORMAT),
     Format(&finalfusion::FORMAT),
+    Format(&floret::FORMAT),
     Format(&word2vec::TEXT),
     Format(&word2vec::BINARY),
     Format(&glove::FORMAT),
@@ -190,6 +193,11 @@ impl Format {
     /// Whether a model in this format is a folder of files.
     pub fn is_folder(self) -> bool {
         self == Self(&static_embedding::FORMAT)
+    }
+
+    /// Whether a table is fitted to the vectors, which takes a while.
+    pub fn is_fitted(self) -> bool {
+        self == Self(&floret::FORMAT)
     }
 
     /// The name of the format.

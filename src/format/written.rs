@@ -134,21 +134,34 @@ pub(super) fn put_numbers(vector: &[f32], line: &mut Vec<u8>) {
     put_fields(vector, b' ', line);
 }
 
-/// The bytes of a number and of what is beside it, mostly.
-const NUMBER: usize = 13;
+/// The most bytes of a number and of what is behind it.
+const NUMBER: usize = 25;
 
 /// Adds a line of numbers alone, with something between them. They are the shortest digits that read
 /// back as the same float.
 pub(super) fn put_fields(vector: &[f32], between: u8, line: &mut Vec<u8>) {
-    line.reserve(vector.len() * NUMBER);
+    let (finite, mut at) = (is_finite(vector), line.len());
+    line.resize(at + vector.len() * NUMBER + 1, between);
     let mut digits = zmij::Buffer::new();
-    let finite = is_finite(vector);
     for (place, &x) in vector.iter().enumerate() {
-        if place > 0 {
-            line.push(between);
-        }
+        at += usize::from(place > 0);
         let text = if finite { digits.format_finite(x) } else { digits.format(x) };
-        line.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+        let text = text.strip_suffix(".0").unwrap_or(text).as_bytes();
+        copy(text, &mut line[at..at + text.len()]);
+        at += text.len();
     }
-    line.push(b'\n');
+    line[at] = b'\n';
+    line.truncate(at + 1);
+}
+
+/// Copies a few bytes. Two moves of eight take less time than a call.
+#[inline(always)]
+fn copy(from: &[u8], to: &mut [u8]) {
+    if (8..=16).contains(&from.len()) {
+        let last = from.len() - 8;
+        to[..8].copy_from_slice(&from[..8]);
+        to[last..last + 8].copy_from_slice(&from[last..]);
+    } else {
+        to.copy_from_slice(from);
+    }
 }

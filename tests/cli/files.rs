@@ -173,6 +173,14 @@ fn vectors_go_to_other_programs() {
     assert!(cosine.starts_with("0.70") || cosine.starts_with("0.71"), "{cosine}");
     place.fails("convert m.vec n.vec --dtype f16", &["n.vec: ", "--dtype"]);
     place.fails("convert m.vec n.npy.gz", &["n.npy.gz: ", "not packed"]);
+    let said = place.run("convert m.vec m.floret --buckets 999").good().err.clone();
+    assert!(said.contains("999 rows have a cosine of 0.9") || said.contains("of 1.000"), "{said}");
+    let table = place.text("m.floret");
+    assert_eq!(table.lines().next(), Some("999 5 3 5 2 2166136261 < >"));
+    assert_eq!(table.lines().count(), 1000);
+    assert!(table.lines().skip(1).enumerate().all(|(row, line)| {
+        line.split(' ').count() == 6 && line.starts_with(&format!("{row} "))
+    }));
     place.fails("convert m.vec n.ftz --buckets 3", &["m.vec", "no n-grams"]);
     place.misuses("train cbow m.vec -o n.npy --to npy", &["--to"]);
     assert!(!place.has("n.npy") && !place.has("n.words.txt"));
