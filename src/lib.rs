@@ -36,6 +36,7 @@
 pub mod align;
 mod bytes;
 pub mod cluster;
+mod column;
 pub mod compare;
 pub mod cooccur;
 pub mod corpus;
@@ -47,8 +48,10 @@ mod floret;
 pub mod format;
 mod geometry;
 pub mod graph;
+pub mod map;
 mod math;
 mod memory;
+mod page;
 mod post;
 mod progress;
 pub mod query;
@@ -63,6 +66,7 @@ mod text;
 pub mod train;
 pub mod tune;
 
+pub use self::column::{Column, write_tsv};
 pub use self::corpus::{Corpus, Vocab};
 pub use self::embed::{Embedder, Pooled, Pooling};
 pub use self::embeddings::{Curve, CurvePoint, Embeddings, Found, Provenance, cosine};

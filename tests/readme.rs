@@ -71,6 +71,7 @@ fn sessions_of_the_guide_run_as_shown() {
     run("docs/guide/start.md", "static/modules.json");
     run("docs/guide/asking.md", "my.counts");
     run("docs/guide/evaluating.md", "b.safetensors");
+    run("docs/guide/maps.md", "both.html");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod info;
 mod input_embed;
 mod inspect;
 mod learning;
+mod map;
 mod metrics;
 mod names;
 mod outputs;
@@ -79,6 +80,7 @@ enum Command {
     InputEmbed(input_embed::InputEmbed),
     Align(align::Align),
     Cluster(cluster::Cluster),
+    Map(Box<map::Draw>),
     Convert(convert::Convert),
     Prune(prune::Prune),
     Import(import::Import),
@@ -155,6 +157,7 @@ impl Cli {
             Command::InputEmbed(input) => input.run(),
             Command::Align(align) => align.run(),
             Command::Cluster(cluster) => cluster.run(),
+            Command::Map(map) => map.run(),
             Command::Convert(convert) => convert.run(),
             Command::Prune(prune) => prune.run(),
             Command::Import(import) => import.run(),

@@ -11,7 +11,6 @@
 
 mod advice;
 mod baselines;
-mod map;
 mod neighbours;
 mod presets;
 mod report;

@@ -28,6 +28,8 @@ use std::path::Path;
 
 pub use self::floret::write_floret;
 pub use self::numpy::write_npy;
+#[cfg(feature = "parquet")]
+pub use self::parquet::write_parquet;
 pub use self::vendor::{ImportOptions, import};
 pub use self::written::put_line;
 use crate::embeddings::Embeddings;

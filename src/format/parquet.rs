@@ -1,9 +1,10 @@
 //! Parquet: a row for each word, with the columns `word`, `count` where counts are known, and
 //! `vector`, a list of floats. pandas, polars, `DuckDB` and embedding-atlas open it.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::Compression;
+use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -13,9 +14,10 @@ use parquet::schema::types::Type;
 
 use super::written::Words;
 use super::{Contents, Kind, Part, Writes};
+use crate::column::Column;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::memory::Staged;
+use crate::memory::{Staged, replace};
 
 pub(super) const FORMAT: Kind = Kind {
     name: "parquet",
@@ -88,6 +90,54 @@ fn write_rows(
         }
         group.close()?;
     }
+    file.close().map(drop)
+}
+
+/// Writes a table with columns of any names.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn write_parquet(path: &Path, columns: &[(String, Column)]) -> Result<()> {
+    replace(path, |out| {
+        let written = write_columns(columns, out);
+        written.map_err(|e| Error::input(path, format!("can't be written ({e})")))
+    })
+}
+
+fn write_columns(
+    columns: &[(String, Column)],
+    out: &mut Staged,
+) -> std::result::Result<(), ParquetError> {
+    let field = |(name, column): &(String, Column)| {
+        let (of, logical) = match column {
+            Column::Text(_) => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
+            Column::Whole(_) => (PhysicalType::INT64, None),
+            Column::Number(_) => (PhysicalType::FLOAT, None),
+        };
+        Type::primitive_type_builder(name, of)
+            .with_repetition(Repetition::REQUIRED)
+            .with_logical_type(logical)
+            .build()
+            .map(Arc::new)
+    };
+    let fields = columns.iter().map(field).collect::<std::result::Result<Vec<_>, _>>()?;
+    let schema = Type::group_type_builder("words").with_fields(fields).build()?;
+    let mut file = SerializedFileWriter::new(out, Arc::new(schema), Arc::default())?;
+    let mut group = file.next_row_group()?;
+    for (_, cells) in columns {
+        let Some(mut column) = group.next_column()? else { break };
+        match cells {
+            Column::Text(cells) => {
+                let texts: Vec<ByteArray> =
+                    cells.iter().map(|text| ByteArray::from(text.as_str())).collect();
+                column.typed::<ByteArrayType>().write_batch(&texts, None, None)?
+            }
+            Column::Whole(cells) => column.typed::<Int64Type>().write_batch(cells, None, None)?,
+            Column::Number(cells) => column.typed::<FloatType>().write_batch(cells, None, None)?,
+        };
+        column.close()?;
+    }
+    group.close()?;
     file.close().map(drop)
 }
 

@@ -11,6 +11,7 @@ mod embed;
 mod field;
 mod files;
 mod graph;
+mod map;
 mod query;
 mod recipe;
 mod relations;
