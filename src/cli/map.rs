@@ -4,6 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use hashbrown::HashMap;
 use wordloom::map::{Groups, MOST, Map, MapOptions, Method};
 use wordloom::{Embeddings, Error, Result, Staged, format, train};
@@ -111,7 +112,8 @@ impl Draw {
             (Map::steps(models.len(), &options), "drawing"),
             |progress| &progress.done,
             |progress| pool.install(|| Map::of(&models, &options, progress)),
-        )?;
+        )
+        .with_context(|| show::path(self.words.as_ref().unwrap_or(&self.models[0])))?;
         if let Some(labels) = labels {
             map.labels = Some(self.labelled(&map.words, &labels)?);
         }

@@ -123,7 +123,7 @@ impl Map {
         let words = first.vocab.len();
         if !(FEWEST..=MOST).contains(&words) {
             return Err(Error::Refused(format!(
-                "a map has from {FEWEST} to {MOST} words, not {words}"
+                "{words} words, where a map wants from {FEWEST} to {MOST}"
             )));
         }
         let mut panels: Vec<Panel> = Vec::new();

@@ -25,7 +25,8 @@ fn a_table_has_the_places_of_all_words_and_is_the_same_for_any_number_of_threads
         near[0][..3] == line[0][..3]
     });
     assert!(same.count() >= 38, "{table}");
-    for kind in ["tsv", "html", "svg"] {
+    let parquet = if cfg!(feature = "parquet") { &["parquet"][..] } else { &[] };
+    for kind in ["tsv", "html", "svg"].iter().chain(parquet) {
         for threads in [1, 2, 4] {
             let out = format!("{threads}.{kind}");
             place.run(&format!("map m.safetensors -q -o {out} --threads {threads}")).good();
@@ -77,7 +78,7 @@ fn what_can_not_be_drawn_is_refused_in_one_line() {
     place.write("bad.tsv", "man royal\n");
     place.write("none.tsv", "unicorn\troyal\n");
     place.fails("map m.vec -o m.png", &["m.png", ".svg", "--to"]);
-    place.fails("map m.vec -o m.html --words few.txt", &["from 5 to 50000 words, not 2"]);
+    place.fails("map m.vec -o m.html --words few.txt", &["few.txt: 2 words", "from 5 to 50000"]);
     place.fails("map m.vec -o m.html --names a,b", &["--names", "2 names for 1 models"]);
     place.fails("map m.vec -o m.html --labels bad.tsv", &["bad.tsv", "line 1", "a tab"]);
     place.fails("map m.vec -o m.html --labels none.tsv", &["none.tsv", "none of the words"]);
