@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use crate::corpus::Vocab;
 use crate::embeddings::{Embeddings, cosine};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 
 /// How words are hashed.
@@ -53,6 +53,8 @@ pub struct Fitted {
     pub frequent: f64,
 }
 
+/// The most rows of a table: there are some hundred thousand in use.
+const MOST_ROWS: u32 = 10_000_000;
 /// How many words are the frequent ones.
 const FREQUENT: usize = 10_000;
 
@@ -99,8 +101,12 @@ impl Fitted {
     /// [`Fitted::passes`].
     ///
     /// # Errors
-    /// [`crate::Error::Stopped`] when `progress` asks to stop.
+    /// [`Error::Setting`] for a table without rows or with too many, and [`Error::Stopped`] when
+    /// `progress` asks to stop.
     pub fn to(model: &Embeddings, hashing: Hashing, progress: &Progress) -> Result<Self> {
+        if !(1..=MOST_ROWS).contains(&hashing.rows) {
+            return Err(Error::setting("buckets", format!("must be from 1 to {MOST_ROWS}")));
+        }
         let (words, dim) = (model.vocab.len(), model.dim());
         let system = System::new(&model.vocab, hashing);
         let mut rows = vec![0.0; hashing.rows as usize * dim];

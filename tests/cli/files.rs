@@ -181,6 +181,7 @@ fn vectors_go_to_other_programs() {
     assert!(table.lines().skip(1).enumerate().all(|(row, line)| {
         line.split(' ').count() == 6 && line.starts_with(&format!("{row} "))
     }));
+    place.fails("convert m.vec n.floret --buckets 4000000000", &["m.vec", "--buckets", "10000000"]);
     place.fails("convert m.vec n.ftz --buckets 3", &["m.vec", "no n-grams"]);
     place.misuses("train cbow m.vec -o n.npy --to npy", &["--to"]);
     assert!(!place.has("n.npy") && !place.has("n.words.txt"));
