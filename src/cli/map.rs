@@ -11,7 +11,7 @@ use wordloom::{Embeddings, Error, Result, Staged, format, train};
 
 use super::progress::{self, OnSignal, say};
 use super::query::tags_of;
-use super::{note, outputs, show};
+use super::{names_of, note, outputs, show};
 
 const EXAMPLES: &str = "Examples:
   wordloom map my.safetensors -o map.html                the 5,000 most frequent words
@@ -94,14 +94,10 @@ impl Draw {
         let kind = self.kind()?;
         let files = [&self.models[..], self.words.as_slice(), self.labels.as_slice()].concat();
         outputs::check(&[&self.output], &files)?;
-        if !self.names.is_empty() && self.names.len() != self.models.len() {
-            let (names, models) = (self.names.len(), self.models.len());
-            let problem = format!("{names} names for {models} models: give one for each");
-            return Err(Error::Setting { name: "names", problem }.into());
-        }
+        let names = names_of(&self.models, &self.names)?;
         let pool = train::pool(self.threads)?;
         progress::listen(OnSignal::End);
-        let models = self.read()?;
+        let models = self.read(names)?;
         let labels = self.labels.as_deref().map(read_labels).transpose()?;
         let mut layouts = self.layouts.clone();
         layouts.dedup();
@@ -169,16 +165,15 @@ impl Draw {
     }
 
     /// The models with the words of the map alone, each with its name.
-    fn read(&self) -> anyhow::Result<Vec<(String, Embeddings)>> {
+    fn read(&self, names: Vec<String>) -> anyhow::Result<Vec<(String, Embeddings)>> {
         let mut models = Vec::new();
-        for (at, path) in self.models.iter().enumerate() {
+        for (path, name) in self.models.iter().zip(names) {
             let mut model = format::load(path, self.table.as_deref())?;
             note(&model.provenance.notes);
             if self.tag {
                 model = tags_of(path, &model)?;
             }
-            let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            models.push((self.names.get(at).cloned().unwrap_or(stem), model));
+            models.push((name, model));
         }
         let (first, others) = (&models[0].1, &models[1..]);
         let everywhere =

@@ -31,15 +31,16 @@ mod tune;
 mod walk;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use wordloom::Embeddings;
 use wordloom::format::Format;
 use wordloom::sessions::SessionOptions;
+use wordloom::{Embeddings, Error};
 
 /// Vectors of words and documents from your own text
 #[derive(Parser)]
@@ -189,6 +190,26 @@ fn note(notes: &[String]) {
     for note in notes {
         progress::say(&format!("wordloom: {note}"));
     }
+}
+
+/// The names of models: those that are given, one for each, or else those of their files.
+///
+/// # Errors
+/// [`Error::Refused`] for another number of names.
+fn names_of(models: &[PathBuf], given: &[String]) -> wordloom::Result<Vec<String>> {
+    if given.len() == models.len() {
+        return Ok(given.to_vec());
+    }
+    if !given.is_empty() {
+        let (names, models) = (given.len(), models.len());
+        let problem = format!("{names} names for {models} models: give one for each by `names`");
+        return Err(Error::Refused(problem));
+    }
+    let name = |path: &PathBuf| {
+        let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+        name.unwrap_or_default().to_string_lossy().into_owned()
+    };
+    Ok(models.iter().map(name).collect())
 }
 
 /// The sessions that a model of items was trained on, if its history says so.

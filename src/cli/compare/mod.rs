@@ -16,7 +16,7 @@ use wordloom::{Error, format, replace, train};
 use self::trainings::TrainingOptions;
 use super::eval::{Drawing, how};
 use super::progress::{self, OnSignal};
-use super::{note, outputs, show};
+use super::{names_of, note, outputs, show};
 
 const EXAMPLES: &str = "Examples:
   wordloom compare text.txt --methods skip-gram,cbow,glove,fasttext --sets sets/ --report out.html
@@ -153,24 +153,16 @@ impl Compare {
                 "options for reading text are for training: name what to train by --methods";
             return Err(Error::Refused(problem.into()).into());
         }
-        let (models, names) = (self.text.inputs.len(), self.names.len());
-        if names > 0 && names != models {
-            let problem =
-                format!("{names} names for {models} models: give one for each by `names`");
-            return Err(Error::Refused(problem).into());
-        }
-        let run = |(at, path): (usize, &PathBuf)| {
+        let names = names_of(&self.text.inputs, &self.names)?;
+        let run = |(path, name): (&PathBuf, String)| {
             if path.is_dir() && !is_model(path) {
                 let problem = "is a directory, not a model: name what to train on it by --methods";
                 return Err(Error::Input { path: path.clone(), problem: problem.into() });
             }
-            let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
-            let file = name.unwrap_or_default().to_string_lossy().into_owned();
-            let name = self.names.get(at).cloned().unwrap_or(file);
             let model = format::read_table(path, self.table.as_deref())?;
             note(&model.provenance.notes);
             Ok(TrainedRun { name, model, sparse: None })
         };
-        Ok(self.text.inputs.iter().enumerate().map(run).collect::<Result<_, _>>()?)
+        Ok(self.text.inputs.iter().zip(names).map(run).collect::<Result<_, _>>()?)
     }
 }
