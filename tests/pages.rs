@@ -189,7 +189,7 @@ addEventListener("load", () => setTimeout(() => {
   const seen = { errors: window.problems }, $ = s => [...document.querySelectorAll(s)], text = s => $(s).map(e => e.textContent);
   const saved = []; URL.createObjectURL = blob => { saved.push(blob); return "#"; };
   const canvas = document.querySelector("canvas"), box = () => canvas.getBoundingClientRect();
-  const point = (type, x, y) => canvas.dispatchEvent(new PointerEvent(type, { clientX: box().left + x, clientY: box().top + y, pointerId: 1, bubbles: true }));
+  const point = (type, x, y, finger = 1) => canvas.dispatchEvent(new PointerEvent(type, { clientX: box().left + x, clientY: box().top + y, pointerId: finger, bubbles: true }));
   // A number of what is drawn, so that it is known to change.
   const picture = () => { const d = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data; let sum = 0; for (let i = 0; i < d.length; i += 4) sum = (sum * 31 + d[i] + 3 * d[i + 1] + 7 * d[i + 2] + d[i + 3]) % 1000000007; return sum; };
   const done = () => { const note = document.createElement("pre"); note.id = "seen"; note.textContent = JSON.stringify(seen); document.body.append(note); };
@@ -204,13 +204,16 @@ addEventListener("load", () => setTimeout(() => {
     () => { seen.followed = text("#chosen h2")[0]; document.querySelector("#whole").click(); },
     () => { seen.moved = picture(); point("pointerdown", 100, 100); point("pointermove", 140, 120); point("pointerup", 140, 120); },
     () => { seen.dragged = picture(); canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: -300, clientX: box().left + 50, clientY: box().top + 50, cancelable: true })); },
-    () => { seen.zoomed = picture(); document.querySelector("#whole").click(); change("#layout", "1"); change("#colour", "frequency"); },
+    () => { seen.zoomed = picture(); point("pointerdown", 100, 100, 1); point("pointerdown", 200, 100, 2); point("pointermove", 210, 100, 2); point("pointermove", 290, 100, 2); point("pointerup", 290, 100, 2); point("pointerup", 100, 100, 1); },
+    () => { seen.pinched = picture(); document.querySelector("#whole").click(); change("#layout", "1"); change("#colour", "frequency"); },
     () => { seen.other = text("figcaption")[0]; seen.legend = $("#legend li").length; document.querySelector("#lasso").click();
       point("pointerdown", 1, 1); [[box().width - 1, 1], [box().width - 1, box().height - 1], [1, box().height - 1]].forEach(([x, y]) => point("pointermove", x, y)); point("pointerup", 1, 9); },
     () => { seen.lasso = text("#chosen h2")[0]; document.querySelector("#chosen button").click(); change("#save", "svg"); change("#save", "tsv");
       Promise.all(saved.map(blob => blob.text())).then(all => { seen.saved = all.map(text => [text.slice(0, 4), text.trim().split("\n").length]); }); },
     () => { seen.least = $("#moved li").length; ask("nowhere"); },
-    () => { seen.unknown = text("#chosen")[0]; seen.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth; },
+    () => { seen.unknown = text("#chosen")[0]; const slider = document.querySelector("#slider");
+      if (slider.clientWidth) { slider.value = 3; slider.dispatchEvent(new Event("input")); ask("sea3"); } },
+    () => { seen.slid = [text("#slider-name")[0], text("#moved-about")[0], $("#chosen h2").length, $("figure").filter(f => f.clientWidth).length]; seen.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth; },
   ]);
 }, 50));
 </script>"##;
@@ -222,9 +225,15 @@ fn the_page_of_a_map_works_in_a_browser() {
     place.run("train cbow other.txt -q -o other.safetensors --dim 10 --threads 1").good();
     place.run("map m.safetensors -o one.html -q").good();
     place.run("map m.safetensors other.safetensors -o two.html -q --names first,second").good();
-    for (page, models, width) in
-        [("one.html", 1, 1200), ("one.html", 1, 390), ("two.html", 2, 1300), ("two.html", 2, 390)]
-    {
+    place.run("map m.safetensors other.safetensors m.safetensors other.safetensors -o four.html -q --names a,b,c,d").good();
+    for (page, models, width) in [
+        ("one.html", 1, 1200),
+        ("one.html", 1, 390),
+        ("two.html", 2, 1300),
+        ("two.html", 2, 390),
+        ("four.html", 4, 1300),
+        ("four.html", 4, 390),
+    ] {
         let Some(seen) = seen(&place, page, ON_A_MAP, width) else { return };
         assert_eq!(seen["errors"], json!([]), "{seen}");
         assert_eq!(seen["canvases"], models);
@@ -232,10 +241,12 @@ fn the_page_of_a_map_works_in_a_browser() {
         assert!(kept.contains("t-SNE") && kept.contains("Trustworthiness 0."), "{kept}");
         assert_eq!(seen["word"], "sea3");
         let near = seen["near"].as_array().unwrap();
-        assert!(near.len() == models && near[0].as_array().unwrap().len() == 10, "{seen}");
+        assert!(near.len() == models.min(2) && near[0].as_array().unwrap().len() == 10, "{seen}");
         assert_eq!(seen["followed"], near[0][0], "a neighbour can be followed");
         assert!(seen["address"].as_str().unwrap().contains("word=sea3"), "{seen}");
-        for [before, after] in [["first", "flown"], ["moved", "dragged"], ["dragged", "zoomed"]] {
+        for [before, after] in
+            [["first", "flown"], ["moved", "dragged"], ["dragged", "zoomed"], ["zoomed", "pinched"]]
+        {
             assert_ne!(seen[before], seen[after], "{before} and {after} look alike: {seen}");
         }
         assert!(seen["other"].as_str().unwrap().contains("PCA"), "{seen}");
@@ -247,5 +258,11 @@ fn the_page_of_a_map_works_in_a_browser() {
         assert_eq!(seen["least"], if models > 1 { WORDS } else { 0 }, "{seen}");
         assert!(seen["unknown"].as_str().unwrap().contains("nowhere"), "{seen}");
         assert_eq!(seen["wide"], false, "nothing sticks out at {width}: {seen}");
+        if models > 3 {
+            let slid = &seen["slid"];
+            assert_eq!(slid[0].as_str().unwrap().trim(), "d", "{seen}");
+            assert!(slid[1].as_str().unwrap().contains("by c and d"), "{seen}");
+            assert_eq!([&slid[2], &slid[3]], [3, 1], "the word, two lists and one map: {seen}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use hashbrown::HashMap;
-use wordloom::map::{Groups, MOST, Map, MapOptions, Method};
+use wordloom::map::{Groups, MOST, Map, MapOptions, Method, function_words};
 use wordloom::{Embeddings, Error, Result, Staged, format, train};
 
 use super::progress::{self, OnSignal, say};
@@ -15,7 +15,7 @@ use super::{names_of, note, outputs, show};
 
 const EXAMPLES: &str = "Examples:
   wordloom map my.safetensors -o map.html                the 5,000 most frequent words
-  wordloom map my.safetensors -o map.html --top 20000 --skip 100 --layouts tsne
+  wordloom map my.safetensors -o map.html --top 20000 --skip-function 150
   wordloom map old.safetensors new.safetensors -o map.html --names 1990s,2020s
   wordloom map my.safetensors -o map.html --labels words.tsv
   wordloom map documents.safetensors -o map.html --tag
@@ -47,8 +47,11 @@ pub(crate) struct Draw {
     /// Leave out the N most frequent words before these, which are mostly words of grammar
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip: usize,
+    /// Leave out N function words: the shortest vectors among the 10 N most frequent words
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip_function: usize,
     /// Show the words of a file, one a line
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["top", "skip"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["top", "skip", "skip_function"])]
     words: Option<PathBuf>,
     /// Show tags (documents), not words
     #[arg(long, conflicts_with = "table")]
@@ -160,7 +163,10 @@ impl Draw {
         };
         self.to.or(by_name).ok_or_else(|| Error::Input {
             path: self.output.clone(),
-            problem: "end the name in .html, .svg or .tsv, or say what to write by `to`".into(),
+            problem: format!(
+                "end the name in .html, .svg{} or .tsv, or say what to write by `to`",
+                if cfg!(feature = "parquet") { ", .parquet" } else { "" }
+            ),
         })
     }
 
@@ -181,7 +187,10 @@ impl Draw {
         let ids: Vec<u32> = if let Some(file) = &self.words {
             self.chosen(file, first, everywhere)?
         } else {
-            let all = 0..first.vocab.len() as u32;
+            let function = function_words(first, self.skip_function)
+                .with_context(|| show::path(&self.models[0]))?;
+            let all =
+                (0..first.vocab.len() as u32).filter(|id| function.binary_search(id).is_err());
             // Of a word that is there twice, the first row counts.
             let fits = |&id: &u32| {
                 let word = first.vocab.word(id);

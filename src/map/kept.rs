@@ -39,8 +39,7 @@ impl Kept {
     ) -> Result<Self> {
         let words = places.len();
         let k = NEAR.min(words - 1);
-        let on_map: Vec<Vec<u32>> =
-            (0..words).into_par_iter().map(|word| nearest(places, word, k)).collect();
+        let on_map = nearest(places, k);
         let true_ones = |word: usize| near[word].iter().take(k).map(|near| near.id);
         let kept = |word: usize| true_ones(word).filter(|id| on_map[word].contains(id)).count();
         let of: Vec<u8> = (0..words).map(|word| kept(word) as u8).collect();
@@ -57,23 +56,25 @@ impl Kept {
                 .par_iter()
                 .zip(cosines.par_chunks(words))
                 .map(|(&word, cosines)| {
-                    let at = |id: u32| distance(places, word, id as usize);
-                    let others = || (0..words).filter(|&other| other != word);
-                    // By how much the rank of a word exceeds the last one that would be near.
+                    // By how much the rank of a word exceeds the last one that would be near. The
+                    // word itself is before all others, but for those at the same place.
+                    let excess = |before: usize| before.saturating_sub(k);
                     let near_on_map = on_map[word]
                         .iter()
                         .filter(|&&id| !true_ones(word).any(|other| other == id));
                     let false_ones = near_on_map.map(|&id| {
                         let cosine = cosines[id as usize];
-                        others().filter(|&other| cosines[other] > cosine).count()
+                        let before = cosines.iter().filter(|&&other| other > cosine).count();
+                        excess(before + usize::from(cosines[word] <= cosine))
                     });
                     let missed =
                         true_ones(word).filter(|id| !on_map[word].contains(id)).map(|id| {
-                            let far = at(id);
-                            others().filter(|&other| distance(places, word, other) < far).count()
+                            let far = apart(places[word], places[id as usize]);
+                            let nearer = |&&other: &&Place| apart(places[word], other) < far;
+                            let before = places.iter().filter(nearer).count();
+                            excess(before + usize::from(far == 0.0))
                         });
-                    let excess = |rank: usize| (rank + 1).saturating_sub(k);
-                    [false_ones.map(excess).sum(), missed.map(excess).sum()]
+                    [false_ones.sum(), missed.sum()]
                 })
                 .collect();
             false_ones += beyond.iter().map(|[of, _]| *of as f64).sum::<f64>();
@@ -95,25 +96,48 @@ impl Kept {
 }
 
 /// The squared distance of two places.
-fn distance(places: &[Place], a: usize, b: usize) -> f64 {
-    let ([x, y], [z, w]) = (places[a], places[b]);
+fn apart([x, y]: Place, [z, w]: Place) -> f64 {
     (x - z) * (x - z) + (y - w) * (y - w)
 }
 
-/// The `k` nearest places, the nearest first; of equal ones those that come first.
-fn nearest(places: &[Place], word: usize, k: usize) -> Vec<u32> {
+/// The `k` nearest places of each place, the nearest first; of equal ones those that come first.
+/// Places are looked at by their distance from left to right, until even that exceeds the k-th best.
+fn nearest(places: &[Place], k: usize) -> Vec<Vec<u32>> {
+    let mut order: Vec<u32> = (0..places.len() as u32).collect();
+    order.sort_by(|&a, &b| places[a as usize][0].total_cmp(&places[b as usize][0]));
+    let mut found = vec![Vec::new(); places.len()];
+    let near: Vec<(u32, Vec<u32>)> = (0..order.len())
+        .into_par_iter()
+        .map(|at| (order[at], beside(places, &order, at, k)))
+        .collect();
+    for (word, near) in near {
+        found[word as usize] = near;
+    }
+    found
+}
+
+/// The `k` nearest places of `order[at]`, where `order` is from left to right.
+fn beside(places: &[Place], order: &[u32], at: usize, k: usize) -> Vec<u32> {
+    let word = order[at] as usize;
     let mut best: Vec<(f64, u32)> = Vec::with_capacity(k + 1);
-    let mut farthest = f64::INFINITY;
-    for other in (0..places.len()).filter(|&other| other != word) {
-        let far = distance(places, word, other);
-        if far < farthest {
-            let at = best.partition_point(|(near, _)| *near <= far);
-            best.insert(at, (far, other as u32));
-            best.truncate(k);
-            if best.len() == k {
-                farthest = best[k - 1].0;
-            }
-        }
+    let (mut left, mut right) =
+        (order[..at].iter().rev().peekable(), order[at + 1..].iter().peekable());
+    let across = |other: &u32| (places[*other as usize][0] - places[word][0]).powi(2);
+    loop {
+        let (to_left, to_right) = (
+            left.peek().map_or(f64::INFINITY, |other| across(other)),
+            right.peek().map_or(f64::INFINITY, |other| across(other)),
+        );
+        let enough = best.len() == k && to_left.min(to_right) > best[k - 1].0;
+        let next =
+            if to_left < to_right { left.next() } else { right.next().or_else(|| left.next()) };
+        let Some(&other) = next.filter(|_| !enough) else { break };
+        let found = (apart(places[word], places[other as usize]), other);
+        let before =
+            |near: &(f64, u32)| near.0.total_cmp(&found.0).then(near.1.cmp(&found.1)).is_lt();
+        let place = best.partition_point(before);
+        best.insert(place, found);
+        best.truncate(k);
     }
     best.into_iter().map(|(_, id)| id).collect()
 }
@@ -137,7 +161,7 @@ mod tests {
         for word in 0..n {
             let vector = |word: usize| model.vector(word as u32);
             let by_vector = order(word, &|other| -cosine(&vector(word), &vector(other)));
-            let by_place = order(word, &|other| distance(places, word, other));
+            let by_place = order(word, &|other| apart(places[word], places[other]));
             for rank in 0..n - 1 {
                 let on_map = by_place.iter().position(|&other| other == by_vector[rank]).unwrap();
                 match (rank < NEAR, on_map < NEAR) {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Place, STEPS, count};
+use super::{Place, STEPS, count, tsne};
 use crate::embeddings::{Embeddings, unit};
 use crate::error::Result;
 use crate::progress::Progress;
@@ -19,19 +19,6 @@ pub enum Method {
     /// The two directions along which the vectors differ most
     Pca,
 }
-
-/// About how many words count as near in t-SNE.
-const PERPLEXITY: f32 = 30.0;
-/// Rounds of t-SNE, in the first quarter of a thousand of which attraction is exaggerated.
-const ROUNDS: usize = 750;
-/// Fewer words than that are laid out with a tree of this exactness: their places spread far, so that a
-/// grid would have many empty cells.
-const FEW: usize = 2000;
-const TREE: f32 = 0.5;
-/// How many times attraction is exaggerated in the first rounds.
-const EXAGGERATION: f32 = 12.0;
-/// The spread of the places that t-SNE begins with (Kobak & Berens 2019).
-const BEGIN: f64 = 1e-4;
 
 impl Method {
     /// The name for people.
@@ -53,7 +40,7 @@ impl Method {
     /// How many neighbours of each word are wanted, among `words`.
     pub(super) fn neighbours(self, words: usize) -> usize {
         match self {
-            Self::Tsne => (3.0 * perplexity(words)) as usize,
+            Self::Tsne => tsne::neighbours(words),
             Self::Pca => 0,
         }
     }
@@ -71,19 +58,20 @@ impl Method {
         let words = model.vocab.len();
         let (places, about) = match self {
             Self::Pca => {
-                let (places, share) = principal(model, words);
+                let (places, share) = principal(model);
                 count(progress, 0, 1, STEPS / 2);
                 (places, format!("they hold {:.0} % of the squared distances", 100.0 * share))
             }
             Self::Tsne => {
                 let begun = begin.is_some();
-                let begin = begin.map_or_else(|| principal(model, words).0, <[Place]>::to_vec);
+                let begin = begin.map_or_else(|| principal(model).0, <[Place]>::to_vec);
                 let about = format!(
-                    "perplexity {}, {ROUNDS} rounds, begun with {}",
-                    perplexity(words),
+                    "perplexity {}, {} rounds, begun with {}",
+                    tsne::perplexity(words),
+                    tsne::rounds(),
                     if begun { "the first map" } else { "PCA" }
                 );
-                (neighbourly(near, &begin, self.neighbours(words), progress), about)
+                (fitted(tsne::places(near, &begin, progress)?), about)
             }
         };
         Ok(match begin {
@@ -93,69 +81,10 @@ impl Method {
     }
 }
 
-/// The perplexity for so many words: each has three times as many neighbours that count.
-fn perplexity(words: usize) -> f32 {
-    PERPLEXITY.min((words - 1) as f32 / 3.0)
-}
-
-/// t-SNE by the interpolation of Linderman et al. (2019), or for few words by a tree (van der Maaten
-/// 2014). Sums depend on how they are divided among threads, so it runs on one.
-fn neighbourly(
-    near: &[Vec<Neighbour>],
-    begin: &[Place],
-    k: usize,
-    progress: &Progress,
-) -> Vec<Place> {
-    let words = near.len();
-    let spread = (begin.iter().map(|place| place[0] * place[0]).sum::<f64>() / words as f64).sqrt();
-    let scale = if spread > 0.0 { BEGIN / spread } else { 0.0 };
-    let begin: Vec<f32> = begin.as_flattened().iter().map(|x| (x * scale) as f32).collect();
-    // The distance of unit vectors. Where a word has fewer neighbours than others, the last one counts
-    // several times: all must have as many.
-    let row = |near: &Vec<Neighbour>| -> Vec<bhtsne::Neighbor<f32>> {
-        (0..k)
-            .filter_map(|at| near.get(at).or(near.last()))
-            .map(|near| bhtsne::Neighbor {
-                index: near.id as usize,
-                distance: (2.0 - 2.0 * near.score).max(0.0).sqrt(),
-            })
-            .collect()
-    };
-    let rows: Vec<Vec<bhtsne::Neighbor<f32>>> = near.iter().map(row).collect();
-    let ids: Vec<u32> = (0..words as u32).collect();
-    let run = || {
-        let mut tsne: bhtsne::tSNE<f32, u32, 2> = bhtsne::tSNE::new(&ids);
-        tsne.perplexity(perplexity(words))
-            .epochs(ROUNDS)
-            .early_exaggeration(EXAGGERATION)
-            .learning_rate(learning_rate(words))
-            .initial_embedding(begin)
-            .epoch_callback(|round, _| count(progress, round, ROUNDS, STEPS / 2));
-        if words < FEW {
-            tsne.barnes_hut_with_neighbors(TREE, &rows);
-        } else {
-            tsne.fit_sne_with_neighbors(&rows);
-        }
-        tsne.embedding()
-    };
-    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    let places = match alone {
-        Ok(pool) => pool.install(run),
-        Err(_) => run(),
-    };
-    fitted(places.as_chunks::<2>().0.iter().map(|place| place.map(f64::from)).collect())
-}
-
-/// The learning rate of t-SNE (after Belkina et al. 2019).
-fn learning_rate(words: usize) -> f32 {
-    (0.3 * words as f32).max(5.0)
-}
-
-/// The places of the first `words` words along their two principal components, within ±1, and the
-/// share of the squared distances from the middle that they hold. Vectors are scaled to length 1
-/// first.
-fn principal(e: &Embeddings, words: usize) -> (Vec<Place>, f64) {
-    let (words, dim) = (words.min(e.vocab.len()), e.dim());
+/// The places of all words along their two principal components, within ±1, and the share of the
+/// squared distances from the middle that they hold. Vectors are scaled to length 1 first.
+fn principal(e: &Embeddings) -> (Vec<Place>, f64) {
+    let (words, dim) = (e.vocab.len(), e.dim());
     let mut rows: Vec<f64> =
         (0..words as u32).flat_map(|id| unit(&e.vector(id))).map(f64::from).collect();
     let mut middle = vec![0.0; dim];
@@ -241,7 +170,7 @@ mod tests {
             None,
             Provenance::default(),
         );
-        let (places, share) = principal(&e, 100);
+        let (places, share) = principal(&e);
         assert!(share > 0.95, "{share}");
         assert!(
             (places[0][0].abs() - 1.0).abs() < 0.05 && places[0][1].abs() < 0.05,

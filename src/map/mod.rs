@@ -1,12 +1,15 @@
 //! A map of words: places in the plane for vectors of many numbers, and how far they can be believed.
 
 mod figure;
+mod grammar;
 mod kept;
 mod layout;
 mod page;
+mod tsne;
 
 use std::sync::atomic::Ordering;
 
+pub use self::grammar::function_words;
 pub use self::kept::Kept;
 pub use self::layout::Method;
 use crate::cluster::{ClusterOptions, Clustering};
@@ -21,8 +24,9 @@ pub const NEAR: usize = 10;
 pub const MOST: usize = 50_000;
 /// The fewest words of a map.
 const FEWEST: usize = 5;
-/// Words whose neighbours are looked for together.
-const TOGETHER: usize = 512;
+/// Words whose neighbours are looked for together. With many, a thread looks at all rows for the same
+/// words, so that few rows are taken for near and then given up.
+const TOGETHER: usize = 4096;
 /// Frequent words by which a group is named.
 const NAMED_BY: usize = 3;
 

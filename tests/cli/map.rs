@@ -52,6 +52,33 @@ fn a_figure_labels_words_of_a_file() {
 }
 
 #[test]
+fn function_words_are_left_out() {
+    let place = Place::new();
+    let words = ["the", "king", "of", "queen", "man", "woman", "boy", "girl"];
+    let rows = |the: f64| {
+        let row = |(at, word): (usize, &&str)| {
+            let (length, angle) = (if at % 2 == 0 && at < 3 { the } else { 1.0 }, at as f64);
+            format!("{word} {:.4} {:.4}\n", length * angle.cos(), length * angle.sin())
+        };
+        format!("8 2\n{}", words.iter().enumerate().map(row).collect::<String>())
+    };
+    place.write("m.vec", rows(0.3));
+    place.run("map m.vec -o m.tsv -q --skip-function 2 --layouts pca").good();
+    let table = place.text("m.tsv");
+    let left: Vec<&str> =
+        table.lines().skip(1).filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(left, ["king", "queen", "man", "woman", "boy", "girl"]);
+    place.write("same.vec", rows(1.0));
+    place.fails(
+        "map same.vec -o same.tsv --skip-function 2",
+        &[
+            "same.vec: all vectors have the same length",
+            "--skip leaves out the most frequent words",
+        ],
+    );
+}
+
+#[test]
 fn several_models_show_the_words_that_all_have() {
     let place = Place::with_royals();
     let fewer: Vec<String> = place
