@@ -19,8 +19,9 @@ const TOGETHER: usize = 512;
 const REMEMBERED: usize = 1 << 16;
 
 /// What becomes of the vectors of words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// Their mean
     #[default]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use wordloom::corpus::{Corpus, DocumentOptions, Documents, TextOptions, Vocab, cache};
 use wordloom::format::{self, Format};
 use wordloom::query::{Combine, Index, Query};
-use wordloom::train::{InferOptions, Inference, pool};
+use wordloom::train::{InferOptions, Inference, document_words, pool};
 use wordloom::{Embeddings, Error, Progress, Provenance};
 
 use super::progress::{self, Display, OnSignal, say, watched};
@@ -117,13 +117,13 @@ impl Infer {
 
     /// The documents that are given, in words of the model.
     fn read(&self, model: &Embeddings) -> anyhow::Result<New> {
-        let mut text: TextOptions =
-            serde_json::from_value(model.provenance.text.clone()).unwrap_or_default();
         if !self.texts.is_empty() {
             let names = (1..=self.texts.len()).map(|n| n.to_string().into_bytes()).collect();
-            let words = Words::Given(known_words(&self.texts, &text, model)?);
+            let words = Words::Given(document_words(&self.texts, model)?);
             return Ok(New { names, words });
         }
+        let mut text: TextOptions =
+            serde_json::from_value(model.provenance.text.clone()).unwrap_or_default();
         text.inputs.clone_from(&self.inputs);
         // Which files of a folder were learnt says nothing about new ones.
         (text.include, text.exclude) = (Vec::new(), Vec::new());
@@ -228,29 +228,5 @@ impl Infer {
             writeln!(out)?;
         }
         Ok(out.flush()?)
-    }
-}
-
-/// The words of texts that a model has, or the pieces of their words, where they are pieces.
-fn known_words(
-    texts: &[String],
-    how: &TextOptions,
-    model: &Embeddings,
-) -> wordloom::Result<Vec<Vec<u32>>> {
-    let vocab = &model.vocab;
-    match (how.words_of(texts), model.pieces()) {
-        (Ok(words), _) => {
-            let ids =
-                |words: &Vec<Vec<u8>>| words.iter().filter_map(|word| vocab.id(word)).collect();
-            Ok(words.iter().map(ids).collect())
-        }
-        // The tokenizer is no longer where it was, but the model has its rules.
-        (Err(_), Some(pieces)) => {
-            let ids = |text: &String| {
-                pieces.split(|piece| vocab.id(piece), text).into_iter().flatten().collect()
-            };
-            Ok(texts.iter().map(ids).collect())
-        }
-        (Err(error), None) => Err(error),
     }
 }

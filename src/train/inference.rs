@@ -15,6 +15,7 @@ use super::recipe::Recipe;
 use super::window::negative::Noise;
 use super::window::newcomer::{Newcomer, Newcomers, SIDE_BY_SIDE, Still};
 use super::window::subsample::Subsample;
+use crate::corpus::TextOptions;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::math::{self, Tile};
@@ -46,6 +47,32 @@ pub struct InferOptions {
 impl Default for InferOptions {
     fn default() -> Self {
         Self { epochs: None, lr: None, threads: None, seed: 1 }
+    }
+}
+
+/// The words of new documents that a model has, by their ids. Texts are split as they were in training;
+/// where the model learnt pieces of words, these are its words.
+///
+/// # Errors
+/// Those of a tokenizer that the model needs and that is no longer where it was.
+pub fn document_words(texts: &[String], model: &Embeddings) -> Result<Vec<Vec<u32>>> {
+    let how: TextOptions =
+        serde_json::from_value(model.provenance.text.clone()).unwrap_or_default();
+    let vocab = &model.vocab;
+    match (how.words_of(texts), model.pieces()) {
+        (Ok(words), _) => {
+            let ids =
+                |words: &Vec<Vec<u8>>| words.iter().filter_map(|word| vocab.id(word)).collect();
+            Ok(words.iter().map(ids).collect())
+        }
+        // The tokenizer is no longer where it was, but the model has its rules.
+        (Err(_), Some(pieces)) => {
+            let ids = |text: &String| {
+                pieces.split(|piece| vocab.id(piece), text).into_iter().flatten().collect()
+            };
+            Ok(texts.iter().map(ids).collect())
+        }
+        (Err(error), None) => Err(error),
     }
 }
 

@@ -35,7 +35,7 @@ use self::checkpoint::Identity;
 pub use self::config::{NgramLengths, WindowConfig, pool, threads};
 pub use self::course::{CheckpointPlan, Course, Patience, Watch};
 pub use self::glove::{GloveConfig, GloveSettings, GloveVectors, train_glove};
-pub use self::inference::{InferOptions, Inference};
+pub use self::inference::{InferOptions, Inference, document_words};
 pub use self::methods::{Learns, METHODS, Method, settle_walks};
 pub use self::plan::Plan;
 pub use self::recipe::{Recipe, RecipeChange};

@@ -8,6 +8,7 @@ mod errors;
 mod judge;
 mod model;
 mod pool;
+mod texts;
 mod train;
 
 /// The module `wordloom._wordloom`.
@@ -19,6 +20,8 @@ mod _wordloom {
     use crate::judge::{compare, evaluate};
     #[pymodule_export]
     use crate::model::{Model, Rows};
+    #[pymodule_export]
+    use crate::texts::{embed, infer, recommend};
     #[pymodule_export]
     use crate::train::{methods, train};
 

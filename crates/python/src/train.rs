@@ -47,8 +47,8 @@ fn take(options: &mut Value, given: &mut Named) {
     }
 }
 
-/// Options of a type, by what was given for them.
-fn read<T: serde::de::DeserializeOwned>(options: Value) -> wordloom::Result<T> {
+/// Options of a type, or a choice, by what was given for them.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(options: Value) -> wordloom::Result<T> {
     let wrong = |e: serde_json::Error| Error::Refused(e.to_string().replace('`', "'"));
     serde_json::from_value(options).map_err(wrong)
 }
@@ -155,9 +155,10 @@ impl Place {
 /// Trains a model by the method called `method`. `settings` is JSON: all settings and options by
 /// their names. The source is the files `paths`, or else `sentences`, of which each is a text or an
 /// iterable of words. `progress` is called with what is done: `reading` or `training`, how much,
-/// and of how much, where that is known.
+/// and of how much, where that is known. The files are kept as they were encoded in `cache`, if `keep`
+/// says so; models do not name files that are `passing`.
 #[pyfunction]
-#[pyo3(signature = (method, settings, paths, sentences, progress, cache, keep))]
+#[pyo3(signature = (method, settings, paths, sentences, progress, cache, keep, passing))]
 pub(crate) fn train(
     py: Python<'_>,
     method: &str,
@@ -167,6 +168,7 @@ pub(crate) fn train(
     progress: Option<Bound<'_, PyAny>>,
     cache: Option<PathBuf>,
     keep: bool,
+    passing: bool,
 ) -> PyResult<(Model, Vec<String>)> {
     let tell = progress.as_ref();
     let method = guarded(|| Method::named(method))?;
@@ -203,13 +205,23 @@ pub(crate) fn train(
     };
     let learn = || wordloom::train::train(&corpus, &recipe, &progress);
     let mut model = watch(py, tell, ("training", total), &progress, learn)?;
-    model.provenance.text = source.describe();
+    model.provenance.text =
+        if passing { without(&source.describe(), &paths) } else { source.describe() };
     if let Source::Text(text) | Source::Documents(text, _) = &source {
         model = model.with_pieces(text.rules().map_err(|error| raise(&error))?);
     }
     let notes = corpus.notes.clone();
     drop((corpus, once));
     Ok((model.into(), notes))
+}
+
+/// A description without the names of these files.
+fn without(description: &Value, paths: &[PathBuf]) -> Value {
+    let mut text = description.to_string();
+    for path in paths {
+        text = text.replace(&json!(path).to_string(), "\"\"");
+    }
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// Settles a recipe and what it reads: nodes of graphs have a learning rate by their walks, and users
@@ -291,7 +303,7 @@ fn given(
 }
 
 /// Does a job without Python's lock, while signals are looked for and progress is told.
-fn watch<T: Send>(
+pub(crate) fn watch<T: Send>(
     py: Python<'_>,
     tell: Option<&Bound<'_, PyAny>>,
     (stage, total): (&str, Option<u64>),

@@ -1,5 +1,6 @@
 """Training: what a source may be, how it is watched, and how it is stopped."""
 
+import json
 import os
 import signal
 import threading
@@ -77,8 +78,20 @@ def test_what_is_no_source_is_refused(tmp_path):
         wordloom.train("skip-gram", 3, **QUICK)
     with pytest.raises(ValueError, match="no word was given"):
         wordloom.train("skip-gram", [], **QUICK)
-    with pytest.raises(TypeError, match="sentences are for methods of text"):
-        wordloom.train("node2vec", [["a", "b"]], **QUICK)
+    for method, source, wrong in [
+        ("node2vec", [["a", "b", "c"]], "the weight 'c', which is no number"),
+        ("node2vec", ["ab"], "edge 0 is 'ab'"),
+        ("node2vec", 3, "graph of int"),
+        ("item2vec", ["a b"], "session 0 is 'a b'"),
+        ("item2vec", [["a", 1.5]], "session 0 has 1.5, which is no name"),
+        ("pv-dbow", ["a text"], "document 0 is a str"),
+    ]:
+        with pytest.raises(TypeError, match=wrong):
+            wordloom.train(method, source, **QUICK)
+    with pytest.raises(ValueError, match="has the word 'new york', which has a space"):
+        wordloom.train("pv-dbow", [("d", ["new york"])], **QUICK)
+    with pytest.raises(ValueError, match="the node '#x', which a list of edges can't hold"):
+        wordloom.train("deepwalk", [("#x", "y")], **QUICK)
 
     def broken():
         yield ["a", "b"]
@@ -165,6 +178,41 @@ def test_documents_graphs_and_sessions(tmp_path):
     sessions.write_text("a b c\nb c d\nc d a\n" * 20)
     model = wordloom.train("item2vec", sessions, dim=8, progress=False)
     assert sorted(model) == ["a", "b", "c", "d"] and model.provenance["settings"]["negative"] == 20
+
+
+def test_documents_graphs_and_sessions_are_given(tmp_path):
+    texts = [("red green\nblue" if n % 2 else 'one "two" three') + " x" for n in range(60)]
+    documents = tmp_path / "d.tsv"
+    documents.write_text("".join(f"d{n}\t{' '.join(text.split())}\n" for n, text in enumerate(texts)))
+    settings = dict(QUICK, words=True, reproducible=True, cache=False)
+    file = wordloom.train("pv-dbow", documents, tag_column=["1"], text_column=["2"], **settings)
+
+    class Tagged(tuple):
+        """As gensim has it: a tuple of words and tags, with names."""
+
+        words = property(lambda self: self[0])
+        tags = property(lambda self: self[1])
+
+    for source in (
+        ((f"d{n}", text) for n, text in enumerate(texts)),
+        [([f"d{n}"], text.split()) for n, text in enumerate(texts)],
+        [Tagged((text.split(), [f"d{n}"])) for n, text in enumerate(texts)],
+    ):
+        model = wordloom.train("pv-dbow", source, **settings)
+        assert list(model) == list(file) and list(model.tags) == list(file.tags)
+        assert (model.tags.vectors == file.tags.vectors).all()
+    edges = [(f"node {n}", f"node {(n + 1) % 20}", 1 + n % 2) for n in range(20)]
+    model = wordloom.train("deepwalk", edges, walks=5, dim=8, progress=False)
+    assert set(model) == {f"node {n}" for n in range(20)}
+    assert len(wordloom.train("node2vec", [(a, (a + 1) % 9) for a in range(9)], dim=8, progress=False)) == 9
+    sessions = [["a b", "c,d", 7], ["c,d", 7, "#e"]] * 20
+    model = wordloom.train("item2vec", sessions, dim=8, progress=False)
+    assert set(model) == {"a b", "c,d", "7", "#e"}
+    with_users = [(f"u{n % 4}", session) for n, session in enumerate(sessions)]
+    model = wordloom.train("item2vec", with_users, users=True, dim=8, progress=False)
+    assert set(model.tags) == {"u0", "u1", "u2", "u3"}
+    assert "tmp" not in json.dumps(model.provenance), model.provenance
+    assert not list((tmp_path / "tmp").iterdir()) and not list((tmp_path / "cache").iterdir())
 
 
 def test_models_are_judged(trained, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -496,6 +496,80 @@ class Model:
         ``.safetensors``, else text, binary, fastText's or GloVe's. Returns what is lost by it."""
         return self._model.save(os.fspath(path), format)
 
+    # Texts, documents and sessions
+
+    def embed(
+        self, texts: Iterable[str], *, pooling: str = "mean", remove_common: bool | None = None
+    ) -> Floats:
+        """The vectors of texts, of shape ``[texts, dim]``; zeros for a text without a known word.
+
+        Words are found as in training, and unseen ones composed where the model can. ``pooling`` is
+        ``mean``, ``unit`` (of vectors of length 1) or ``sif`` (rare words weigh more).
+        ``remove_common`` takes off the direction that all texts have in common, as ``sif`` does
+        unless told otherwise.
+        """
+        if remove_common is None:
+            remove_common = pooling == "sif"
+        rows = _wordloom.embed(self._model, _texts(texts), pooling, remove_common)
+        return np.frombuffer(rows, np.float32).reshape(-1, self.dim)
+
+    def infer(
+        self,
+        texts: Iterable[str],
+        *,
+        epochs: int | None = None,
+        lr: float | None = None,
+        seed: int = 1,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> Floats:
+        """Vectors for new documents, of shape ``[texts, dim]``, by a model of documents. They lie
+        among those of :attr:`tags`.
+
+        The same text has the same vector, whatever comes with it. A text without a known word has
+        nan. ``epochs`` and ``lr`` follow from the model's own unless they are given.
+        """
+        rows = _wordloom.infer(self._model, _texts(texts), epochs, lr, seed, progress)
+        return np.frombuffer(rows, np.float32).reshape(-1, self.dim)
+
+    def recommend(
+        self,
+        sessions: Sequence[Sequence[Key]],
+        k: int = 10,
+        *,
+        users: Sequence[str] | None = None,
+        exclude_seen: bool = False,
+        among: Iterable[Key] | None = None,
+        score: str = "symmetric",
+    ) -> list[list[tuple[str, float]]]:
+        """For each session, a list of items from old to new, the ``k`` items that may come next, with
+        scores that order them.
+
+        Items that the model does not know are left out; of a session they may not be all. Where the
+        model has vectors of users, ``users`` names one for each session, which then may be empty.
+        The last item is no answer, and with ``exclude_seen`` none of the session is; ``among`` says
+        which items can be answers. ``score`` is ``symmetric``, ``output``, ``input`` or ``both``.
+        """
+        if isinstance(sessions, str) or any(isinstance(one, (str, int)) for one in sessions):
+            raise TypeError("a list of sessions, each a list of items")
+        if users is not None and len(users) != len(sessions):
+            raise ValueError(f"{len(users)} users for {len(sessions)} sessions")
+        tags = self.tags if users is not None else None
+        if users is not None and tags is None:
+            raise ValueError("the model has no vectors of users: train it with users=True")
+        asked = []
+        for at, session in enumerate(sessions):
+            items = [row for row in map(self._row, session) if row is not None]
+            user = None
+            if tags is not None and users is not None:
+                user = [float(x) for x in tags.get_vector(users[at])]
+            elif not items:
+                if not session:
+                    raise ValueError(f"session {at} is empty")
+                self.get_index(session[0])
+            asked.append((items, user, items if exclude_seen else items[-1:]))
+        allowed = None if among is None else [self.get_index(item) for item in among]
+        return _wordloom.recommend(self._model, asked, k, allowed, score)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """All vectors, of shape ``[words, dim]``."""
         if dtype is None or np.dtype(dtype) == np.float32:
@@ -557,6 +631,13 @@ def _listed(asked: Any) -> list[Any]:
     if isinstance(asked, (str, int, np.integer, tuple)):
         return [asked]
     return list(asked)
+
+
+def _texts(texts: Iterable[str]) -> list[str]:
+    """Texts as a list; a text alone is not one."""
+    if isinstance(texts, (str, bytes)):
+        raise TypeError("a list of texts, not one text")
+    return list(texts)
 
 
 def _unpickled(bytes: bytes) -> Model:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TextIO
 
-from . import _wordloom
+from . import _given, _wordloom
 from ._model import Model
 
 METHODS: dict[str, str] = dict(_wordloom.methods())
@@ -65,7 +67,7 @@ def _paths(source: object) -> list[str] | None:
 
 def train(
     method: str,
-    source: str | os.PathLike[str] | Iterable[str | Iterable[str] | os.PathLike[str]],
+    source: str | os.PathLike[str] | Iterable[Any],
     *,
     progress: Progress | None = None,
     cache: bool | str | os.PathLike[str] = True,
@@ -76,7 +78,12 @@ def train(
     ``source`` is the path of a file or a folder (a ``str`` or a ``Path``), a list of ``Path``, or an
     iterable of sentences, each a list of words or one string, which is split as a line of a file
     is. The iterable is gone through once, so it may be a generator; a column of pandas, of Arrow or
-    of a Hugging Face dataset is one too. Documents, graphs and sessions are read from files.
+    of a Hugging Face dataset is one too. For the other methods what is given is
+
+    - documents: tuples of a name (or a list of tags) and a text (or a list of words), or objects
+      with ``words`` and ``tags``, as gensim's ``TaggedDocument``;
+    - sessions: lists of items, or tuples of a user and such a list;
+    - graphs: edges of two nodes and perhaps a weight.
 
     ``progress`` is ``True`` for a line on standard error, ``False`` for none, or is called with
     ``"reading"`` or ``"training"``, how much is done, and of how much (or ``None``). Unless it is
@@ -90,15 +97,24 @@ def train(
     ``KeyboardInterrupt`` when it is stopped; nothing is left behind then.
     """
     paths = _paths(source)
-    sentences = None if paths is not None else _sentences(source)
+    learns = METHODS.get(method, "text")
     written = {name: _plain(value) for name, value in settings.items()}
     shown = _shown(progress)
     keep = cache is not False
     place = os.fspath(cache) if not isinstance(cache, bool) else None
     try:
-        model, notes = _wordloom.train(
-            method, json.dumps(written), paths or [], sentences, shown, place, keep
-        )
+        if paths is None and learns != "text":
+            with tempfile.TemporaryDirectory(prefix="wordloom-") as folder:
+                file, options = _given.written(learns, source, Path(folder))
+                said = json.dumps({**options, **written})
+                model, notes = _wordloom.train(
+                    method, said, [file], None, shown, place, False, True
+                )
+        else:
+            sentences = None if paths is not None else _sentences(source)
+            model, notes = _wordloom.train(
+                method, json.dumps(written), paths or [], sentences, shown, place, keep, False
+            )
     finally:
         if isinstance(shown, _Bar):
             shown.end()

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -42,12 +42,29 @@ def methods() -> list[tuple[str, str]]: ...
 def train(
     method: str,
     settings: str,
-    paths: list[str],
+    paths: Sequence[str | PathLike[str]],
     sentences: Iterable[str | Iterable[str]] | None,
     progress: Callable[[str, int, int | None], object] | None,
     cache: str | None,
     keep: bool,
+    passing: bool,
 ) -> tuple[Model, list[str]]: ...
+def embed(model: Model, texts: list[str], pooling: str, common: bool) -> bytes: ...
+def infer(
+    model: Model,
+    texts: list[str],
+    epochs: int | None,
+    lr: float | None,
+    seed: int,
+    progress: Callable[[str, int, int | None], object] | None,
+) -> bytes: ...
+def recommend(
+    model: Model,
+    sessions: list[tuple[list[int], list[float] | None, list[int]]],
+    k: int,
+    among: list[int] | None,
+    score: str,
+) -> list[list[tuple[str, float]]]: ...
 def evaluate(
     model: Model,
     sets: list[str],
