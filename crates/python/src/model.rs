@@ -1,4 +1,6 @@
 //! A model, as Python sees it.
+//!
+//! This file is over 300 lines because a class of Python has all its methods in one place.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

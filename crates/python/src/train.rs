@@ -1,4 +1,6 @@
 //! Training from files, and from what Python iterates over.
+//!
+//! This file is over 300 lines because it goes the whole way from settings by their names to a model.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
